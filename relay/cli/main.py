@@ -1,0 +1,34 @@
+"""The command `relay`."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from relay.cli import families
+from relay.errors import RelayError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="relay",
+    help="Publishes what services write to the outbox to Kafka, in order, exactly once.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+families.add_to(app)
+
+
+def main() -> None:
+    """Runs the command line; an expected failure is one line on standard error."""
+    try:
+        app()
+    except RelayError as error:
+        print(f"relay: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+
+
+if __name__ == "__main__":
+    main()

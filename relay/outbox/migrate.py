@@ -1,0 +1,42 @@
+"""Brings the database's tables to this version's form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+
+from relay.db import sqlalchemy_url
+from relay.errors import DatabaseUnavailable
+
+__all__ = ["migrate"]
+
+# Two migrations at once wait for each other instead of failing half way.
+_MIGRATION_LOCK = 0x6F7574626F78
+
+
+def migrate(database_url: str, revision: str = "head") -> None:
+    """Runs all migrations up to `revision`; doing it again changes nothing.
+
+    Raises DatabaseUnavailable, ConfigurationInvalid.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    engine = sqlalchemy.create_engine(
+        sqlalchemy_url(database_url), poolclass=sqlalchemy.pool.NullPool
+    )
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"select pg_advisory_lock({_MIGRATION_LOCK})")
+            connection.commit()
+            config.attributes["connection"] = connection
+            command.upgrade(config, revision)
+            connection.commit()
+    except sqlalchemy.exc.OperationalError as error:
+        reason = str(error.orig).strip().splitlines()[-1]
+        raise DatabaseUnavailable(
+            f"the migrations could not run, PostgreSQL says: {reason}. "
+            "Check EVENT_BUS_DATABASE_URL and that the server is up."
+        ) from error
