@@ -1,0 +1,1 @@
+"""Avro: fingerprints, a strict encoder generated from the schema, and the way back."""

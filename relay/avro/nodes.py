@@ -1,0 +1,193 @@
+"""A schema as a graph of nodes with names resolved, which encoders and generators walk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from relay.avro.fingerprint import Schema
+from relay.errors import CatalogInvalid
+
+__all__ = ["ABSENT", "Field", "Node", "read_schema"]
+
+PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
+# (physical type, logicalType) pairs that are understood; all others mean the physical type.
+LOGICAL = frozenset(
+    {
+        ("int", "date"),
+        ("int", "time-millis"),
+        ("long", "time-micros"),
+        ("long", "timestamp-millis"),
+        ("long", "timestamp-micros"),
+        ("long", "timestamp-nanos"),
+        ("long", "local-timestamp-millis"),
+        ("long", "local-timestamp-micros"),
+        ("long", "local-timestamp-nanos"),
+        ("string", "uuid"),
+        ("fixed", "uuid"),
+        ("bytes", "decimal"),
+        ("fixed", "decimal"),
+    }
+)
+ABSENT: Any = object()
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a record. default is in Avro's own JSON form, ABSENT when there is none."""
+
+    name: str
+    node: Node
+    default: Any
+    doc: str
+
+
+@dataclass(eq=False)
+class Node:
+    """A type. `form` is the logical type where one is understood, else `kind`.
+
+    kind: Avro's type name, `union` for unions. size: bytes of a fixed. precision, scale:
+    of a decimal. items: of an array or a map. branches: of a union.
+    """
+
+    kind: str
+    form: str
+    name: str = ""
+    doc: str = ""
+    fields: list[Field] = field(default_factory=list)
+    symbols: tuple[str, ...] = ()
+    default_symbol: str | None = None
+    size: int = 0
+    precision: int = 0
+    scale: int = 0
+    items: Node | None = None
+    branches: tuple[Node, ...] = ()
+
+    @property
+    def element(self) -> Node:
+        """What an array or a map holds."""
+        assert self.items is not None
+        return self.items
+
+
+def read_schema(schema: Schema) -> Node:
+    """Nodes of a schema; recursive records are cycles.
+
+    schema: JSON of the schema as parsed from an .avsc file.
+    Raises CatalogInvalid with the place when it is no Avro schema or uses `duration`.
+    """
+    return _Reader().read(schema, "", "the schema")
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self._named: dict[str, Node] = {}
+
+    def read(self, schema: Any, namespace: str, where: str) -> Node:  # noqa: PLR0911
+        if isinstance(schema, list):
+            return self._union(schema, namespace, where)
+        if isinstance(schema, str):
+            if schema in PRIMITIVES:
+                return Node(schema, schema)
+            named = self._named.get(_full_name(schema, namespace)) or self._named.get(schema)
+            if named is None:
+                raise CatalogInvalid(f"{where}: unknown type {schema!r}. Define it before its use")
+            return named
+        if not isinstance(schema, dict) or "type" not in schema:
+            raise CatalogInvalid(f"{where}: {schema!r} is no Avro type. Give a name or a type")
+        kind = schema["type"]
+        match kind:
+            case "record" | "error":
+                return self._record(schema, namespace, where)
+            case "enum" | "fixed":
+                return self._enum_or_fixed(schema, namespace, where)
+            case "array":
+                items = self.read(schema.get("items"), namespace, f"{where}, items")
+                return Node("array", "array", items=items)
+            case "map":
+                values = self.read(schema.get("values"), namespace, f"{where}, values")
+                return Node("map", "map", items=values)
+            case str() if kind in PRIMITIVES:
+                return _with_logical(Node(kind, kind), schema, where)
+            case _:
+                return self.read(kind, namespace, where)
+
+    def _union(self, branches: list[Any], namespace: str, where: str) -> Node:
+        nodes = tuple(self.read(branch, namespace, where) for branch in branches)
+        keys = [node.name or node.kind for node in nodes]
+        if not nodes or len(set(keys)) < len(keys) or "union" in keys:
+            raise CatalogInvalid(f"{where}: bad union of {keys}. List different types, no union")
+        return Node("union", "union", branches=nodes)
+
+    def _declare(self, node: Node, schema: dict[str, Any], namespace: str, where: str) -> str:
+        name = schema.get("name")
+        if not isinstance(name, str) or not name:
+            raise CatalogInvalid(f"{where}: a {node.kind} without a name. Name it")
+        node.name = _full_name(name, schema.get("namespace", namespace))
+        if node.name in self._named:
+            raise CatalogInvalid(f"{where}: {node.name} is defined twice. Refer to it by name")
+        self._named[node.name] = node
+        return node.name.rpartition(".")[0]
+
+    def _record(self, schema: dict[str, Any], namespace: str, where: str) -> Node:
+        node = Node("record", "record", doc=schema.get("doc", ""))
+        inner = self._declare(node, schema, namespace, where)
+        for entry in schema.get("fields", ()):
+            name = entry.get("name") if isinstance(entry, dict) else None
+            if not isinstance(name, str) or "type" not in entry:
+                raise CatalogInvalid(f"{node.name}: field {entry!r} needs a name and a type")
+            if any(known.name == name for known in node.fields):
+                raise CatalogInvalid(f"{node.name}: field {name!r} is listed twice. Remove one")
+            of = self.read(entry["type"], inner, f"{node.name}.{name}")
+            default = entry.get("default", ABSENT)
+            node.fields.append(Field(name, of, default, entry.get("doc", "")))
+        return node
+
+    def _enum_or_fixed(self, schema: dict[str, Any], namespace: str, where: str) -> Node:
+        kind = schema["type"]
+        node = Node(kind, kind, doc=schema.get("doc", ""))
+        self._declare(node, schema, namespace, where)
+        if kind == "enum":
+            symbols = schema.get("symbols")
+            if not isinstance(symbols, list) or len(set(symbols)) < len(symbols) or not symbols:
+                raise CatalogInvalid(f"{node.name}: bad symbols {symbols!r}. List different names")
+            node.symbols = tuple(symbols)
+            node.default_symbol = schema.get("default")
+            return node
+        node.size = schema.get("size", -1)
+        if type(node.size) is not int or node.size < 0:
+            raise CatalogInvalid(f"{node.name}: bad size {node.size!r}. Give the bytes' number")
+        return _with_logical(node, schema, where)
+
+
+def _full_name(name: str, namespace: str | None) -> str:
+    return name if "." in name or not namespace else f"{namespace}.{name}"
+
+
+def _with_logical(node: Node, schema: dict[str, Any], where: str) -> Node:
+    logical = schema.get("logicalType")
+    if logical == "duration":
+        raise CatalogInvalid(
+            f"{where}: the logical type duration is not supported. "
+            "Use a long of milliseconds, or two timestamps"
+        )
+    if (node.kind, logical) not in LOGICAL:
+        return node
+    if logical == "uuid" and node.kind == "fixed" and node.size != 16:
+        return node
+    if logical == "decimal":
+        precision, scale = schema.get("precision"), schema.get("scale", 0)
+        if type(precision) is not int or type(scale) is not int or not 0 <= scale <= precision > 0:
+            raise CatalogInvalid(
+                f"{where}: decimal({precision}, {scale}). Give a precision above 0 and a scale "
+                "between 0 and the precision"
+            )
+        room = (8 * node.size - 1) * 0.30102999566398119
+        if node.kind == "fixed" and precision > int(room):
+            raise CatalogInvalid(
+                f"{where}: {node.size} bytes hold {int(room)} digits, not {precision}. "
+                "Raise the size or lower the precision"
+            )
+        node.precision, node.scale = precision, scale
+    node.form = str(logical)
+    return node
