@@ -5,6 +5,7 @@ create table outbox.relay (
     shards            integer     not null check (shards between 1 and 256),
     system_identifier text        not null,
     database_oid      bigint      not null,
+    cluster_id        text        not null,
     created_at        timestamptz not null default now()
 );
 
