@@ -1,0 +1,6 @@
+-- The timeline comes from the log's name: the control file has the new one only after the first
+-- checkpoint behind a promotion.
+select
+    (select system_identifier::text from pg_control_system()),
+    (select oid::bigint from pg_database where datname = current_database()),
+    ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::bigint

@@ -1,0 +1,9 @@
+-- Single rows by their numbers: held ones that are tried again.
+select
+    e.seq, e.id, e.event_type, e.schema_version, e.aggregate_type, e.aggregate_id,
+    e.metadata::text, e.occurred_at::text, e.fingerprint, e.avro,
+    case when e.avro is null then e.payload::text end,
+    ((hashtextextended(e.aggregate_id, 0) & 2147483647) %% %(shards)s)::integer
+from outbox.domain_events e
+where e.seq = any(%(seqs)s)
+order by e.seq

@@ -1,0 +1,1 @@
+select name, shards, system_identifier, database_oid, cluster_id from outbox.relay

@@ -1,0 +1,131 @@
+"""Topics as the broker has them now: which exist, how many partitions, how large a record may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+
+from relay.errors import BrokerUnavailable, ConfigurationInvalid
+from relay.settings import Settings
+
+__all__ = ["Cluster", "TopicState", "admin_options", "create", "describe"]
+
+_TIMEOUT = 10.0
+_EXISTS_ALREADY = "TOPIC_ALREADY_EXISTS"
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """partitions: how many. max_message_bytes: largest batch that the broker takes."""
+
+    partitions: int
+    max_message_bytes: int
+    cleanup_policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """identifier: the Kafka cluster's id. brokers: how many are up. topics: names -> partitions."""
+
+    identifier: str
+    brokers: int
+    topics: Mapping[str, int]
+
+
+def admin_options(settings: Settings) -> dict[str, Any]:
+    """librdkafka options that every client of the relay shares."""
+    return {
+        **settings.kafka_options,
+        "bootstrap.servers": settings.kafka_bootstrap_servers,
+        "reconnect.backoff.ms": 50,
+        "reconnect.backoff.max.ms": 1000,
+        "log_level": 3,
+    }
+
+
+def describe(admin: AdminClient, timeout: float = _TIMEOUT) -> Cluster:
+    """What the cluster has; raises BrokerUnavailable."""
+    try:
+        metadata = admin.list_topics(timeout=timeout)
+    except KafkaException as error:
+        raise BrokerUnavailable(
+            f"Kafka can't be reached as EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS says: "
+            f"{error.args[0].str()}. Check the address, TLS and SASL options, and that it runs."
+        ) from error
+    topics = {
+        name: len(topic.partitions)
+        for name, topic in metadata.topics.items()
+        if topic.error is None
+    }
+    return Cluster(metadata.cluster_id or "", len(metadata.brokers), topics)
+
+
+def states(admin: AdminClient, topics: Iterable[str], cluster: Cluster) -> dict[str, TopicState]:
+    """Each existing topic's state; missing ones are left out. Raises BrokerUnavailable."""
+    there = [topic for topic in topics if topic in cluster.topics]
+    if not there:
+        return {}
+    asked = {
+        topic: ConfigResource(ResourceType.TOPIC, topic) for topic in there
+    }
+    futures = admin.describe_configs(list(asked.values()), request_timeout=_TIMEOUT)
+    found = {}
+    for topic, resource in asked.items():
+        try:
+            config = futures[resource].result()
+        except KafkaException as error:
+            raise BrokerUnavailable(
+                f"the configuration of topic {topic} can't be read: {error.args[0].str()}. "
+                "Check that Kafka runs and that the relay may DescribeConfigs."
+            ) from error
+        found[topic] = TopicState(
+            cluster.topics[topic],
+            int(config["max.message.bytes"].value),
+            config["cleanup.policy"].value,
+        )
+    return found
+
+
+def create(
+    admin: AdminClient,
+    topics: Mapping[str, int],
+    *,
+    replication: int | None = None,
+    config: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Creates the missing ones of `topics` (name -> partitions) and names those it created.
+
+    replication: copies of each partition; by default 3, or the number of brokers where there are
+    fewer. With three or more copies a write needs two of them (min.insync.replicas).
+    Raises BrokerUnavailable, ConfigurationInvalid.
+    """
+    cluster = describe(admin)
+    missing = {name: count for name, count in topics.items() if name not in cluster.topics}
+    if not missing:
+        return []
+    copies = replication or min(3, cluster.brokers)
+    settings = {"unclean.leader.election.enable": "false", **(config or {})}
+    if copies >= 3:
+        settings.setdefault("min.insync.replicas", "2")
+    futures = admin.create_topics(
+        [
+            NewTopic(name, num_partitions=count, replication_factor=copies, config=settings)
+            for name, count in missing.items()
+        ],
+        operation_timeout=30,
+    )
+    for name, future in futures.items():
+        try:
+            future.result()
+        except KafkaException as error:
+            if error.args[0].name() == _EXISTS_ALREADY:
+                continue
+            raise ConfigurationInvalid(
+                f"topic {name} can't be created: {error.args[0].str()}. "
+                "Create it by hand or give the relay the right to, then run `relay migrate` again."
+            ) from error
+    return sorted(missing)
