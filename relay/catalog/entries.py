@@ -1,0 +1,90 @@
+"""Entries of the catalog: values that never change after loading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from relay.avro.fingerprint import rabin
+
+__all__ = ["Domain", "EventType", "SchemaVersion", "State", "class_name"]
+
+
+class State(StrEnum):
+    """proposed -> approved -> active -> deprecated -> retired."""
+
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    ACTIVE = "active"
+    DEPRECATED = "deprecated"
+    RETIRED = "retired"
+
+
+@dataclass(frozen=True)
+class SchemaVersion:
+    """One version of an event type's schema.
+
+    avsc: JSON of the schema; text: the file as it stands; record_name: full name of the record;
+    subject: by TopicRecordNameStrategy, `<topic>-<record full name>`.
+    """
+
+    event_type: str
+    version: int
+    state: State
+    avsc: dict[str, Any]
+    text: str
+    record_name: str
+    subject: str
+    path: Path
+
+    @cached_property
+    def fingerprint(self) -> bytes:
+        """CRC-64-AVRO of the Parsing Canonical Form, 8 bytes, most significant first."""
+        return rabin(self.avsc)
+
+
+@dataclass(frozen=True)
+class EventType:
+    """An event type. groups: names of the consumer groups that want it, in the file's order.
+
+    versions: by number, ascending.
+    """
+
+    name: str
+    domain: str
+    topic: str
+    aggregate: str
+    doc: str
+    groups: tuple[str, ...]
+    versions: dict[int, SchemaVersion]
+
+    @property
+    def active(self) -> SchemaVersion | None:
+        """The version that is published now; None before the first one is activated."""
+        return next((v for v in self.versions.values() if v.state is State.ACTIVE), None)
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One folder of the catalog.
+
+    topic: `events.<domain>`; partitions: of that topic when it is created; compatibility: level
+    of the registry for each of the domain's subjects; source_module: the publishers' module.
+    """
+
+    name: str
+    topic: str
+    partitions: int
+    owner: str
+    compatibility: str
+    source_module: str
+    event_types: dict[str, EventType]
+
+
+def class_name(event_type: str) -> str:
+    """CamelCase of an event type: order.payment_failed -> OrderPaymentFailed."""
+    words = event_type.replace(".", "_").replace("-", "_").split("_")
+    return "".join(word[:1].upper() + word[1:] for word in words)
