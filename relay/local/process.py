@@ -1,0 +1,123 @@
+"""Processes that outlive the command that started them, and are never mistaken for others."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from relay.local.user import Account
+
+__all__ = ["ProcessId", "family", "kill_family", "signal_family", "spawn"]
+
+# Start times are derived from the boot time, which the clock's corrections move a little.
+_START_TOLERANCE_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessId:
+    """A process across the reuse of its number.
+
+    pid: its number. started: seconds since the epoch.
+    marker: words of its command line that no other program has, e.g. its data directory.
+    """
+
+    pid: int
+    started: float
+    marker: str
+
+    @classmethod
+    def of(cls, pid: int, marker: str) -> ProcessId:
+        """The identity of the running process `pid`; raises psutil.NoSuchProcess."""
+        return cls(pid, psutil.Process(pid).create_time(), marker)
+
+    def process(self) -> psutil.Process | None:
+        """The process while it is alive and really this one, else None."""
+        try:
+            process = psutil.Process(self.pid)
+            with process.oneshot():
+                same = (
+                    process.status() != psutil.STATUS_ZOMBIE
+                    and abs(process.create_time() - self.started) < _START_TOLERANCE_SECONDS
+                    and self.marker in " ".join(process.cmdline())
+                )
+        except psutil.Error:
+            return None
+        return process if same else None
+
+
+def spawn(
+    command: list[str],
+    *,
+    log: Path,
+    cwd: Path,
+    environment: dict[str, str] | None = None,
+    account: Account | None = None,
+) -> subprocess.Popen[bytes]:
+    """Starts `command` in a session of its own, its output appended to `log`.
+
+    account: whom it runs as; None: as the caller. Raises OSError.
+    """
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=cwd,
+            env=environment,
+            start_new_session=True,
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
+        )
+
+
+def family(process: psutil.Process) -> list[psutil.Process]:
+    """`process` and all of its descendants, itself first; those already gone are left out."""
+    try:
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return [process]
+
+
+def signal_family(process: psutil.Process, number: signal.Signals) -> None:
+    """Sends `number` to `process` and all of its descendants."""
+    for member in family(process):
+        try:
+            member.send_signal(number)
+        except psutil.NoSuchProcess:
+            continue
+
+
+def kill_family(process: psutil.Process, timeout: float = 10.0) -> None:
+    """SIGKILL to `process` and all of its descendants at one go, as a crash of the machine.
+
+    It is frozen first, so that it neither starts new children nor notices that some are gone.
+    timeout: seconds to wait until all of them have disappeared.
+    """
+    try:
+        process.send_signal(signal.SIGSTOP)
+    except psutil.NoSuchProcess:
+        return
+    members = family(process)
+    for member in members:
+        try:
+            member.kill()
+        except psutil.NoSuchProcess:
+            continue
+    deadline = time.monotonic() + timeout
+    while any(_lives(member) for member in members) and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+def _lives(process: psutil.Process) -> bool:
+    # A zombie is dead already; who reaps it, and when, is its parent's affair.
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
