@@ -13,6 +13,7 @@ __all__ = [
     "RelayError",
     "SchemaUnknown",
     "StackFailed",
+    "TransactionMissing",
 ]
 
 
@@ -78,3 +79,9 @@ class PayloadInvalid(RelayError):
         super().__init__(f"{path}: {problem}")
         self.path = path
         self.problem = problem
+
+
+class TransactionMissing(RelayError):
+    """An event was to be published where no transaction would hold it and its change together."""
+
+    exit_code = 2

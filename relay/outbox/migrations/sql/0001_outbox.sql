@@ -19,10 +19,10 @@ create table outbox.domain_events (
     xid            xid8        not null default pg_current_xact_id(),
     seq            bigint      generated always as identity (cache 1) primary key,
     id             text        not null default outbox.cuid2() unique,
-    event_type     text        not null check (event_type <> ''),
+    event_type     text        not null check (octet_length(event_type) between 1 and 1024),
     schema_version integer     check (schema_version > 0),
-    aggregate_type text        not null check (aggregate_type <> ''),
-    aggregate_id   text        not null check (aggregate_id <> ''),
+    aggregate_type text        not null check (octet_length(aggregate_type) between 1 and 1024),
+    aggregate_id   text        not null check (octet_length(aggregate_id) between 1 and 1024),
     payload        jsonb       not null,
     metadata       jsonb       not null default '{}' check (jsonb_typeof(metadata) = 'object'),
     occurred_at    timestamptz not null default now(),
@@ -42,6 +42,9 @@ comment on column outbox.domain_events.fingerprint is
 
 create index domain_events_xid_seq on outbox.domain_events (xid, seq);
 create index domain_events_aggregate on outbox.domain_events (aggregate_type, aggregate_id, seq);
+-- By hash, because a correlation id of any length must fit the index.
+create index domain_events_correlation
+    on outbox.domain_events (hashtextextended(metadata ->> 'correlationId', 0), seq);
 
 -- Narrow, because COPY into a narrow table is cheap and an update of the wide row is not.
 create table outbox.deliveries (
@@ -75,7 +78,7 @@ create function outbox.publish(
 language plpgsql volatile
 as $$
 declare
-    event_id text;
+    event_id text := outbox.cuid2();
 begin
     if event_type is null or aggregate_type is null or aggregate_id is null or payload is null then
         raise exception 'outbox.publish: event_type, aggregate_type, aggregate_id and payload must not be null'
@@ -83,12 +86,14 @@ begin
     end if;
     perform pg_advisory_xact_lock(outbox.aggregate_lock(aggregate_type, aggregate_id));
     insert into outbox.domain_events
-        (event_type, aggregate_type, aggregate_id, payload, metadata, occurred_at)
+        (id, event_type, aggregate_type, aggregate_id, payload, metadata, occurred_at)
     values (
-        publish.event_type, publish.aggregate_type, publish.aggregate_id, publish.payload,
-        coalesce(publish.metadata, '{}'), coalesce(publish.occurred_at, now())
-    )
-    returning id into event_id;
+        event_id, publish.event_type, publish.aggregate_type, publish.aggregate_id, publish.payload,
+        -- An event that nothing led to starts a correlation of its own.
+        jsonb_build_object('correlationId', event_id)
+            || jsonb_strip_nulls(coalesce(publish.metadata, '{}')),
+        coalesce(publish.occurred_at, now())
+    );
     return event_id;
 end
 $$;

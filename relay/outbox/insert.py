@@ -1,0 +1,119 @@
+"""Puts rows into the outbox through whichever session the caller's transaction lives in.
+
+There is one statement for one event and one for many; what differs between sessions is how a
+transaction is recognized and how a statement is run, and that is all this module knows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Coroutine, Mapping, Sequence
+from functools import cache
+from typing import Any, Final
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Connection, TextClause, text
+from sqlalchemy.orm import Session, scoped_session
+
+from relay.errors import TransactionMissing
+from relay.outbox.row import Row
+from relay.sqlfile import load
+
+try:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
+
+    _SQLALCHEMY_ASYNC: tuple[type, ...] = (AsyncSession, AsyncConnection, async_scoped_session)
+except ImportError:  # without greenlet SQLAlchemy has no asynchronous sessions to publish through
+    _SQLALCHEMY_ASYNC = ()
+
+__all__ = ["insert"]
+
+Parameters = Mapping[str, Any]
+Either = None | Coroutine[Any, Any, None]
+
+COLUMNS: Final = tuple(Row.__annotations__)
+_PARAMETER: Final = re.compile(r"%\((\w+)\)s")
+
+
+def insert(session: object, rows: Sequence[Row], *, lock: bool) -> Either:
+    """Writes `rows` in the transaction of `session`; a coroutine for asyncio's sessions.
+
+    rows: none is allowed and writes nothing.
+    lock: take the advisory lock of each row's aggregate first.
+    Raises TransactionMissing for a connection in autocommit mode outside of a transaction,
+    TypeError for anything that is not a session.
+    """
+    if len(rows) == 1:
+        name, parameters = "insert_event.sql", {**rows[0], "lock": lock}
+    else:
+        name = "insert_events.sql"
+        parameters = {column: [row[column] for row in rows] for column in COLUMNS}  # type: ignore[literal-required]
+        parameters["lock"] = lock
+    return _run(session, name, parameters)
+
+
+def _run(session: object, name: str, parameters: Parameters) -> Either:
+    if isinstance(session, psycopg.Connection):
+        _refuse_autocommit(session)
+        session.execute(_psycopg(name), parameters)
+        return None
+    if isinstance(session, psycopg.AsyncConnection):
+        _refuse_autocommit(session)
+        return _run_psycopg_async(session, name, parameters)
+    if isinstance(session, scoped_session):
+        session = session()
+    if isinstance(session, Session):
+        session.flush()
+        session = session.connection()
+    if isinstance(session, Connection):
+        _refuse_autocommit_of_driver(session)
+        session.execute(_sqlalchemy(name), parameters)
+        return None
+    if isinstance(session, _SQLALCHEMY_ASYNC):
+        return _run_sqlalchemy_async(session, name, parameters)
+    raise TypeError(
+        f"can't publish through {type(session).__module__}.{type(session).__qualname__}: pass the "
+        "SQLAlchemy Session, AsyncSession, Connection or AsyncConnection, or the psycopg "
+        "Connection or AsyncConnection, that the change is written with"
+    )
+
+
+async def _run_psycopg_async(
+    connection: psycopg.AsyncConnection[Any], name: str, parameters: Parameters
+) -> None:
+    await connection.execute(_psycopg(name), parameters)
+
+
+async def _run_sqlalchemy_async(session: Any, name: str, parameters: Parameters) -> None:
+    await session.run_sync(_run, name, parameters)
+
+
+def _refuse_autocommit(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> None:
+    if connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE:
+        raise TransactionMissing(
+            "this psycopg connection is in autocommit mode and no transaction is open, so the "
+            "event would be kept even if the change is not: publish inside "
+            "`with connection.transaction():`, where the change is made"
+        )
+
+
+def _refuse_autocommit_of_driver(connection: Connection) -> None:
+    driver = connection.connection.driver_connection
+    if isinstance(driver, psycopg.Connection | psycopg.AsyncConnection):
+        _refuse_autocommit(driver)
+    elif getattr(connection.connection.dbapi_connection, "autocommit", False) is True:
+        raise TransactionMissing(
+            "this SQLAlchemy connection has the isolation level AUTOCOMMIT, so the event would be "
+            "kept even if the change is not: publish through a session that has a transaction"
+        )
+
+
+@cache
+def _psycopg(name: str) -> bytes:
+    return load(__package__, name)
+
+
+@cache
+def _sqlalchemy(name: str) -> TextClause:
+    return text(_PARAMETER.sub(r":\1", _psycopg(name).decode()))

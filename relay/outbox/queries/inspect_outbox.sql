@@ -1,0 +1,45 @@
+-- One statement, so that the rows and the snapshot they are held against are of one moment.
+select
+    pg_is_in_recovery() as standby,
+    identity.seqcache as sequence_cache,
+    identity.seqincrement as sequence_increment,
+    identity.seqcycle as sequence_cycles,
+    outbox_table.relpersistence = 'p' as logged,
+    current_setting('fsync') = 'on' as fsync,
+    current_setting('full_page_writes') = 'on' as full_page_writes,
+    current_setting('synchronous_commit') as synchronous_commit,
+    (
+        select count(*)
+        from (
+            select
+            from outbox.domain_events
+            where xid >= pg_snapshot_xmax(pg_current_snapshot())
+                and xid is distinct from pg_current_xact_id_if_assigned()
+            limit 1000
+        ) as found
+    ) as foreign_rows,
+    exists (select from pg_roles where rolname = 'outbox_writer') as writer_role,
+    array(
+        select distinct
+            coalesce(role.rolname, 'public') || ' may ' || lower(granted.privilege_type)
+                || coalesce(' ' || granted.column_name, '')
+        from (
+            select (aclexplode(outbox_table.relacl)).*, null as column_name
+            union all
+            select (aclexplode(attacl)).*, attname
+            from pg_attribute
+            where attrelid = outbox_table.oid
+        ) as granted
+        left join pg_roles role on role.oid = granted.grantee
+        where granted.grantee <> outbox_table.relowner
+            and (
+                granted.privilege_type in ('UPDATE', 'DELETE', 'TRUNCATE')
+                or granted.privilege_type = 'INSERT'
+                and coalesce(granted.column_name in ('xid', 'seq'), true)
+            )
+        order by 1
+    ) as excess_privileges
+from pg_class outbox_table
+join pg_sequence identity
+    on identity.seqrelid = pg_get_serial_sequence('outbox.domain_events', 'seq')::regclass
+where outbox_table.oid = 'outbox.domain_events'::regclass

@@ -1,0 +1,154 @@
+"""An event as a row of the outbox: validated, encoded, with its metadata filled in."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final, TypedDict
+
+import orjson
+
+from relay.avro.encoder import Encoder, compile_encoder
+from relay.avro.fingerprint import rabin
+from relay.errors import CatalogInvalid, PayloadInvalid
+from relay.events import METADATA_KEYS, DomainEvent
+from relay.outbox.context import current_context
+from relay.outbox.ids import new_id
+from relay.tracing import current_trace
+
+__all__ = ["Row", "row_of"]
+
+# Two of these and a number must fit one entry of a btree index (2,704 bytes).
+LONGEST_NAME: Final = 1024
+
+
+class Row(TypedDict):
+    """Columns of outbox.domain_events by name; payload and metadata are JSON texts."""
+
+    id: str
+    event_type: str
+    schema_version: int
+    aggregate_type: str
+    aggregate_id: str
+    payload: str
+    metadata: str
+    occurred_at: datetime
+    fingerprint: bytes
+    avro: bytes
+
+
+def row_of(event: DomainEvent) -> Row:
+    """The row that publishing `event` writes, under a new id.
+
+    Raises PayloadInvalid when the event does not fit its schema, or holds what PostgreSQL can't
+    keep; CatalogInvalid when the event's class does not belong to its schema; TypeError for what
+    is no event.
+    """
+    if not isinstance(event, DomainEvent):
+        raise TypeError(
+            f"{type(event).__qualname__} is no DomainEvent: publish an instance of a class "
+            "generated from the catalog"
+        )
+    kind = type(event)
+    fingerprint, encode = _encoder(kind)
+    payload = event.to_json()
+    event_id = new_id()
+    return {
+        "id": event_id,
+        "event_type": kind.EVENT_TYPE,
+        "schema_version": kind.SCHEMA_VERSION,
+        "aggregate_type": kind.AGGREGATE_TYPE,
+        "aggregate_id": _aggregate_id(event.aggregate_id),
+        "avro": encode(payload),
+        "payload": _json(payload, "$"),
+        "metadata": _json(_metadata(event, event_id), "$metadata"),
+        "occurred_at": _occurred_at(event.occurred_at),
+        "fingerprint": fingerprint,
+    }
+
+
+@lru_cache(maxsize=4096)
+def _encoder(kind: type[DomainEvent]) -> tuple[bytes, Encoder]:
+    fingerprint = rabin(kind.SCHEMA)
+    if fingerprint != kind.FINGERPRINT:
+        raise CatalogInvalid(
+            f"{kind.__module__}.{kind.__qualname__} was generated from another schema than the "
+            f"one it carries: its fingerprint is {kind.FINGERPRINT.hex()}, the schema's is "
+            f"{fingerprint.hex()}. Run relay schemas generate"
+        )
+    return fingerprint, compile_encoder(kind.SCHEMA)
+
+
+def _aggregate_id(value: object) -> str:
+    if type(value) is not str:
+        raise PayloadInvalid("$aggregateId", f"{value!r} is not a string")
+    if not value:
+        raise PayloadInvalid("$aggregateId", "is empty; it is the key that order is kept by")
+    if "\0" in value:
+        raise PayloadInvalid("$aggregateId", "holds U+0000, which PostgreSQL can't store")
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError as error:
+        raise PayloadInvalid("$aggregateId", "holds half of a surrogate pair") from error
+    if size > LONGEST_NAME:
+        raise PayloadInvalid("$aggregateId", f"is {size} bytes long; {LONGEST_NAME} are the most")
+    return value
+
+
+def _occurred_at(value: object) -> datetime:
+    if not isinstance(value, datetime):
+        raise PayloadInvalid("$occurredAt", f"{value!r} is not a datetime")
+    if value.utcoffset() is None:
+        raise PayloadInvalid(
+            "$occurredAt", f"{value.isoformat()} has no time zone: use datetime.now(UTC)"
+        )
+    return value.astimezone(UTC)
+
+
+def _metadata(event: DomainEvent, event_id: str) -> dict[str, str]:
+    """The event's own metadata, then the surroundings', then what every event has.
+
+    An event that nothing led to starts a correlation of its own: its correlationId is its id.
+    """
+    own = event.metadata
+    context = current_context()
+    found = {name: getattr(own, attribute, None) for name, attribute in METADATA_KEYS.items()}
+    if found["traceparent"] is None:
+        # tracestate belongs to its traceparent, so the two come from one place.
+        found.update({"tracestate": None, **current_trace()})
+    found["actorId"] = found["actorId"] or context.actor_id
+    found["causationId"] = found["causationId"] or context.causation_id
+    found["correlationId"] = found["correlationId"] or context.correlation_id or event_id
+    kind = type(event)
+    found["sourceModule"] = (
+        found["sourceModule"] or getattr(kind, "SOURCE_MODULE", None) or kind.__module__
+    )
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _json(value: Any, path: str) -> str:
+    try:
+        text = orjson.dumps(value)
+    except orjson.JSONEncodeError as error:
+        raise PayloadInvalid(path, f"can't be written as JSON: {error}") from error
+    # The six characters may also stand for a backslash and u0000, so a hit is looked at closely.
+    if b"\\u0000" in text and (place := _nul(value, path)):
+        raise PayloadInvalid(place, "holds U+0000, which PostgreSQL can't store in jsonb")
+    return text.decode()
+
+
+def _nul(value: Any, path: str) -> str | None:
+    """Path of the first string with U+0000 in it."""
+    if isinstance(value, str):
+        return path if "\0" in value else None
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if "\0" in key:
+                return f"{path}.{key!r}"
+            if place := _nul(item, f"{path}.{key}"):
+                return place
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            if place := _nul(item, f"{path}[{index}]"):
+                return place
+    return None
