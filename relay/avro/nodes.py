@@ -8,7 +8,7 @@ from typing import Any
 from relay.avro.fingerprint import Schema
 from relay.errors import CatalogInvalid
 
-__all__ = ["ABSENT", "Field", "Node", "read_schema"]
+__all__ = ["ABSENT", "LOGICAL", "Field", "Node", "read_schema"]
 
 PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
 # (physical type, logicalType) pairs that are understood; all others mean the physical type.
@@ -40,6 +40,7 @@ class Field:
     node: Node
     default: Any
     doc: str
+    aliases: tuple[str, ...]
 
 
 @dataclass(eq=False)
@@ -57,6 +58,7 @@ class Node:
     fields: list[Field] = field(default_factory=list)
     symbols: tuple[str, ...] = ()
     default_symbol: str | None = None
+    aliases: tuple[str, ...] = ()
     size: int = 0
     precision: int = 0
     scale: int = 0
@@ -127,7 +129,9 @@ class _Reader:
         if node.name in self._named:
             raise CatalogInvalid(f"{where}: {node.name} is defined twice. Refer to it by name")
         self._named[node.name] = node
-        return node.name.rpartition(".")[0]
+        inner = node.name.rpartition(".")[0]
+        node.aliases = tuple(_full_name(alias, inner) for alias in schema.get("aliases", ()))
+        return inner
 
     def _record(self, schema: dict[str, Any], namespace: str, where: str) -> Node:
         node = Node("record", "record", doc=schema.get("doc", ""))
@@ -140,7 +144,8 @@ class _Reader:
                 raise CatalogInvalid(f"{node.name}: field {name!r} is listed twice. Remove one")
             of = self.read(entry["type"], inner, f"{node.name}.{name}")
             default = entry.get("default", ABSENT)
-            node.fields.append(Field(name, of, default, entry.get("doc", "")))
+            aliases = tuple(entry.get("aliases", ()))
+            node.fields.append(Field(name, of, default, entry.get("doc", ""), aliases))
         return node
 
     def _enum_or_fixed(self, schema: dict[str, Any], namespace: str, where: str) -> Node:
