@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 from uuid import UUID
 
 from relay.errors import PayloadInvalid
 
-__all__ = ["DomainEvent", "Metadata", "Part", "from_base64", "natural"]
+__all__ = [
+    "DomainEvent",
+    "Metadata",
+    "Part",
+    "each",
+    "each_value",
+    "from_base64",
+    "natural",
+    "now",
+    "optional",
+]
+
+T = TypeVar("T")
 
 METADATA_KEYS = {
     "actorId": "actor_id",
@@ -78,7 +90,8 @@ class Part:
         return fields
 
 
-def _now() -> datetime:
+def now() -> datetime:
+    """The current time, aware, in UTC."""
     return datetime.now(UTC)
 
 
@@ -98,7 +111,7 @@ class DomainEvent(Part):
     SCHEMA: ClassVar[dict[str, Any]]
 
     aggregate_id: str
-    occurred_at: datetime = field(default_factory=_now)
+    occurred_at: datetime = field(default_factory=now)
     metadata: Metadata | None = None
 
     @property
@@ -146,6 +159,21 @@ def natural(value: Any) -> Any:
 def from_base64(text: str) -> bytes:
     """Bytes of a base64 string (RFC 4648, section 4). Raises ValueError."""
     return b64decode(text, validate=True)
+
+
+def optional(read: Callable[[Any], T]) -> Callable[[Any], T | None]:
+    """Reads null as None and everything else with `read`."""
+    return lambda value: None if value is None else read(value)
+
+
+def each(read: Callable[[Any], T]) -> Callable[[list[Any]], list[T]]:
+    """Reads each item of an array with `read`."""
+    return lambda value: [read(item) for item in value]
+
+
+def each_value(read: Callable[[Any], T]) -> Callable[[dict[str, Any]], dict[str, T]]:
+    """Reads each value of an object with `read`."""
+    return lambda value: {key: read(item) for key, item in value.items()}
 
 
 def _timestamp(value: datetime) -> str:

@@ -27,6 +27,7 @@ DOMAIN_KEYS = frozenset(
     {"domain", "topic", "partitions", "owner", "compatibility", "sourceModule", "events"}
 )
 EVENT_KEYS = frozenset({"aggregate", "versions", "consumers", "doc"})
+DOMAIN = re.compile(r"[a-z][a-z0-9_]{0,59}")
 # Kafka allows 249 characters a topic name, which holds domain and group.
 NAME = re.compile(r"[a-z][a-z0-9-]{0,59}")
 EVENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:\.[A-Za-z][A-Za-z0-9_]*)*")
@@ -65,10 +66,10 @@ def _domain(file: Path) -> Domain:
     content = _yaml(file)
     _known_keys(file, "the file", content, DOMAIN_KEYS)
     name = _required(file, "the file", content, "domain", str)
-    if not NAME.fullmatch(name) or name != file.parent.name:
+    if not DOMAIN.fullmatch(name) or name != file.parent.name:
         raise CatalogInvalid(
             f"{file}: domain {name!r} must be the folder's name {file.parent.name!r}, "
-            "in lower case letters, digits and hyphens"
+            "in lower case letters, digits and underscores"
         )
     topic = content.get("topic", f"events.{name}")
     if topic != f"events.{name}":
@@ -147,7 +148,7 @@ def _version(
         raise CatalogInvalid(f"{path}: not readable as JSON: {error}. Correct the file") from error
     if not isinstance(avsc, dict) or avsc.get("type") != "record":
         raise CatalogInvalid(f"{path}: an event's schema must be a record")
-    expected = f"relay.events.{domain.replace('-', '_')}.{class_name(event)}"
+    expected = f"relay.events.{domain}.{class_name(event)}"
     name, namespace = avsc.get("name", ""), avsc.get("namespace")
     found = name if "." in name or not namespace else f"{namespace}.{name}"
     if found != expected:

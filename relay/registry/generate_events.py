@@ -1,0 +1,301 @@
+"""Source of a domain's typed events: literals, parts, event classes, their union, factories."""
+
+from __future__ import annotations
+
+import json
+import tokenize
+from io import StringIO
+from typing import Any
+
+from relay.avro.decoder import natural_default
+from relay.avro.nodes import ABSENT, Field, Node, read_schema
+from relay.catalog import Domain, EventType, SchemaVersion, State
+from relay.catalog.entries import class_name
+from relay.errors import CatalogInvalid
+from relay.registry.generate_source import (
+    WIDTH,
+    alias,
+    docstring,
+    exploded,
+    exports,
+    literal,
+    snake,
+    wrapped_text,
+)
+from relay.registry.generate_types import class_of, default_of, nested, reader_of, type_of
+
+__all__ = ["domain_module", "event_class_name", "generated_versions", "union_name"]
+
+DATACLASS = "@dataclass(frozen=True, slots=True, kw_only=True)"
+IMPORTS = {
+    "collections.abc": ["Mapping"],
+    "dataclasses": ["dataclass", "field"],
+    "datetime": ["date", "datetime", "time"],
+    "decimal": ["Decimal"],
+    "typing": ["Any", "ClassVar", "Literal", "Self", "TypeAlias"],
+    "uuid": ["UUID"],
+}
+RELAY = ["DomainEvent", "Metadata", "Part", "each", "each_value", "from_base64", "now", "optional"]
+
+
+def generated_versions(event_type: EventType) -> list[SchemaVersion]:
+    """The versions that get a class: all but the proposed ones, which nobody has reviewed."""
+    return [v for v in event_type.versions.values() if v.state is not State.PROPOSED]
+
+
+def event_class_name(version: SchemaVersion) -> str:
+    """OrderPaid for the active version, OrderPaidV2 for another."""
+    return class_name(version.event_type) + _suffix(version)
+
+
+def union_name(domain: Domain) -> str:
+    """OrdersEvent, the union of the active classes of the domain orders."""
+    return f"{class_name(domain.name)}Event"
+
+
+def domain_module(domain: Domain) -> str:
+    """Source of `<domain>/events.py` without its docstring.
+
+    Raises CatalogInvalid where two types of the domain have one name and different contents.
+    """
+    return _Module(domain).text()
+
+
+def _suffix(version: SchemaVersion) -> str:
+    return "" if version.state is State.ACTIVE else f"V{version.version}"
+
+
+class _Module:
+    def __init__(self, domain: Domain) -> None:
+        self._domain = domain
+        self._names: dict[str, tuple[str, str]] = {}
+
+    def text(self) -> str:
+        """Blocks of source, two empty lines between them."""
+        types: list[list[str]] = []
+        events: list[list[str]] = []
+        factories: list[list[str]] = []
+        active: list[str] = []
+        for event_type in self._domain.event_types.values():
+            for version in generated_versions(event_type):
+                root = read_schema(version.avsc)
+                types += self._types(root, version)
+                self._claim_once(event_class_name(version), version)
+                events.append(_event(event_type, version, root))
+                if version.state is State.ACTIVE:
+                    active.append(event_class_name(version))
+                    self._claim_once(snake(event_class_name(version)), version)
+                    factories.append(_factory(event_type, version, root))
+        union: list[list[str]] = []
+        if active:
+            self._claim(union_name(self._domain), "the union", f"the domain {self._domain.name}")
+            union = [alias(union_name(self._domain), active)]
+        body = "\n\n\n".join("\n".join(b) for b in [*types, *events, *union, *factories])
+        head = "\n".join([*_imports(body), "", *exports(self._names)])
+        return f"\n{head}\n\n\n{body}\n" if body else f"\n{head}\n"
+
+    def _types(self, root: Node, version: SchemaVersion) -> list[list[str]]:
+        suffix = _suffix(version)
+        return [
+            _literal_alias(node, suffix) if node.kind == "enum" else _part(node, suffix)
+            for node in nested(root)
+            if self._claim(class_of(node, suffix), _shape(node), f"{version.path.name}")
+        ]
+
+    def _claim_once(self, name: str, version: SchemaVersion) -> None:
+        self._claim(name, version.path.name, version.path.name)
+
+    def _claim(self, name: str, content: str, owner: str) -> bool:
+        """Whether the name is new; refuses one name for two contents."""
+        known = self._names.get(name)
+        if known is None:
+            self._names[name] = (content, owner)
+            return True
+        if known[0] != content:
+            raise CatalogInvalid(
+                f"domain {self._domain.name}: {name} in {owner} differs from {name} in {known[1]}. "
+                "Rename one of them, or make them alike"
+            )
+        return False
+
+
+def _shape(node: Node) -> str:
+    """What decides whether two types of one name can share a class."""
+    if node.kind == "enum":
+        return repr(node.symbols)
+    return repr(
+        [(f.name, type_of(f.node, ""), f.default is ABSENT or f.default) for f in node.fields]
+    )
+
+
+def _imports(body: str) -> list[str]:
+    # Tokens, so that a word in a text does not count as use.
+    tokens = tokenize.generate_tokens(StringIO(body).readline)
+    used = {token.string for token in tokens if token.type == tokenize.NAME}
+    lines = ["from __future__ import annotations", ""]
+    lines += ["import json"] if "json.loads" in body else []
+    for module, names in IMPORTS.items():
+        if found := [name for name in names if name in used]:
+            lines.append(f"from {module} import {', '.join(found)}")
+    found = [name for name in RELAY if name in used]
+    line = f"from relay.events import {', '.join(found)}"
+    return [*lines, "", *([line] if len(line) <= WIDTH else exploded(RELAY_HEAD, found, ")"))]
+
+
+RELAY_HEAD = "from relay.events import ("
+
+
+def _literal_alias(node: Node, suffix: str) -> list[str]:
+    comment = [f"# {line}" for line in docstring([node.doc], "")[0].strip('"').splitlines()]
+    symbols = [literal(symbol) for symbol in node.symbols]
+    return [*comment, *exploded(f"{class_of(node, suffix)}: TypeAlias = Literal[", symbols, "]")]
+
+
+def _docs(doc: str, fields: list[Field]) -> list[str]:
+    return [doc or "No description.", *(f"{snake(f.name)}: {f.doc}" for f in fields if f.doc)]
+
+
+def _json_names(fields: list[Field]) -> list[str]:
+    names = [f"{literal(f.name)}: {literal(snake(f.name))}" for f in fields]
+    defaults = [
+        f"{literal(f.name)}: {literal(natural_default(f.node, f.default))}"
+        for f in fields
+        if f.default is not ABSENT
+    ]
+    lines = exploded("JSON_FIELDS: ClassVar[dict[str, str]] = {", names, "}", "    ")
+    if defaults:
+        head = "JSON_DEFAULTS: ClassVar[dict[str, Any]] = {"
+        lines += exploded(head, defaults, "}", "    ")
+    return lines
+
+
+def _attributes(fields: list[Field], suffix: str) -> list[str]:
+    lines = []
+    for field in fields:
+        line = f"    {snake(field.name)}: {type_of(field.node, suffix)}"
+        if field.default is ABSENT:
+            lines.append(line)
+            continue
+        value, anew = _default(field, suffix)
+        factory = {"[]": "list", "{}": "dict"}.get(value, f"lambda: {value}")
+        lines.append(f"{line} = field(default_factory={factory})" if anew else f"{line} = {value}")
+    return lines
+
+
+def _default(field: Field, suffix: str) -> tuple[str, bool]:
+    return default_of(field.node, natural_default(field.node, field.default), suffix)
+
+
+def _reads(fields: list[Field], suffix: str) -> list[str]:
+    lines = []
+    for field in fields:
+        value = f"fields[{literal(field.name)}]"
+        read = reader_of(field.node, suffix)
+        line = f"            {snake(field.name)}={read}({value})," if read else ""
+        line = line or f"            {snake(field.name)}={value},"
+        if len(line) > WIDTH and read:
+            line = (
+                f"            {snake(field.name)}={read}(\n                {value}\n            ),"
+            )
+        lines.append(line)
+    return lines
+
+
+def _part(node: Node, suffix: str) -> list[str]:
+    name = class_of(node, suffix)
+    return [
+        DATACLASS,
+        f"class {name}(Part):",
+        *docstring(_docs(node.doc, node.fields), "    "),
+        "",
+        *_json_names(node.fields),
+        "",
+        *_attributes(node.fields, suffix),
+        "",
+        "    @classmethod",
+        "    def from_json(cls, payload: Mapping[str, Any]) -> Self:",
+        '        """Reads natural JSON; raises PayloadInvalid when a field would be lost."""',
+        "        fields = cls.complete(payload)",
+        "        return cls(",
+        *_reads(node.fields, suffix),
+        "        )",
+    ]
+
+
+def _event(event_type: EventType, version: SchemaVersion, root: Node) -> list[str]:
+    suffix = _suffix(version)
+    label = literal(version.event_type)
+    schema = json.dumps(_without_docs(version.avsc), ensure_ascii=False, separators=(",", ":"))
+    return [
+        DATACLASS,
+        f"class {event_class_name(version)}(DomainEvent):",
+        *docstring(_docs(root.doc, root.fields), "    "),
+        "",
+        f"    EVENT_TYPE: ClassVar[Literal[{label}]] = {label}",
+        f"    SCHEMA_VERSION: ClassVar[int] = {version.version}",
+        f"    AGGREGATE_TYPE: ClassVar[str] = {literal(event_type.aggregate)}",
+        f'    FINGERPRINT: ClassVar[bytes] = bytes.fromhex("{version.fingerprint.hex()}")',
+        "    SCHEMA: ClassVar[dict[str, Any]] = json.loads(",
+        *wrapped_text(schema, "        "),
+        "    )",
+        *_json_names(root.fields),
+        "",
+        *_attributes(root.fields, suffix),
+        *([""] if root.fields else []),
+        "    @classmethod",
+        "    def from_json(",
+        "        cls,",
+        "        payload: Mapping[str, Any],",
+        "        *,",
+        "        aggregate_id: str,",
+        "        occurred_at: datetime,",
+        "        metadata: Metadata | None = None,",
+        "    ) -> Self:",
+        '        """Reads natural JSON; raises PayloadInvalid when a field would be lost."""',
+        f"        {'fields = ' if root.fields else ''}cls.complete(payload)",
+        "        return cls(",
+        "            aggregate_id=aggregate_id,",
+        "            occurred_at=occurred_at,",
+        "            metadata=metadata,",
+        *_reads(root.fields, suffix),
+        "        )",
+    ]
+
+
+def _factory(event_type: EventType, version: SchemaVersion, root: Node) -> list[str]:
+    cls = event_class_name(version)
+    key = f"{snake(event_type.aggregate)}_id"
+    if key in {snake(field.name) for field in root.fields}:
+        key = "aggregate_id"
+    parameters = [f"{key}: str", "*"]
+    arguments = [f"aggregate_id={key}"]
+    for field in sorted(root.fields, key=lambda f: f.default is not ABSENT):
+        name, kind = snake(field.name), type_of(field.node, "")
+        value, anew = ("", False) if field.default is ABSENT else _default(field, "")
+        if anew:
+            optional = kind if kind.endswith("| None") else f"{kind} | None"
+            parameters.append(f"{name}: {optional} = None")
+            arguments.append(f"{name}={value} if {name} is None else {name}")
+        else:
+            parameters.append(f"{name}: {kind}" + (f" = {value}" if value else ""))
+            arguments.append(f"{name}={name}")
+    parameters += ["occurred_at: datetime | None = None", "metadata: Metadata | None = None"]
+    arguments += ["occurred_at=occurred_at or now()", "metadata=metadata"]
+    return [
+        *exploded(f"def {snake(cls)}(", parameters, f") -> {cls}:"),
+        *docstring([f"Makes {event_type.name} of `{key}`; it occurred now by default."], "    "),
+        *exploded(f"return {cls}(", arguments, ")", "    "),
+    ]
+
+
+def _without_docs(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_without_docs(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    # Under "default" stands data, whose keys may be called doc.
+    return {
+        key: value if key == "default" else _without_docs(value)
+        for key, value in schema.items()
+        if key != "doc"
+    }

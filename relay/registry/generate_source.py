@@ -1,0 +1,115 @@
+"""Pieces of generated Python source, written as ruff's formatter would write them."""
+
+from __future__ import annotations
+
+import json
+import keyword
+import re
+from collections.abc import Iterable
+from textwrap import wrap
+from typing import Any
+
+__all__ = [
+    "WIDTH",
+    "alias",
+    "docstring",
+    "exploded",
+    "exports",
+    "literal",
+    "snake",
+    "text_literal",
+    "wrapped_text",
+]
+
+WIDTH = 100
+TAKEN = frozenset(
+    {"aggregate_id", "complete", "event_type", "from_json", "metadata", "occurred_at", "payload"}
+    | {"to_json", "cls", "self"}
+)
+
+
+def snake(name: str) -> str:
+    """snake_case of a camelCase or CamelCase name, an underscore behind what Python reserves."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[.\-]", "_", name).lower()
+    return f"{words}_" if keyword.iskeyword(words) or words in TAKEN else words
+
+
+def text_literal(text: str) -> str:
+    """A string literal in double quotes, or single ones where that saves escapes."""
+    body = json.dumps(text, ensure_ascii=False)[1:-1]
+    quotes = body.count('\\"')
+    if quotes > text.count("'"):
+        return "'" + body.replace('\\"', '"').replace("'", "\\'") + "'"
+    return f'"{body}"'
+
+
+def literal(value: Any) -> str:
+    """Source of a JSON value."""
+    if isinstance(value, str):
+        return text_literal(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(literal, value))}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{literal(k)}: {literal(v)}" for k, v in value.items()) + "}"
+    return repr(value)
+
+
+def exploded(head: str, items: Iterable[str], tail: str, indent: str = "") -> list[str]:
+    """Lines of a bracket with one item a line and a comma behind each, which stays that way."""
+    lines = [f"{indent}    {item}," for item in items]
+    return [f"{indent}{head}", *lines, f"{indent}{tail}"] if lines else [f"{indent}{head}{tail}"]
+
+
+def docstring(paragraphs: Iterable[str], indent: str) -> list[str]:
+    """Lines of a docstring: the first paragraph, an empty line, the others."""
+    width = WIDTH - len(indent) - 6
+    texts = [_escaped(" ".join(text.split())) for text in paragraphs]
+    first, *rest = texts or ["."]
+    lines = wrap(first, width) or ["."]
+    if rest:
+        lines.append("")
+        for text in rest:
+            lines += wrap(text, width, subsequent_indent="    ")
+    if len(lines) == 1:
+        return [f'{indent}"""{lines[0]}"""']
+    body = [f"{indent}{line}" if line else "" for line in lines[1:]]
+    return [f'{indent}"""{lines[0]}', *body, f'{indent}"""']
+
+
+def _escaped(text: str) -> str:
+    text = text.replace("\\", "\\\\").replace('"""', "'''")
+    return f"{text[:-1]}'" if text.endswith('"') else text
+
+
+def wrapped_text(text: str, indent: str) -> list[str]:
+    """A long text as literals that Python joins, each within the width."""
+    width = WIDTH - len(indent) - 12
+    return [f"{indent}{text_literal(text[i : i + width])}" for i in range(0, len(text), width)]
+
+
+def alias(name: str, members: list[str]) -> list[str]:
+    """A union type alias."""
+    joined = " | ".join(members)
+    line = f"{name}: TypeAlias = {joined}"
+    if len(line) <= WIDTH:
+        return [line]
+    if len(joined) + 4 <= WIDTH:
+        return [f"{name}: TypeAlias = (", f"    {joined}", ")"]
+    first, *rest = members
+    return [
+        f"{name}: TypeAlias = (",
+        f"    {first}",
+        *(f"    | {member}" for member in rest),
+        ")",
+    ]
+
+
+def exports(names: Iterable[str]) -> list[str]:
+    """The list of public names: constants, classes, functions, each in natural order."""
+    return exploded("__all__ = [", [f'"{name}"' for name in sorted(names, key=_rank)], "]")
+
+
+def _rank(name: str) -> tuple[int, list[tuple[int, int, str]]]:
+    kind = 0 if name.isupper() else 1 if name[0].isupper() else 2
+    parts = re.split(r"(\d+)", name)
+    return kind, [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts]
