@@ -45,8 +45,8 @@ from .orders.events import (
 )
 from .pricing.events import (
     PriceAgreementCreated,
-    PriceAgreementSyncFailed,
     PriceAgreementSynced,
+    PriceAgreementSyncFailed,
     PriceAgreementUpdated,
     PricingEvent,
 )

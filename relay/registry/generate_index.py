@@ -50,7 +50,9 @@ def index_module(catalog: Catalog) -> str:
             names.append(union_name(domain))
         classes += names
         if names:
-            imports += exploded(f"from .{domain.name}.events import (", sorted(names), ")")
+            imports += exploded(
+                f"from .{domain.name}.events import (", sorted(names, key=str.lower), ")"
+            )
     public = {*classes, "DomainEventCatalog", "event_class", "EVENT_CLASSES", "ACTIVE_VERSIONS"}
     if unions:
         public.add("CatalogEvent")
