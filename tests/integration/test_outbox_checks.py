@@ -1,0 +1,93 @@
+"""What `relay doctor` and a starting worker find wrong with an outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from relay.bus import DomainEventBus
+from relay.outbox.checks import Finding, check_outbox
+from tests.integration.publishing import noted
+
+# The tests' own server may run without fsync, and that is found.
+OF_THE_SERVER = "durability"
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        yield connection
+
+
+def found(connection: psycopg.Connection[Any]) -> list[Finding]:
+    return [each for each in check_outbox(connection) if each.check != OF_THE_SERVER]
+
+
+def test_an_outbox_as_migrated_and_written_is_sound(
+    database_url: str, connection: psycopg.Connection[Any]
+) -> None:
+    with psycopg.connect(database_url) as open_writer, connection.transaction():
+        DomainEventBus.publish(open_writer, noted("order-1"))
+        DomainEventBus.publish(connection, noted("order-2"))
+        assert found(connection) == []
+    assert found(connection) == []
+
+
+def test_a_sequence_that_hands_out_numbers_in_advance_is_an_error(
+    connection: psycopg.Connection[Any],
+) -> None:
+    connection.execute("alter table outbox.domain_events alter column seq set cache 20")
+    [finding] = found(connection)
+    assert (finding.check, finding.level) == ("sequence", "error")
+    assert "cache 20" in finding.message
+    # The message's own remedy works.
+    remedy = finding.message.partition(": run ")[2]
+    connection.execute(remedy)
+    assert found(connection) == []
+
+
+def test_rows_restored_from_another_database_are_found_by_their_transaction_ids(
+    connection: psycopg.Connection[Any],
+) -> None:
+    connection.execute(
+        "insert into outbox.domain_events (xid, event_type, aggregate_type, aggregate_id, payload) "
+        "values ('123456789', 'order.noted', 'order', 'order-1', '{}')"
+    )
+    [finding] = found(connection)
+    assert (finding.check, finding.level) == ("foreign-rows", "error")
+    assert finding.message.startswith("1 rows")
+    assert "relay recover" in finding.message
+    connection.execute("update outbox.domain_events set xid = '3'")
+    assert found(connection) == []
+
+
+@pytest.mark.parametrize(
+    ("grant", "told"),
+    [
+        ("grant update on outbox.domain_events to outbox_writer", "outbox_writer may update"),
+        ("grant insert on outbox.domain_events to outbox_writer", "outbox_writer may insert"),
+        ("grant insert (xid) on outbox.domain_events to public", "public may insert xid"),
+    ],
+)
+def test_a_role_that_may_do_more_than_publish_is_told_of(
+    connection: psycopg.Connection[Any], grant: str, told: str
+) -> None:
+    connection.execute(grant)
+    [finding] = found(connection)
+    assert (finding.check, finding.level) == ("roles", "warning")
+    assert told in finding.message
+
+
+def test_an_unlogged_outbox_is_an_error(connection: psycopg.Connection[Any]) -> None:
+    connection.execute("alter table outbox.domain_events set unlogged")
+    assert [(each.check, each.level) for each in found(connection)] == [("logged", "error")]
+
+
+def test_commits_that_do_not_wait_for_the_disk_are_told_of(
+    connection: psycopg.Connection[Any],
+) -> None:
+    connection.execute("set synchronous_commit = off")
+    assert any("synchronous_commit" in each.message for each in check_outbox(connection))
