@@ -44,8 +44,7 @@ def up(
         stack = _stack(dir, measuring=measuring, console=console)
         if fresh:
             status.update("throwing the former data away")
-            stack.kill()
-            stack.wipe()
+            stack.discard()
         addresses = stack.start()
     if as_json:
         typer.echo(json.dumps(dataclasses.asdict(addresses)))
@@ -69,8 +68,7 @@ def down(
     """Ends the stack; nothing is left running. The data stays unless --wipe is given."""
     stack = _stack(dir)
     if wipe:
-        stack.kill()
-        stack.wipe()
+        stack.discard()
     else:
         stack.stop()
 
@@ -94,9 +92,9 @@ def status(dir: Dir = _DEFAULT_DIR, as_json: AsJson = False) -> None:
 def download() -> None:
     """Fetches what the first start would fetch: Kafka, about 44 MB, once a machine."""
     _require_extra()
-    from relay.local.download import kafka_libraries
+    from relay.local.download import provision
 
-    typer.echo(kafka_libraries())
+    typer.echo(provision())
 
 
 def _stack(dir: Path, *, measuring: bool = False, console: Console | None = None) -> LocalStack:
@@ -106,7 +104,7 @@ def _stack(dir: Path, *, measuring: bool = False, console: Console | None = None
     return LocalStack(
         dir,
         profile="measuring" if measuring else "small",
-        say=console.log if console is not None else lambda _: None,
+        say=console.print if console is not None else lambda _: None,
     )
 
 

@@ -15,9 +15,10 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from relay.errors import RelayError, StackFailed
+from relay.local.archive import record_archive
 from relay.local.settings import LocalSettings
 
-__all__ = ["KAFKA_VERSION", "kafka_home", "kafka_libraries", "main"]
+__all__ = ["KAFKA_VERSION", "kafka_home", "kafka_libraries", "main", "provision"]
 
 KAFKA_VERSION = "4.3.1"
 
@@ -30,19 +31,19 @@ _APPROXIMATE_BYTES = 44_000_000
 _ATTEMPTS = 4
 
 
-def kafka_home(cache_dir: Path | None = None) -> Path:
+def kafka_home() -> Path:
     """The folder of this Kafka version in the cache; may not exist yet."""
-    return (cache_dir or LocalSettings().cache_dir).expanduser() / f"kafka-{KAFKA_VERSION}"
+    return LocalSettings().cache_dir.expanduser() / f"kafka-{KAFKA_VERSION}"
 
 
-def kafka_libraries(cache_dir: Path | None = None) -> Path:
+def kafka_libraries() -> Path:
     """The folder with Kafka's jars, downloaded when it is not there yet.
 
-    cache_dir: by default as EVENT_BUS_LOCAL_CACHE_DIR says. Progress goes to standard error.
+    Progress goes to standard error.
     A download that was cut off is taken up again; two at once wait for each other.
     Raises StackFailed.
     """
-    home = kafka_home(cache_dir)
+    home = kafka_home()
     libraries = home / "lib"
     if libraries.is_dir():
         return libraries
@@ -74,6 +75,19 @@ def _download(home: Path, libraries: Path) -> None:
     collected.rename(libraries)
     shutil.rmtree(staging, ignore_errors=True)
     console.print(f"Kafka {KAFKA_VERSION} is there ({time.monotonic() - began:.0f} s)")
+
+
+def provision() -> Path:
+    """Downloads Kafka and records the archive for quick starts, each unless it is there.
+
+    Returns the folder of both; the second call does nothing. Raises StackFailed.
+    """
+    kafka_libraries()
+    home = kafka_home()
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        record_archive(home)
+    return home
 
 
 def _resolve(coordinate: str, cache_dir: Path, report: Callable[[int], None]) -> None:
@@ -138,7 +152,7 @@ def _explain(error: OSError, home: Path) -> str:
 def main() -> None:
     """Downloads everything that the local stack needs; prints the folder."""
     try:
-        print(kafka_libraries())
+        print(provision())
     except RelayError as error:
         print(f"relay: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None

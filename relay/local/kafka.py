@@ -7,14 +7,14 @@ import re
 import shutil
 import subprocess
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from relay.errors import StackFailed
+from relay.local.archive import using_options
 from relay.local.download import kafka_home, kafka_libraries
 from relay.local.java import find_java
 from relay.local.kafka_config import Profile, broker_properties, java_options, render
@@ -31,9 +31,11 @@ class LocalKafka(LocalServer):
     properties: broker properties that win over the defaults, applied at every start;
     the attribute may be changed between starts.
     profile: `small` starts quickly, `measuring` has the heap and collector for figures.
+    extra_java: further options of Java itself.
     """
 
     title: ClassVar[str] = "Kafka"
+    program: ClassVar[str] = r" kafka\.Kafka "
     port_names: ClassVar[tuple[str, ...]] = ("port", "controller_port")
 
     def __init__(
@@ -42,11 +44,13 @@ class LocalKafka(LocalServer):
         *,
         properties: Mapping[str, str] | None = None,
         profile: Profile = "small",
+        extra_java: Sequence[str] = (),
         outlive: bool = False,
     ) -> None:
         super().__init__(dir, outlive=outlive)
         self.properties = dict(properties or {})
         self.profile = profile
+        self.extra_java = list(extra_java)
         self.data = self.dir / "data"
         self._config = self.dir / "server.properties"
 
@@ -86,23 +90,27 @@ class LocalKafka(LocalServer):
             )
             draft.rename(self.data / "meta.properties")
             return
-        command = self._java("kafka.tools.StorageTool", "format", "-t", _new_id())
-        self._log_start = self.log.stat().st_size if self.log.exists() else 0
+        command = self._java([], "kafka.tools.StorageTool", "format", "-t", _new_id())
+        self._mark_log()
         child = spawn([*command, "-c", str(self._config)], log=self.log, cwd=self.dir)
         if child.wait() != 0:
             shutil.rmtree(self.data, ignore_errors=True)
-            raise StackFailed(self._explain_exit())
+            raise self._exit_failure()
         draft = known.with_name(f"{known.name}.{uuid.uuid4().hex}")
         shutil.copyfile(self.data / known.name, draft)
         draft.rename(known)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        return spawn(self._java("kafka.Kafka", str(self._config)), log=self.log, cwd=self.dir)
+        options = self.extra_java
+        if not options and self.profile == "small":
+            options = using_options(kafka_home(), find_java())
+        command = self._java(options, "kafka.Kafka", str(self._config))
+        return spawn(command, log=self.log, cwd=self.dir)
 
-    def _java(self, *arguments: str) -> list[str]:
-        java = find_java()
+    def _java(self, options: Sequence[str], *arguments: str) -> list[str]:
+        launcher = str(find_java().launcher)
         class_path = f"{kafka_libraries()}/*"
-        return [str(java.launcher), *java_options(self.profile), "-cp", class_path, *arguments]
+        return [launcher, *java_options(self.profile), *options, "-cp", class_path, *arguments]
 
     def _answers(self) -> bool:
         # An open port is not enough: a broker that is not let in yet hides from its metadata.

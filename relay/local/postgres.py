@@ -7,13 +7,11 @@ import secrets
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
-import psutil
 import psycopg
 from psycopg import sql
 
@@ -36,7 +34,6 @@ _DEFAULT_SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
-_LEFTOVERS_SECONDS = 10.0
 
 
 class LocalPostgres(LocalServer):
@@ -48,6 +45,7 @@ class LocalPostgres(LocalServer):
     """
 
     title: ClassVar[str] = "PostgreSQL"
+    program: ClassVar[str] = r"^postgres: |/bin/postgres -D |/bin/initdb "
     # Fast shutdown: open transactions are rolled back, committed data is flushed.
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
 
@@ -76,7 +74,7 @@ class LocalPostgres(LocalServer):
 
     def url_of(self, database: str) -> str:
         """URL of another database of this server."""
-        password = self._state().get("password", "")
+        password = self._state.read().get("password", "")
         return f"postgresql://{_USER}:{password}@{HOST}:{self.port}/{database}"
 
     def await_ready(self, timeout: float | None = None) -> None:
@@ -115,27 +113,32 @@ class LocalPostgres(LocalServer):
         let_through(binaries, account)
         let_through(self.data, account)
         if (self.data / "PG_VERSION").exists():
-            self._clear_stale_lock()
+            # PostgreSQL takes any live process with the number in its lock file for itself; that
+            # none of its own is left has been seen to.
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
             return
-        # An initdb that was killed leaves a half-made folder, which initdb refuses.
-        shutil.rmtree(self.data, ignore_errors=True)
-        self.data.mkdir(mode=0o700)
-        give(self.data, account)
-        password = self._state().get("password") or secrets.token_urlsafe(18)
-        self._update_state(password=password)
+        # Made under another name: a folder of the right name is complete, also when initdb is
+        # killed half way.
+        draft = self.dir / "data.new"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(mode=0o700)
+        give(draft, account)
+        password = self._state.read().get("password") or secrets.token_urlsafe(18)
+        self._state.update(password=password)
         password_file = self.dir / "password"
         password_file.touch(mode=0o600)
         password_file.write_text(password)
         give(password_file, account)
         try:
-            self._initdb(binaries, password_file)
+            self._initdb(binaries, draft, password_file)
         finally:
             password_file.unlink()
+        draft.rename(self.data)
 
-    def _initdb(self, binaries: Path, password_file: Path) -> None:
+    def _initdb(self, binaries: Path, data: Path, password_file: Path) -> None:
         command = [
             str(binaries / "initdb"),
-            f"--pgdata={self.data}",
+            f"--pgdata={data}",
             f"--username={_USER}",
             f"--pwfile={password_file}",
             "--auth=scram-sha-256",
@@ -148,14 +151,12 @@ class LocalPostgres(LocalServer):
             # The password is random; many rounds of hashing would only slow connections down.
             "--set=scram_iterations=1",
         ]
-        self._log_start = self.log.stat().st_size if self.log.exists() else 0
+        self._mark_log()
         child = spawn(command, log=self.log, cwd=self.dir, account=unprivileged())
         if child.wait() != 0:
-            shutil.rmtree(self.data, ignore_errors=True)
-            raise StackFailed(self._explain_exit())
+            raise self._exit_failure()
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        self._await_leftovers()
         settings = {**_DEFAULT_SETTINGS, **self.settings, "port": str(self.port)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return spawn(
@@ -183,40 +184,6 @@ class LocalPostgres(LocalServer):
         if found := re.search(r"FATAL:\s+(.*)", log):
             return f"it says {found.group(1)!r}"
         return ""
-
-    def _clear_stale_lock(self) -> None:
-        # PostgreSQL takes any live process with the number in its lock file for itself.
-        lock = self.data / "postmaster.pid"
-        try:
-            pid = int(lock.read_text().split()[0])
-            command_line = " ".join(psutil.Process(pid).cmdline())
-        except (OSError, ValueError, IndexError, psutil.Error):
-            command_line = ""
-        if self.marker in command_line:
-            raise StackFailed(
-                f"another PostgreSQL (pid {pid}) already runs on {self.data}: end it, "
-                "or choose another folder with --dir"
-            )
-        lock.unlink(missing_ok=True)
-
-    def _await_leftovers(self) -> None:
-        # Children of a postmaster that was killed alone hold its data until they notice.
-        deadline = time.monotonic() + _LEFTOVERS_SECONDS
-        while any(_uses(process, self.data) for process in psutil.process_iter(["name"])):
-            if time.monotonic() > deadline:
-                raise StackFailed(
-                    f"processes of a PostgreSQL that was killed still use {self.data}: end them"
-                )
-            time.sleep(0.02)
-
-
-def _uses(process: psutil.Process, data: Path) -> bool:
-    if process.info["name"] != "postgres":
-        return False
-    try:
-        return process.cwd() == str(data) and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
 
 
 def _binaries() -> Path:

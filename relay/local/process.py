@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import time
@@ -12,7 +13,7 @@ import psutil
 
 from relay.local.user import Account
 
-__all__ = ["ProcessId", "family", "kill_family", "signal_family", "spawn"]
+__all__ = ["ProcessId", "family", "kill_family", "signal_family", "spawn", "working_in"]
 
 # Start times are derived from the boot time, which the clock's corrections move a little.
 _START_TOLERANCE_SECONDS = 2.0
@@ -92,6 +93,25 @@ def signal_family(process: psutil.Process, number: signal.Signals) -> None:
             member.send_signal(number)
         except psutil.NoSuchProcess:
             continue
+
+
+def working_in(folder: Path, program: str) -> list[psutil.Process]:
+    """Live processes whose command line matches `program` and whose working folder is in `folder`.
+
+    program: a regular expression.
+    """
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if (
+                Path(process.cwd()).is_relative_to(folder)
+                and re.search(program, " ".join(process.cmdline()))
+                and process.status() != psutil.STATUS_ZOMBIE
+            ):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
 
 
 def kill_family(process: psutil.Process, timeout: float = 10.0) -> None:

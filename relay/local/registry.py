@@ -24,6 +24,7 @@ class LocalRegistry(LocalServer):
     """
 
     title: ClassVar[str] = "the schema registry"
+    program: ClassVar[str] = "registry serve"
     stop_timeout: ClassVar[float] = 10.0
 
     def __init__(

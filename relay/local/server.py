@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import errno
-import json
-import os
+import shutil
 import signal
 import subprocess
 import time
 from abc import ABC, abstractmethod
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar, Self
 
 import psutil
 
 from relay.errors import StackFailed
 from relay.local import ports, watchdog
-from relay.local.process import ProcessId, kill_family, signal_family
+from relay.local.failures import check_space, explain_exit, explain_os_error, lost_its_port
+from relay.local.process import ProcessId, kill_family, signal_family, working_in
 from relay.local.settings import LocalSettings
+from relay.local.state import StateFile
 
 __all__ = ["LocalServer"]
 
@@ -38,15 +38,16 @@ class LocalServer(ABC):
     """
 
     title: ClassVar[str]
+    program: ClassVar[str]  # regular expression: the command lines of all its processes
     port_names: ClassVar[tuple[str, ...]] = ("port",)
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     stop_timeout: ClassVar[float] = 30.0
 
     def __init__(self, dir: Path | str, *, outlive: bool = False) -> None:
-        self.dir = Path(dir).absolute()
+        self.dir = Path(dir).resolve()
         self.outlive = outlive
         self.log = self.dir / "server.log"
-        self._state_file = self.dir / "server.json"
+        self._state = StateFile(self.dir / "server.json")
         self._child: subprocess.Popen[bytes] | None = None
         self._log_start = 0
         self._ports_are_new = False
@@ -89,14 +90,16 @@ class LocalServer(ABC):
         if self.process is not None:
             return
         try:
+            self._refuse_foreign_folder()
             self.dir.mkdir(parents=True, exist_ok=True)
-            self._check_space()
+            check_space(self.dir)
+            self._end_strays()
             self._choose_ports()
             self._prepare()
-            self._log_start = self.log.stat().st_size if self.log.exists() else 0
+            self._mark_log()
             self._child = self._spawn()
         except OSError as error:
-            raise StackFailed(self._explain_os_error(error)) from error
+            raise StackFailed(explain_os_error(self.title, self.dir, error)) from error
         self._remember_process(self._child.pid)
 
     def await_ready(self, timeout: float | None = None) -> None:
@@ -105,12 +108,16 @@ class LocalServer(ABC):
         choices = 1
         while not self._answers():
             if self.process is None:
-                if self._ports_are_new and choices < _PORT_CHOICES and self._lost_its_port():
+                if (
+                    self._ports_are_new
+                    and choices < _PORT_CHOICES
+                    and lost_its_port(self._new_log())
+                ):
                     choices += 1
-                    self._update_state(ports=None)
+                    self._state.update(ports=None)
                     self.launch()
                     continue
-                raise StackFailed(self._explain_exit())
+                raise self._exit_failure()
             if time.monotonic() > deadline:
                 raise StackFailed(
                     f"{self.title} in {self.dir} runs but does not answer on port {self.port}. "
@@ -129,6 +136,20 @@ class LocalServer(ABC):
             except psutil.TimeoutExpired:
                 kill_family(process)
         self._forget_process()
+        self._end_strays()
+
+    def discard(self) -> None:
+        """Kills the server and removes its folder; works whatever state that is in."""
+        self._refuse_foreign_folder()
+        try:
+            self.kill()
+        except StackFailed:
+            # The state can't be read, but the processes are still known by where they work.
+            self._end_strays()
+        try:
+            shutil.rmtree(self.dir, ignore_errors=not self.dir.exists())
+        except OSError as error:
+            raise StackFailed(explain_os_error(self.title, self.dir, error)) from error
 
     def kill(self) -> None:
         """SIGKILL to the server and all of its children at one go, as a crash."""
@@ -136,6 +157,7 @@ class LocalServer(ABC):
         if process is not None:
             kill_family(process)
         self._forget_process()
+        self._end_strays()
 
     def pause(self) -> None:
         """Freezes the server and all of its children (SIGSTOP); connections stay open."""
@@ -152,7 +174,7 @@ class LocalServer(ABC):
         self.stop()
         self.start()
 
-    def __enter__(self) -> LocalServer:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -166,7 +188,7 @@ class LocalServer(ABC):
         """The server's process while it is alive."""
         if self._child is not None:
             self._child.poll()  # reaps it, so that a dead child is not taken for a running one
-        stored = self._state().get("process")
+        stored = self._state.read().get("process")
         return ProcessId(**stored).process() if stored else None
 
     @property
@@ -182,45 +204,26 @@ class LocalServer(ABC):
     @property
     def known_port(self) -> int | None:
         """As `port`, None when the server was never started."""
-        ports_by_name: dict[str, int] = self._state().get("ports", {})
+        ports_by_name: dict[str, int] = self._state.read().get("ports", {})
         return ports_by_name.get(self.port_names[0])
 
     def _port(self, name: str) -> int:
         try:
-            return int(self._state()["ports"][name])
+            return int(self._state.read()["ports"][name])
         except (KeyError, TypeError) as error:
             raise StackFailed(
                 f"{self.title} in {self.dir} was never started: start it with `relay stack up`"
             ) from error
 
-    # --- state ---------------------------------------------------------------------------
-
-    def _state(self) -> dict[str, Any]:
-        try:
-            state: dict[str, Any] = json.loads(self._state_file.read_text())
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as error:
-            raise StackFailed(
-                f"{self._state_file} can't be read: {error}. If the stack may be thrown away, "
-                "run `relay stack up --fresh`"
-            ) from error
-        return state
-
-    def _update_state(self, **values: Any) -> None:
-        state = {k: v for k, v in {**self._state(), **values}.items() if v is not None}
-        draft = self._state_file.with_suffix(".new")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(state, file)
-        draft.replace(self._state_file)
+    # --- process and ports -----------------------------------------------------------------
 
     def _remember_process(self, pid: int) -> None:
         try:
             identity = ProcessId.of(pid, self.marker)
         except psutil.NoSuchProcess:
-            self._update_state(process=None)
+            self._state.update(process=None)
             return
-        self._update_state(process=asdict(identity))
+        self._state.update(process=asdict(identity))
         if not self.outlive:
             watchdog.guard(identity)
 
@@ -228,11 +231,24 @@ class LocalServer(ABC):
         if self._child is not None:
             self._child.wait()
             self._child = None
-        if self._state_file.exists():
-            self._update_state(process=None)
+        if self._state.file.exists():
+            self._state.update(process=None)
+
+    def _end_strays(self) -> None:
+        # Processes that the state does not know: it was deleted under them, or whoever started
+        # them was killed before it was written, or they lost their parent.
+        for stray in working_in(self.dir, self.program):
+            kill_family(stray)
+
+    def _refuse_foreign_folder(self) -> None:
+        if self.dir.exists() and not self._state.file.exists() and any(self.dir.iterdir()):
+            raise StackFailed(
+                f"{self.dir} holds files that are not {self.title}'s: choose another place "
+                "with --dir"
+            )
 
     def _choose_ports(self) -> None:
-        stored = self._state().get("ports")
+        stored = self._state.read().get("ports")
         self._ports_are_new = stored is None
         if stored is None:
             chosen: dict[str, int] = {}
@@ -241,7 +257,7 @@ class LocalServer(ABC):
                 while port in chosen.values():
                     port = ports.free_port()
                 chosen[name] = port
-            self._update_state(ports=chosen)
+            self._state.update(ports=chosen)
             return
         for port in stored.values():
             if not ports.is_free(port):
@@ -258,40 +274,12 @@ class LocalServer(ABC):
             with self.log.open("rb") as file:
                 file.seek(self._log_start)
                 return file.read().decode(errors="replace")
-        except OSError:
+        except FileNotFoundError:
             return ""
 
-    def _lost_its_port(self) -> bool:
-        return "ddress already in use" in self._new_log()
+    def _mark_log(self) -> None:
+        self._log_start = self.log.stat().st_size if self.log.exists() else 0
 
-    def _check_space(self) -> None:
-        free = psutil.disk_usage(str(self.dir)).free
-        if free < _FREE_BYTES_NEEDED:
-            raise OSError(errno.ENOSPC, f"{free // 2**20} MB free, 300 MB needed", str(self.dir))
-
-    def _explain_os_error(self, error: OSError) -> str:
-        where = error.filename or self.dir
-        if error.errno == errno.ENOSPC:
-            return (
-                f"{self.title} can't start, the disk is full at {where} ({error.strerror}): "
-                "free some space, or choose another disk with --dir"
-            )
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            return (
-                f"{self.title} can't start, {where} can't be used ({error.strerror}): "
-                "give yourself the right to it, or choose another place with --dir"
-            )
-        return f"{self.title} in {self.dir} can't start: {error}"
-
-    def _explain_exit(self) -> str:
+    def _exit_failure(self) -> StackFailed:
         log = self._new_log()
-        advice = self._explain(log)
-        if not advice and "No space left on device" in log:
-            advice = "the disk is full: free some space, or choose another disk with --dir"
-        if not advice and "ddress already in use" in log:
-            advice = "a port of it is taken: end the other program, or `relay stack up --fresh`"
-        last = next((line for line in reversed(log.splitlines()) if line.strip()), "nothing")
-        return (
-            f"{self.title} in {self.dir} ended while it started: "
-            f"{advice or f'its last words were {last!r}'}. Its log is {self.log}"
-        )
+        return StackFailed(explain_exit(self.title, self.log, log, self._explain(log)))

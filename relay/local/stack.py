@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from relay.errors import StackFailed
+from relay.local.download import kafka_home, provision
 from relay.local.kafka import LocalKafka
 from relay.local.kafka_config import Profile
 from relay.local.postgres import LocalPostgres
@@ -17,8 +17,6 @@ from relay.local.registry import LocalRegistry
 from relay.local.server import LocalServer
 
 __all__ = ["LocalStack", "ServerStatus", "StackAddresses"]
-
-_PARTS = ("postgres", "kafka", "registry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,7 @@ class LocalStack:
         profile: Profile = "small",
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.dir = Path(dir).absolute()
+        self.dir = Path(dir).resolve()
         self.postgres = LocalPostgres(self.dir / "postgres", outlive=outlive)
         self.kafka = LocalKafka(self.dir / "kafka", profile=profile, outlive=outlive)
         self.registry = LocalRegistry(self.dir / "registry", outlive=outlive) if registry else None
@@ -88,6 +86,8 @@ class LocalStack:
         same ports. Raises StackFailed.
         """
         with self._locked():
+            if not kafka_home().joinpath("lib").is_dir():
+                provision()
             # Kafka takes longest: the others start while it boots.
             self._say("starting Kafka and PostgreSQL")
             self.kafka.launch()
@@ -105,30 +105,19 @@ class LocalStack:
 
     def stop(self) -> None:
         """Ends all parts in good order; the data stays."""
-        if not self.dir.exists():
-            return
-        with self._locked():
+        with self._locked() if self.dir.exists() else contextlib.nullcontext():
             for server in reversed(self.servers.values()):
                 server.stop()
 
-    def kill(self) -> None:
-        """SIGKILL to all parts; the data stays."""
-        for server in self.servers.values():
-            server.kill()
-
-    def wipe(self) -> None:
-        """Removes the data of a stack that was stopped, and nothing else that lies in its dir."""
-        for name in _PARTS:
-            folder = self.dir / name
-            if folder.exists():
-                try:
-                    shutil.rmtree(folder)
-                except OSError as error:
-                    raise StackFailed(f"{folder} can't be removed: {error}") from error
-        if self.dir.exists():
-            (self.dir / "lock").unlink(missing_ok=True)
-            if not any(self.dir.iterdir()):
-                self.dir.rmdir()
+    def discard(self) -> None:
+        """Kills all parts and removes their data, and nothing else that lies in the dir."""
+        with self._locked() if self.dir.exists() else contextlib.nullcontext():
+            for server in self.servers.values():
+                server.discard()
+            if self.dir.exists():
+                (self.dir / "lock").unlink(missing_ok=True)
+                if not any(self.dir.iterdir()):
+                    self.dir.rmdir()
 
     def addresses(self) -> StackAddresses:
         """Where the parts are; raises StackFailed when the stack was never started."""
