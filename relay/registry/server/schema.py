@@ -1,0 +1,91 @@
+"""Reads schema texts and derives their ids from them.
+
+Source of the text rules: Apache Avro 1.12 specification, "Schema Declaration".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import avro.errors
+import avro.name
+import avro.schema
+
+from relay.registry.server.refusals import invalid_schema
+
+__all__ = ["Reference", "candidate_ids", "compact", "digest", "parse"]
+
+_ID_BITS = 31
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A named type that a schema takes from a version of another subject."""
+
+    name: str
+    subject: str
+    version: int
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in requests and answers."""
+        return {"name": self.name, "subject": self.subject, "version": self.version}
+
+
+def compact(text: str) -> str:
+    """`text` without white space, its keys in the order they were written.
+
+    Raises Refusal 42201 when it is not JSON.
+    """
+    try:
+        return json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False)
+    except (ValueError, RecursionError) as error:
+        raise invalid_schema(f"the text is not JSON: {error}") from error
+
+
+def digest(text: str, references: Sequence[Reference] = ()) -> bytes:
+    """32 bytes that are equal for texts which differ in white space and order of keys only."""
+    ordered = json.dumps(
+        [json.loads(text), [reference.to_json() for reference in references]],
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=True,
+    )
+    return hashlib.sha256(ordered.encode()).digest()
+
+
+def candidate_ids(of_digest: bytes) -> Iterator[int]:
+    """Ids to try in turn, each in 1 .. 2**31 - 1; the first is free unless two texts collide.
+
+    An id follows from the text and not from a sequence, since a sequence that went back in a
+    failover would give the id of records already in topics to another schema.
+    """
+    size = 2**_ID_BITS - 1
+    first = int.from_bytes(of_digest[:8], "big") % size
+    for step in count():
+        yield (first + step) % size + 1
+
+
+def parse(text: str, referenced: Sequence[str] = ()) -> avro.schema.Schema:
+    """The schema of `text`.
+
+    referenced: texts whose named types it may use, each after those that it needs itself.
+    Raises Refusal 42201 with the reason.
+    """
+    names = avro.name.Names()
+    try:
+        with warnings.catch_warnings():
+            # An unknown or ill-set logical type is read as its base type, as Avro asks for.
+            warnings.simplefilter("ignore")
+            for other in referenced:
+                avro.schema.make_avsc_object(json.loads(other), names)
+            return avro.schema.make_avsc_object(json.loads(text), names)
+    except (avro.errors.AvroException, ValueError, TypeError, AttributeError, KeyError) as error:
+        raise invalid_schema(f"{error or type(error).__name__}") from error
+    except RecursionError as error:
+        raise invalid_schema("it is nested too deeply") from error

@@ -1,0 +1,86 @@
+"""Runs the registry as a process."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import signal
+import socket
+import sys
+from typing import Any
+
+import uvicorn
+from psycopg_pool import ConnectionPool
+
+from relay.db import libpq_url
+from relay.errors import ConfigurationInvalid
+from relay.registry.server.app import build_app
+
+__all__ = ["build_pool", "serve"]
+
+_log = logging.getLogger("relay.registry")
+
+
+def build_pool(database_url: str) -> ConnectionPool[Any]:
+    """Connections for the server, not opened yet.
+
+    A request waits 3 s for one at most, and each is tried before it is handed out, so a
+    database that went away and came back is noticed by nobody who did not ask meanwhile.
+    """
+    return ConnectionPool(
+        libpq_url(database_url),
+        min_size=1,
+        max_size=8,
+        timeout=3.0,
+        reconnect_timeout=2.0,
+        open=False,
+        check=ConnectionPool.check_connection,
+        kwargs={
+            "prepare_threshold": None,
+            "application_name": "relay registry",
+            "connect_timeout": 3,
+            "target_session_attrs": "read-write",
+        },
+    )
+
+
+def serve(database_url: str, host: str, port: int) -> None:
+    """Answers on `host`:`port` until SIGTERM or SIGINT; requests under way are finished.
+
+    port: 0 for a free one, which the log names. The database need not be there yet: until it
+    is, requests are answered with 503.
+    Raises ConfigurationInvalid when the address can't be had.
+    """
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    # The pool says on each try that the database is away; the answers say it already.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    app = build_app(build_pool(database_url))
+    with _listen(host, port) as listener:
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, timeout_graceful_shutdown=5, lifespan="on"
+        )
+        # uvicorn raises the signal again once it has stopped: that must not end the process.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        _log.info("schema registry on http://%s:%d", host, listener.getsockname()[1])
+        uvicorn.Server(config).run(sockets=[listener])
+        _log.info("schema registry stopped")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=256
+        )
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigurationInvalid(
+                f"port {port} on {host} is taken: stop what listens there or choose another "
+                "with --port"
+            ) from error
+        raise ConfigurationInvalid(
+            f"can't listen on {host}:{port}: {error.strerror or error}. Check --host and --port"
+        ) from error
