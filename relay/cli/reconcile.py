@@ -1,0 +1,24 @@
+"""`relay reconcile`: brings the outcomes of dead letters back to the outbox."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+__all__ = ["command"]
+
+
+def command(
+    until_idle: Annotated[
+        bool, typer.Option("--until-idle", help="End when every dead-letter topic is read.")
+    ] = False,
+) -> None:
+    """Write what became of events in consumer groups to their outbox rows."""
+    from relay.cli.signals import configure_logging, stop_on_signals
+    from relay.reconcile.outcomes import reconcile
+    from relay.settings import load_settings
+
+    settings = load_settings()
+    configure_logging()
+    reconcile(settings, until_idle=until_idle, stop=stop_on_signals())

@@ -1,0 +1,46 @@
+"""What a handler gets beside its event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from relay.bus import DomainEventBus
+from relay.consume.record import Record
+
+if TYPE_CHECKING:
+    from relay.events import DomainEvent
+
+__all__ = ["Context"]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The handler's side of one attempt.
+
+    connection: psycopg connection inside the handler's transaction. Whatever the handler writes
+    through it is committed together with the event's inbox row, or not at all; committing or
+    rolling back is not the handler's business, and psycopg refuses it.
+    group: name of the consumer group. event_id: id of the event. attempt: 1 for the first,
+    counted on over parking and replays.
+    metadata: actorId, correlationId, causationId, sourceModule, as far as the event has them.
+    record: the raw record with topic, partition, offset, key and headers.
+    """
+
+    connection: psycopg.Connection[Any]
+    group: str
+    event_id: str
+    event_type: str
+    attempt: int
+    metadata: dict[str, str]
+    record: Record
+
+    def publish(self, event: DomainEvent) -> str:
+        """Writes `event` to the outbox in the handler's transaction and returns its id.
+
+        Its causationId is this event's id, its correlationId is passed on, unless the event
+        carries others. Raises what DomainEventBus.publish raises.
+        """
+        return DomainEventBus.publish(self.connection, event)

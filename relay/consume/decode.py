@@ -1,0 +1,132 @@
+"""From the bytes on the wire to the typed event of a handler."""
+
+from __future__ import annotations
+
+import struct
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from relay.avro.decoder import decode
+from relay.consume import headers
+from relay.consume.failures import Poison
+from relay.consume.group import Group, Subscription
+from relay.consume.record import Record
+from relay.errors import CatalogInvalid, PayloadInvalid, SchemaUnknown
+from relay.events import Metadata
+
+if TYPE_CHECKING:
+    from relay.events import DomainEvent
+
+__all__ = ["Decoder", "Schemas"]
+
+# Confluent's wire format: a zero byte, the schema's id (4 bytes, big-endian), Avro binary.
+FRAME = struct.Struct(">bI")
+
+
+class Schemas(Protocol):
+    """Where writer schemas come from: the registry's client."""
+
+    def schema(self, schema_id: int) -> dict[str, Any]:
+        """The schema with this id. Raises SchemaUnknown, RegistryUnavailable."""
+        ...
+
+
+class Decoder:
+    """Decodes records with the schema they were written with to the one their handler knows.
+
+    schemas: writer schemas by id, asked once for each id.
+    """
+
+    def __init__(self, schemas: Schemas) -> None:
+        self._schemas = schemas
+        self._writers: dict[int, dict[str, Any]] = {}
+
+    def decode(self, record: Record, group: Group) -> tuple[str, Subscription, DomainEvent] | None:
+        """Event type, subscription and event of a record; None when the group has no handler.
+
+        The type is that of the header `ce_type`, or without one that of the schema's name.
+        Raises Poison when the record can't be read, RegistryUnavailable.
+        """
+        schema_id, body = _unframe(record.value)
+        event_type = record.event_type or self._type_of(schema_id, group)
+        subscription = group.subscriptions.get(event_type) if event_type else None
+        if event_type is None or subscription is None:
+            return None
+        writer = self._writer(schema_id)
+        event_class = subscription.event_class
+        try:
+            event = event_class.from_json(
+                decode(writer, event_class.SCHEMA, body),
+                aggregate_id=_aggregate_id(record),
+                occurred_at=_occurred_at(record),
+                metadata=Metadata.from_json(metadata_of(record)),
+            )
+        except (PayloadInvalid, CatalogInvalid, ValueError) as error:
+            raise Poison(
+                f"{record.event_id}, written with schema {schema_id}, is no {event_type}: {error}"
+            ) from error
+        return event_type, subscription, event
+
+    def _writer(self, schema_id: int) -> dict[str, Any]:
+        writer = self._writers.get(schema_id)
+        if writer is None:
+            try:
+                writer = self._schemas.schema(schema_id)
+            except SchemaUnknown as error:
+                raise Poison(f"the registry knows no schema {schema_id}: {error}") from error
+            self._writers[schema_id] = writer
+        return writer
+
+    def _type_of(self, schema_id: int, group: Group) -> str | None:
+        writer = self._writer(schema_id)
+        name = _full_name(writer)
+        return next(
+            (
+                event_type
+                for event_type, subscription in group.subscriptions.items()
+                if _full_name(subscription.event_class.SCHEMA) == name
+            ),
+            None,
+        )
+
+
+def metadata_of(record: Record) -> dict[str, str]:
+    """actorId, correlationId, causationId, sourceModule and trace, as far as headers have them."""
+    pairs = ((name, record.header(header)) for name, header in headers.METADATA)
+    return {name: value for name, value in pairs if value is not None}
+
+
+def _unframe(value: bytes | None) -> tuple[int, bytes]:
+    if value is None:
+        raise Poison("the record has no value; an event is framed Avro (0, schema id, bytes)")
+    if len(value) < FRAME.size:
+        raise Poison(f"the value of {len(value)} bytes has no schema id before it")
+    magic, schema_id = FRAME.unpack_from(value)
+    if magic != 0:
+        raise Poison(f"the value starts with byte {magic & 0xFF}, framed Avro starts with 0")
+    return schema_id, value[FRAME.size :]
+
+
+def _aggregate_id(record: Record) -> str:
+    try:
+        return record.header(headers.SUBJECT) or record.key.decode()
+    except UnicodeDecodeError as error:
+        raise Poison("the key is no UTF-8 and ce_subject is absent: no aggregate id") from error
+
+
+def _occurred_at(record: Record) -> datetime:
+    text = record.header(headers.TIME)
+    if text is None:
+        return datetime.fromtimestamp(0, UTC)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise Poison(f"ce_time {text!r} is no RFC 3339 timestamp") from error
+    if moment.tzinfo is None:
+        raise Poison(f"ce_time {text!r} has no offset, so it names no instant")
+    return moment
+
+
+def _full_name(schema: dict[str, Any]) -> str:
+    name, namespace = str(schema.get("name", "")), schema.get("namespace")
+    return name if "." in name or not namespace else f"{namespace}.{name}"

@@ -1,0 +1,85 @@
+"""What can go wrong with an event, and which of it counts as an attempt."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import psycopg
+
+from relay.errors import DatabaseUnavailable, RegistryUnavailable, RelayError
+
+__all__ = ["Failure", "Fatal", "Interrupted", "Poison", "Retryable", "Stage", "is_outage"]
+
+Stage = Literal["decode", "handle", "commit"]
+
+MESSAGE_CHARACTERS = 2_000
+STACKTRACE_CHARACTERS = 8_000
+
+
+class Retryable(RelayError):
+    """A handler raises it for what may work later. Any other exception is taken for one too."""
+
+
+class Fatal(RelayError):
+    """A handler raises it for what will never work: the event is dead at once."""
+
+
+class Poison(Fatal):
+    """The record can't be read as an event: wrong framing, unknown schema, does not decode."""
+
+
+class Interrupted(RelayError):
+    """The attempt did not take place, through no fault of the event; the same record again."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One failed attempt. stacktrace is truncated at its start, the error at its end."""
+
+    stage: Stage
+    fatal: bool
+    error_class: str
+    message: str
+    stacktrace: str
+    at: datetime
+
+    @classmethod
+    def of(cls, stage: Stage, error: BaseException) -> Failure:
+        """What `error`, raised in `stage`, leaves in headers and tables."""
+        kind = type(error)
+        text = str(error) or repr(error)
+        trace = "".join(traceback.format_exception(error))
+        return cls(
+            stage=stage,
+            fatal=isinstance(error, Fatal),
+            error_class=f"{kind.__module__}.{kind.__qualname__}",
+            message=_storable(text)[:MESSAGE_CHARACTERS],
+            stacktrace=_storable(trace)[-STACKTRACE_CHARACTERS:],
+            at=datetime.now(UTC),
+        )
+
+
+def is_outage(error: BaseException, connection: psycopg.Connection[Any]) -> bool:
+    """Whether `error` tells of a database or registry that is away rather than of the event.
+
+    A session that the server ended because the handler left it idle for too long is the
+    handler's failure: without counting it, a slow handler would be started for ever.
+    """
+    if isinstance(error, Interrupted | RegistryUnavailable | DatabaseUnavailable):
+        return True
+    if isinstance(error, psycopg.errors.IdleInTransactionSessionTimeout):
+        return False
+    if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+        return True
+    if isinstance(error, psycopg.OperationalError) and connection.broken:
+        return True
+    sqlstate = getattr(error, "sqlstate", None) or ""
+    return sqlstate.startswith("53") or sqlstate in {"57P01", "57P02", "57P03"}
+
+
+def _storable(text: str) -> str:
+    """`text` as PostgreSQL keeps it: without U+0000 and halves of surrogate pairs."""
+    return text.replace("\0", "�").encode("utf-8", "replace").decode()

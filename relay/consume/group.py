@@ -1,0 +1,110 @@
+"""A consumer group: its name, and a handler for each event type that it wants."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from relay.catalog import Catalog
+from relay.consume.context import Context
+from relay.errors import ConfigurationInvalid
+
+if TYPE_CHECKING:
+    from relay.events import DomainEvent
+
+__all__ = ["Group", "Handler"]
+
+Handler = Callable[[Any, Context], None]
+E = TypeVar("E", bound="DomainEvent")
+
+NAME = re.compile(r"[a-z][a-z0-9-]{0,59}")
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """The handler of one event type. event_class: what records are decoded to."""
+
+    event_class: type[DomainEvent]
+    handler: Handler
+
+
+class Group:
+    """Handlers that act on events together, under one consumer group of Kafka.
+
+    name: of the group, as in the catalog. lanes: records of different keys that are handled at
+    once in one process. batch: most events in one transaction when there is a backlog; 1 where
+    handlers have effects outside of the database, since a batch that fails is taken apart and
+    run again. statement_timeout_ms: of each statement of a handler.
+    """
+
+    def __init__(
+        self, name: str, *, lanes: int = 4, batch: int = 50, statement_timeout_ms: int = 30_000
+    ) -> None:
+        if not NAME.fullmatch(name):
+            raise ConfigurationInvalid(
+                f"consumer group {name!r} is no group name: use lower case letters, digits and "
+                "hyphens, at most 60, a letter first"
+            )
+        if min(lanes, batch, statement_timeout_ms) < 1:
+            raise ConfigurationInvalid(
+                f"consumer group {name}: lanes, batch and statement_timeout_ms must be at least 1"
+            )
+        self.name = name
+        self.lanes = lanes
+        self.batch = batch
+        self.statement_timeout_ms = statement_timeout_ms
+        self.subscriptions: dict[str, Subscription] = {}
+
+    def handles(
+        self, *event_classes: type[E]
+    ) -> Callable[[Callable[[E, Context], None]], Callable[[E, Context], None]]:
+        """Decorator: the function handles events of these generated classes.
+
+        It is called as `handler(event, context)` inside a transaction. It may raise Fatal
+        (never try again) or Retryable; any other exception is tried again too.
+        Raises ConfigurationInvalid when an event type already has a handler in this group.
+        """
+
+        def register(handler: Callable[[E, Context], None]) -> Callable[[E, Context], None]:
+            for event_class in event_classes:
+                self._add(event_class, handler)
+            return handler
+
+        return register
+
+    def subscribe(
+        self, pattern: str, handler: Handler, events: Iterable[type[DomainEvent]]
+    ) -> list[str]:
+        """Registers `handler` for those of `events` whose type fits `pattern`; returns the types.
+
+        pattern: shell style, `order.*`. Raises ConfigurationInvalid when none fits.
+        """
+        fitting = [e for e in events if fnmatch.fnmatchcase(e.EVENT_TYPE, pattern)]
+        if not fitting:
+            raise ConfigurationInvalid(
+                f"consumer group {self.name}: no event type fits {pattern!r}. Correct the pattern"
+            )
+        for event_class in fitting:
+            self._add(event_class, handler)
+        return [event_class.EVENT_TYPE for event_class in fitting]
+
+    def topics(self, catalog: Catalog) -> list[str]:
+        """The domains' topics that hold the handlers' event types. Raises SchemaUnknown."""
+        return sorted({catalog.topic(event_type) for event_type in self.subscriptions})
+
+    def _add(self, event_class: type[DomainEvent], handler: Handler) -> None:
+        event_type = event_class.EVENT_TYPE
+        if event_type in self.subscriptions:
+            raise ConfigurationInvalid(
+                f"consumer group {self.name} has two handlers for {event_type}: "
+                f"{_name(self.subscriptions[event_type].handler)} and {_name(handler)}. "
+                "Keep one, or call both from it"
+            )
+        self.subscriptions[event_type] = Subscription(event_class, handler)
+
+
+def _name(handler: Handler) -> str:
+    return getattr(handler, "__qualname__", repr(handler))

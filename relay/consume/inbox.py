@@ -1,0 +1,272 @@
+"""The inbox: what each event of a group came to, in the tables of schema `inbox`.
+
+Every function here runs in the caller's open transaction and first needs the key's lock, which
+`enter`, `lock` and `claim` take. That lock is what makes "look, then decide" safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import psycopg
+
+from relay.catalog import Catalog
+from relay.consume.failures import Failure
+from relay.consume.record import Record
+from relay.sqlfile import load
+
+__all__ = ["Head", "Verdict", "claim", "enter"]
+
+Connection = psycopg.Connection[Any]
+
+
+class Verdict(StrEnum):
+    """What is to be done with an event, decided under its key's lock."""
+
+    RUN = "run"
+    FREE = "free"
+    PARKED = "parked"
+    SETTLED = "settled"
+
+
+@dataclass(frozen=True)
+class Head:
+    """The first event of a parked queue, with what its attempts came to so far.
+
+    round_attempts: attempts since it was first read or last replayed.
+    """
+
+    queue: int
+    record: Record
+    attempts: int
+    round_attempts: int
+    first_failed_at: datetime | None
+
+
+def enter(
+    connection: Connection,
+    group: str,
+    records: Sequence[tuple[Record, int]],
+    *,
+    idle_timeout_ms: int,
+    statement_timeout_ms: int,
+) -> list[Verdict]:
+    """First statement of a handler transaction: RUN, PARKED or SETTLED for each record.
+
+    records: with the number of the attempt that this would be. A RUN has its inbox row now.
+    """
+    row = connection.execute(
+        load(__package__, "enter.sql"),
+        {
+            "group": group,
+            "topics": [record.topic for record, _ in records],
+            "keys": [record.key for record, _ in records],
+            "event_ids": [record.event_id for record, _ in records],
+            "attempts": [attempt for _, attempt in records],
+            "idle_timeout_ms": idle_timeout_ms,
+            "statement_timeout_ms": statement_timeout_ms,
+        },
+    ).fetchone()
+    assert row is not None
+    return [Verdict(verdict) for verdict in row[0]]
+
+
+def lock(connection: Connection, group: str, record: Record) -> tuple[int, Verdict]:
+    """Waits for the key's lock; then the key's queue, and FREE, PARKED or SETTLED."""
+    row = connection.execute(
+        load(__package__, "lock_queue.sql"),
+        {"group": group, "topic": record.topic, "key": record.key},
+    ).fetchone()
+    assert row is not None
+    # A statement of its own: its snapshot must be taken after the lock was got.
+    found = connection.execute(
+        "select inbox.look(%s, %s, %s)", (group, row[0], record.event_id)
+    ).fetchone()
+    assert found is not None
+    return row[0], Verdict(found[0])
+
+
+def append(connection: Connection, group: str, record: Record) -> None:
+    """Puts a record behind the events of its key that are parked; a second time does nothing."""
+    _park(connection, group, record, attempts=record.attempts, failure=None, pause_ms=None)
+
+
+def park(
+    connection: Connection,
+    group: str,
+    record: Record,
+    *,
+    attempts: int,
+    failure: Failure,
+    pause_ms: float,
+) -> None:
+    """Parks an event whose attempts failed, as the head of its key's queue."""
+    _park(connection, group, record, attempts=attempts, failure=failure, pause_ms=pause_ms)
+
+
+def park_replay(connection: Connection, group: str, record: Record) -> bool:
+    """Puts a replayed event into its key's queue at the place that its first origin gives it.
+
+    It is due at once where that is the head. Nothing happens when it was processed, discarded or
+    parked in the meantime. Returns whether it is parked now.
+    """
+    connection.execute(
+        load(__package__, "lock_queue.sql"),
+        {"group": group, "topic": record.topic, "key": record.key},
+    )
+    parameters = record.columns(group) | {"attempts": record.attempts}
+    row = connection.execute(load(__package__, "park_replay.sql"), parameters).fetchone()
+    if row is None:
+        return False
+    connection.execute("select inbox.promote(%s, %s)", (group, row[0]))
+    return True
+
+
+def due_queues(connection: Connection, group: str) -> list[int]:
+    """Queues with an event whose pause is over, longest first."""
+    rows = connection.execute(load(__package__, "find_due_queues.sql"), {"group": group})
+    return [queue for (queue,) in rows]
+
+
+def claim(connection: Connection, group: str, queue: int, *, idle_timeout_ms: int) -> Head | None:
+    """Takes the lock of `queue` if nobody has it, and the queue's head if it is due."""
+    row = connection.execute(
+        "select pg_try_advisory_xact_lock(%s), "
+        "set_config('idle_in_transaction_session_timeout', %s, true)",
+        (queue, str(idle_timeout_ms)),
+    ).fetchone()
+    if row is None or not row[0]:
+        return None
+    found = connection.execute(
+        load(__package__, "claim_head.sql"), {"group": group, "queue": queue}
+    ).fetchone()
+    if found is None:
+        return None
+    event_id, event_type, topic, partition, offset, key, value, header_names, header_values = found[
+        :9
+    ]
+    record = Record(
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        key=bytes(key),
+        value=None if value is None else bytes(value),
+        headers=tuple(zip(header_names, header_values, strict=True)),
+        event_id=event_id,
+        event_type=event_type,
+    )
+    return Head(queue, record, *found[9:])
+
+
+def begin_parked(
+    connection: Connection, group: str, head: Head, *, statement_timeout_ms: int
+) -> bool:
+    """Writes the inbox row of a claimed head; False when the event was processed before."""
+    written = connection.execute(
+        load(__package__, "write_processed.sql"),
+        {"group": group, "event_id": head.record.event_id, "attempt": head.attempts + 1},
+    ).rowcount
+    connection.execute(
+        "select set_config('statement_timeout', %s, true)", (str(statement_timeout_ms),)
+    )
+    return bool(written)
+
+
+def unpark(connection: Connection, group: str, head: Head) -> bool:
+    """Takes the head out of its queue, so that the next one is due.
+
+    False when it is no longer there as it was claimed: then somebody else has settled it.
+    """
+    deleted = connection.execute(
+        load(__package__, "unpark.sql"),
+        {"group": group, "event_id": head.record.event_id, "attempts": head.attempts},
+    ).rowcount
+    connection.execute("select inbox.promote(%s, %s)", (group, head.queue))
+    return bool(deleted)
+
+
+def resolve(connection: Connection, group: str, head: Head) -> None:
+    """Where the event had a dead letter, its state is resolved by this attempt."""
+    connection.execute(
+        load(__package__, "resolve_dead_letter.sql"),
+        {"group": group, "event_id": head.record.event_id, "attempt": head.attempts + 1},
+    )
+
+
+def postpone(
+    connection: Connection, group: str, head: Head, failure: Failure, pause_ms: float
+) -> None:
+    """Counts a failed attempt of the head and sets when it is tried again."""
+    connection.execute(
+        load(__package__, "postpone_head.sql"),
+        {
+            "group": group,
+            "event_id": head.record.event_id,
+            "attempts": head.attempts + 1,
+            "round_attempts": head.round_attempts + 1,
+            "error": failure.message,
+            "failed_at": failure.at,
+            "pause_ms": pause_ms,
+        },
+    )
+
+
+def bury(
+    connection: Connection,
+    group: str,
+    record: Record,
+    *,
+    attempts: int,
+    failure: Failure,
+    first_failed_at: datetime | None,
+) -> None:
+    """Writes the dead letter of an event that is given up at attempt `attempts`.
+
+    No inbox row is written: a replay must not look like a duplicate.
+    """
+    connection.execute(
+        load(__package__, "write_dead_letter.sql"),
+        record.columns(group)
+        | {
+            "attempts": attempts,
+            "stage": failure.stage,
+            "error_class": failure.error_class,
+            "error": failure.message,
+            "stacktrace": failure.stacktrace,
+            "first_failed_at": first_failed_at or failure.at,
+            "failed_at": failure.at,
+            "dlq_topic": Catalog.dlq_topic(record.topic, group),
+        },
+    )
+
+
+def waiting(connection: Connection, group: str) -> tuple[int, int]:
+    """Number of parked events, and of dead letters whose state is not in their topic yet."""
+    row = connection.execute(load(__package__, "count_waiting.sql"), {"group": group}).fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
+def _park(
+    connection: Connection,
+    group: str,
+    record: Record,
+    *,
+    attempts: int,
+    failure: Failure | None,
+    pause_ms: float | None,
+) -> None:
+    connection.execute(
+        load(__package__, "park.sql"),
+        record.columns(group)
+        | {
+            "attempts": attempts,
+            "error": failure.message if failure else None,
+            "first_failed_at": failure.at if failure else None,
+            "pause_ms": pause_ms,
+        },
+    )

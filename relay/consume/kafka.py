@@ -1,0 +1,113 @@
+"""librdkafka options of consumers and of the dead letters' producer, and checks of topics."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+
+from relay.errors import BrokerUnavailable, ConfigurationInvalid
+from relay.settings import Settings
+
+__all__ = [
+    "as_bytes",
+    "consumer",
+    "existing_topics",
+    "headers_of",
+    "idempotent_producer",
+    "reason",
+    "require_topics",
+]
+
+log = logging.getLogger(__name__)
+
+METADATA_TIMEOUT_S = 10
+
+
+def consumer(settings: Settings, group: str, **options: Any) -> Consumer:
+    """A consumer that sees only what was committed and commits only what it is told to.
+
+    isolation.level read_committed: without it, events of aborted transactions are seen, and so
+    events twice and out of order.
+    """
+    return Consumer(
+        {
+            "client.id": f"relay-{group}",
+            "auto.offset.reset": "earliest",
+            "partition.assignment.strategy": "cooperative-sticky",
+            "session.timeout.ms": settings.session_timeout_ms,
+            "heartbeat.interval.ms": max(100, settings.session_timeout_ms // 6),
+            "max.poll.interval.ms": max(300_000, settings.session_timeout_ms),
+            "queued.max.messages.kbytes": 16_384,
+            "fetch.error.backoff.ms": 100,
+            "topic.metadata.refresh.interval.ms": 10_000,
+            "allow.auto.create.topics": False,
+            **settings.kafka_options,
+            "bootstrap.servers": settings.kafka_bootstrap_servers,
+            "group.id": group,
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "enable.partition.eof": True,
+            "logger": log,
+            **options,
+        }
+    )
+
+
+def idempotent_producer(settings: Settings, name: str) -> Producer:
+    """A producer whose records are kept by all in-sync replicas, in order and once each."""
+    return Producer(
+        {
+            "client.id": f"relay-{name}",
+            "linger.ms": 5,
+            "message.timeout.ms": 15_000,
+            **settings.kafka_options,
+            "bootstrap.servers": settings.kafka_bootstrap_servers,
+            "enable.idempotence": True,
+            "acks": "all",
+            "partitioner": "murmur2_random",
+            "logger": log,
+        }
+    )
+
+
+def existing_topics(client: Consumer | Producer) -> set[str]:
+    """Names of the broker's topics. Raises BrokerUnavailable."""
+    try:
+        found = client.list_topics(timeout=METADATA_TIMEOUT_S).topics
+    except KafkaException as error:
+        raise BrokerUnavailable(
+            f"Kafka does not answer: {reason(error)}. "
+            "Check EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS and EVENT_BUS_KAFKA_OPTIONS"
+        ) from error
+    return {name for name, topic in found.items() if topic.error is None}
+
+
+def require_topics(client: Consumer | Producer, topics: Iterable[str]) -> None:
+    """Raises ConfigurationInvalid, which names the topics that are missing."""
+    if missing := sorted(set(topics) - existing_topics(client)):
+        raise ConfigurationInvalid(
+            f"topics are missing: {', '.join(missing)}. Run relay migrate, which creates them "
+            "(a group's own topics need the group among the consumers in its domain.yaml)"
+        )
+
+
+def as_bytes(value: str | bytes | None) -> bytes | None:
+    """Key, value or header as the wire has it; the client's types allow text too."""
+    return value.encode() if isinstance(value, str) else value
+
+
+def headers_of(message: Message) -> tuple[tuple[str, bytes | None], ...]:
+    """A record's headers in their order, names may repeat."""
+    found = message.headers() or ()
+    pairs = found.items() if isinstance(found, dict) else found
+    return tuple((name, as_bytes(value)) for name, value in pairs)
+
+
+def reason(error: KafkaException) -> str:
+    """What a broker or librdkafka says, without the tuple around it."""
+    detail = error.args[0] if error.args else error
+    return str(detail.str()) if isinstance(detail, KafkaError) else str(detail)

@@ -1,0 +1,95 @@
+"""A record as it was read, before anything is known of its content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from relay.consume import headers as names
+
+__all__ = ["Headers", "Record"]
+
+Headers = tuple[tuple[str, bytes | None], ...]
+
+# Longer ones would not fit a btree entry; such an event is known by its place instead.
+LONGEST_EVENT_ID = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One event on its way through a group.
+
+    topic, partition, offset: where the event was first read, also when it comes by a replay.
+    key: bytes of the key, empty when there is none. value: raw bytes, None for a null.
+    attempts: attempts of all earlier rounds; 0 unless it is a replay.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes
+    value: bytes | None
+    headers: Headers
+    event_id: str
+    event_type: str | None
+    attempts: int = 0
+
+    @classmethod
+    def read(
+        cls,
+        topic: str,
+        partition: int,
+        offset: int,
+        *,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers,
+    ) -> Record:
+        """A record with its event's id and type taken from the headers.
+
+        Without a usable `ce_id` the id is made from the record's place, `topic[partition]@offset`,
+        so that poison has a name too.
+        """
+        found = dict(headers)
+        event_id = names.text(found.get(names.EVENT_ID))
+        if not event_id or len(event_id) > LONGEST_EVENT_ID:
+            event_id = f"{topic}[{partition}]@{offset}"
+        event_type = names.text(found.get(names.EVENT_TYPE))
+        return cls(topic, partition, offset, key or b"", value, headers, event_id, event_type)
+
+    def header(self, name: str) -> str | None:
+        """Text of the last header called `name`; None when absent or not UTF-8."""
+        return names.text(dict(self.headers).get(name))
+
+    def as_replay(self, origin_topic: str) -> Record:
+        """The event that a record of a retry topic carries, at its first place again.
+
+        origin_topic: the topic that the retry topic belongs to. A record that lacks the origin's
+        headers keeps its own place, which is behind everything that waits.
+        """
+        partition = names.number(self.header(names.ORIGIN_PARTITION))
+        offset = names.number(self.header(names.ORIGIN_OFFSET))
+        known = partition is not None and offset is not None
+        return replace(
+            self,
+            topic=origin_topic,
+            partition=partition if known and partition is not None else self.partition,
+            offset=offset if known and offset is not None else self.offset,
+            attempts=names.number(self.header(names.ATTEMPT)) or 0,
+            headers=names.without_own(self.headers),
+        )
+
+    def columns(self, group: str) -> dict[str, Any]:
+        """Parameters of the statements that park it or write its dead letter."""
+        return {
+            "group": group,
+            "event_id": self.event_id,
+            "event_type": self.event_type,
+            "topic": self.topic,
+            "partition": self.partition,
+            "offset": self.offset,
+            "key": self.key,
+            "value": self.value,
+            "header_names": [name.replace("\0", "�") for name, _ in self.headers],
+            "header_values": [value for _, value in self.headers],
+        }

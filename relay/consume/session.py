@@ -1,0 +1,73 @@
+"""A thread's connection to PostgreSQL, made again after every outage."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import psycopg
+
+from relay.consume.failures import Interrupted, is_outage
+from relay.db import connect
+from relay.errors import DatabaseUnavailable, RegistryUnavailable
+
+__all__ = ["Session", "Stopped"]
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+FIRST_PAUSE_S: Final = 0.1
+LONGEST_PAUSE_S: Final = 5.0
+
+
+class Stopped(Exception):
+    """The work was given up because it is no longer this thread's."""
+
+
+class Session:
+    """Belongs to one thread. stop: set when the process is to end."""
+
+    def __init__(self, database_url: str, name: str, stop: threading.Event) -> None:
+        self._database_url = database_url
+        self._name = name
+        self._stop = stop
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def run(
+        self,
+        operation: Callable[[psycopg.Connection[Any]], Result],
+        *,
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> Result:
+        """The result of `operation`, repeated for as long as an outage keeps it from running.
+
+        wanted: asked before each repetition. Raises Stopped when it says no or the process is to
+        end, and what `operation` raises that is no outage.
+        """
+        pause = FIRST_PAUSE_S
+        while True:
+            try:
+                return operation(self._open())
+            except (psycopg.Error, Interrupted, DatabaseUnavailable, RegistryUnavailable) as error:
+                connection = self._connection
+                outage = isinstance(error, Interrupted) or connection is None
+                if not outage and connection is not None and not is_outage(error, connection):
+                    raise
+                log.warning("%s waits %.1f s and goes on: %s", self._name, pause, error)
+            if self._stop.wait(pause) or not wanted():
+                raise Stopped
+            pause = min(pause * 2, LONGEST_PAUSE_S)
+
+    def close(self) -> None:
+        """Ends the connection; the session can be used again."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> psycopg.Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = connect(self._database_url, application_name=f"relay {self._name}")
+        return self._connection
