@@ -89,6 +89,11 @@ class Holds:
         for queue in self._queues.values():
             yield from queue
 
+    @property
+    def dead_blocks(self) -> bool:
+        """Whether later events of an aggregate wait behind a dead one."""
+        return self._on_dead == "hold"
+
     def apply(self, holds: Iterable[Hold]) -> None:
         """Adds holds, in place of earlier ones of the same seq."""
         for hold in holds:
@@ -106,10 +111,6 @@ class Holds:
                 self._queues[aggregate] = left
             else:
                 del self._queues[aggregate]
-
-    def blocks(self, aggregate: Aggregate) -> Hold | None:
-        """The hold behind which a new event of the aggregate has to wait, if any."""
-        return next((hold for hold in self._queue(aggregate)), None)
 
     def blocked(self) -> set[Aggregate]:
         """Aggregates whose new events have to wait."""

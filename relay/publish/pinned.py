@@ -64,16 +64,12 @@ def pin(
             (settings.name, settings.shards, identity.system, identity.database, there.identifier),
         )
         for topic in partitions:
-            connection.execute(
-                load(__package__, "pin_topic.sql"), (topic, there.topics[topic])
-            )
+            connection.execute(load(__package__, "pin_topic.sql"), (topic, there.topics[topic]))
     check(connection, admin, settings)
     return created
 
 
-def check(
-    connection: psycopg.Connection[Any], admin: AdminClient, settings: Settings
-) -> Pinned:
+def check(connection: psycopg.Connection[Any], admin: AdminClient, settings: Settings) -> Pinned:
     """What is pinned, once it agrees with the settings, the database and the broker.
 
     Raises ConfigurationInvalid (exit 2) for another name, number of shards or partitions, and
@@ -121,9 +117,7 @@ def check(
     return Pinned(shards, pinned, identity)
 
 
-def _check_positions_topic(
-    admin: AdminClient, settings: Settings, cluster: topics.Cluster
-) -> None:
+def _check_positions_topic(admin: AdminClient, settings: Settings, cluster: topics.Cluster) -> None:
     topic = settings.positions_topic
     if topic not in cluster.topics:
         raise ConfigurationInvalid(

@@ -1,4 +1,4 @@
-"""Topics as the broker has them now: which exist, how many partitions, how large a record may be."""
+"""Topics as the broker has them: which exist, how many partitions, how large a batch may be."""
 
 from __future__ import annotations
 
@@ -69,9 +69,7 @@ def states(admin: AdminClient, topics: Iterable[str], cluster: Cluster) -> dict[
     there = [topic for topic in topics if topic in cluster.topics]
     if not there:
         return {}
-    asked = {
-        topic: ConfigResource(ResourceType.TOPIC, topic) for topic in there
-    }
+    asked = {topic: ConfigResource(ResourceType.TOPIC, topic) for topic in there}
     futures = admin.describe_configs(list(asked.values()), request_timeout=_TIMEOUT)
     found = {}
     for topic, resource in asked.items():

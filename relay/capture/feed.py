@@ -1,0 +1,241 @@
+"""Reads once for all shards of a worker and hands each its rows."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import psycopg
+
+from relay.capture.position import Position, Step
+from relay.capture.reader import Page, Reader, Reading, Row
+from relay.errors import DatabaseUnavailable
+
+__all__ = ["Durable", "Feed", "Piece", "Taker"]
+
+log = logging.getLogger(__name__)
+
+_FIRST_PAUSE = 0.001
+_RETRY_SECONDS = 0.5
+_ROOM_SECONDS = 0.05
+# A long list of open transactions makes each look at them expensive (29 ms for 1,000).
+_PAUSE_A_TRANSACTION = 0.0001
+
+
+class Durable:
+    """Whether all that a page's snapshot saw is on disk.
+
+    Until it is, a crash of the database could take back what was read and give the transactions'
+    ids to others. Settled once, by the reading thread.
+    """
+
+    def __init__(self) -> None:
+        self._settled = threading.Event()
+        self._lost = False
+
+    def settle(self, lost: bool = False) -> None:
+        """It is on disk; or `lost`: the connection broke before anyone could tell."""
+        self._lost = lost
+        self._settled.set()
+
+    def wait(self, timeout: float) -> bool:
+        """True once it is on disk; False when that can't be told (in time)."""
+        return self._settled.wait(timeout) and not self._lost
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A step's rows of one shard, in the order of seq."""
+
+    step: Step
+    rows: list[Row]
+    durable: Durable = field(compare=False)
+
+
+class Taker(Protocol):
+    """A shard as the feed sees it."""
+
+    def offer(self, piece: Piece) -> bool:
+        """Takes a piece; False when there is no room for it now."""
+
+    def lost(self, reason: str) -> None:
+        """The database connection broke: what was not on disk then may never have been."""
+
+
+@dataclass(slots=True)
+class _Cursor:
+    taker: Taker
+    position: Position
+
+
+class Feed:
+    """One reading thread. Shards come and go by add and remove, from any thread.
+
+    Shards at the same position are read for at once. A shard without rows in a page moves on in
+    memory alone.
+    """
+
+    def __init__(
+        self,
+        open_reader: Callable[[], Reader],
+        shards: int,
+        longest_pause: float,
+    ) -> None:
+        """open_reader: on a new connection, raises DatabaseUnavailable. longest_pause: seconds
+        between two looks at an idle outbox."""
+        self._open_reader = open_reader
+        self._shards = shards
+        self._longest_pause = longest_pause
+        self._cursors: dict[int, _Cursor] = {}
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._idle_rounds = 0
+        self._room = threading.Event()
+        self._durable = Durable()
+        self._on_disk = False
+        self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join()
+
+    def add(self, shard: int, position: Position, taker: Taker) -> None:
+        """From now on the shard is read for, from `position`."""
+        with self._lock:
+            self._cursors[shard] = _Cursor(taker, position)
+            self._idle_rounds = 0
+        self._wake.set()
+
+    def remove(self, shard: int, taker: Taker) -> None:
+        """The shard is read for no longer, unless another taker has come since."""
+        with self._lock:
+            if (cursor := self._cursors.get(shard)) is not None and cursor.taker is taker:
+                del self._cursors[shard]
+        self._wake.set()
+
+    def nudge(self) -> None:
+        """A shard has room again."""
+        self._room.set()
+
+    @property
+    def idle_rounds(self) -> int:
+        """How many times in a row there was nothing to read."""
+        return self._idle_rounds
+
+    def _run(self) -> None:
+        reader: Reader | None = None
+        pause = _FIRST_PAUSE
+        while not self._stopping:
+            if not self._cursors:
+                self._wake.wait(self._longest_pause)
+                self._wake.clear()
+                continue
+            try:
+                reader = reader or self._open_reader()
+                found, crowd = self._round(reader)
+            except (psycopg.Error, DatabaseUnavailable) as error:
+                reader = None
+                self._lose(f"the outbox can't be read: {str(error).strip()}")
+                self._wake.wait(_RETRY_SECONDS)
+                self._wake.clear()
+                continue
+            if found:
+                pause = _FIRST_PAUSE
+                self._idle_rounds = 0
+            else:
+                self._idle_rounds += 1
+            self._wake.wait(min(pause, self._longest_pause) + crowd * _PAUSE_A_TRANSACTION)
+            self._wake.clear()
+            pause = min(pause * 2, self._longest_pause)
+
+    def _round(self, reader: Reader) -> tuple[bool, int]:
+        """Reads for all shards up to one snapshot; whether there was anything, and how many
+        transactions were open."""
+        reading = reader.snapshot()
+        self._on_disk = reading.flush_lsn >= reading.insert_lsn
+        with self._lock:
+            behind = dict(self._cursors)
+        found = False
+        while behind and not self._stopping:
+            position, group = _furthest_behind(behind)
+            page = reader.read(position, reading.snapshot, self._filter(group))
+            if page is not None:
+                found = True
+                self._hand_out(reader, reading, page, group)
+            for shard, cursor in group.items():
+                # A read without rows adopts nothing: the old position stays.
+                if page is None or cursor.position == Position(reading.snapshot):
+                    del behind[shard]
+        return found, len(reading.snapshot.in_progress)
+
+    def _filter(self, group: dict[int, _Cursor]) -> list[int] | None:
+        return None if len(group) == self._shards else sorted(group)
+
+    def _hand_out(
+        self, reader: Reader, reading: Reading, page: Page, group: dict[int, _Cursor]
+    ) -> None:
+        """Gives each shard its rows, and makes sure meanwhile that they are on disk."""
+        durable = self._durable = Durable()
+        by_shard: dict[int, list[Row]] = {shard: [] for shard in group}
+        for row in page.rows:
+            by_shard[row[11]].append(row)
+        waiting = []
+        for shard, cursor in group.items():
+            step, rows = page.step, by_shard[shard]
+            after = cursor.position.after
+            if after > step.after:
+                if step.through is not None and after >= step.through:
+                    continue
+                step = replace(step, after=after)
+                rows = [row for row in rows if row[0] > after]
+            cursor.position = step.position()
+            if rows or (step.recovering and step.through is None):
+                piece = Piece(step, rows, durable)
+                if not cursor.taker.offer(piece):
+                    waiting.append((shard, cursor, piece))
+        if not self._on_disk:
+            if not reader.is_on_disk(reading.insert_lsn):
+                reader.flush()
+            self._on_disk = True
+        durable.settle()
+        for shard, cursor, piece in waiting:
+            while not cursor.taker.offer(piece) and self._cursors.get(shard) is cursor:
+                if self._stopping:
+                    return
+                self._room.wait(_ROOM_SECONDS)
+                self._room.clear()
+
+    def _lose(self, reason: str) -> None:
+        self._durable.settle(lost=True)
+        with self._lock:
+            cursors, self._cursors = self._cursors, {}
+        for cursor in cursors.values():
+            cursor.taker.lost(reason)
+
+
+def _furthest_behind(behind: dict[int, _Cursor]) -> tuple[Position, dict[int, _Cursor]]:
+    """The shards that can be read for together, and where that reading begins.
+
+    Inside one page run the shards may have come to different rows; each passes over its own.
+    """
+    first = min(
+        (cursor.position for cursor in behind.values()),
+        key=lambda position: (position.seen.xmax, position.after),
+    )
+    group = {
+        shard: cursor
+        for shard, cursor in behind.items()
+        if (cursor.position.seen, cursor.position.upto, cursor.position.recovering)
+        == (first.seen, first.upto, first.recovering)
+    }
+    return min((c.position for c in group.values()), key=lambda position: position.after), group

@@ -1,0 +1,31 @@
+"""`relay migrate`: the database's tables, the topics, and what is pinned."""
+
+from __future__ import annotations
+
+import sys
+
+from confluent_kafka.admin import AdminClient
+
+from relay.catalog import Catalog
+from relay.db import connect
+from relay.outbox.migrate import migrate
+from relay.publish import pinned, topics
+from relay.settings import load_settings
+
+__all__ = ["command"]
+
+
+def command() -> None:
+    """Create or update the tables, create the topics, and pin shards and partitions.
+
+    Doing it again changes nothing. Topics are created for every domain of the schemas folder and
+    for the retries and dead letters of each of its consumer groups.
+    """
+    settings = load_settings()
+    catalog = Catalog.load(settings.schemas_dir)
+    migrate(settings.database_url)
+    admin = AdminClient(topics.admin_options(settings))
+    with connect(settings.database_url, application_name="relay migrate") as connection:
+        created = pinned.pin(connection, admin, settings, catalog.topics)
+    created += topics.create(admin, catalog.all_topics(), replication=settings.replication_factor)
+    print(f"tables are up to date; {len(created)} topics created", file=sys.stderr)

@@ -1,0 +1,51 @@
+"""`relay run`: publishes what is in the outbox."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from typing import Annotated
+
+import typer
+
+from relay.publish.supervisor import Supervisor
+from relay.publish.worker import Worker
+from relay.settings import load_settings
+
+__all__ = ["command"]
+
+
+def command(
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Worker processes on this machine.")
+    ] = 1,
+    until_idle: Annotated[
+        bool, typer.Option("--until-idle", help="End once nothing is left to publish.")
+    ] = False,
+) -> None:
+    """Publish committed events to Kafka, in order per aggregate.
+
+    SIGTERM or Ctrl-C ends it: open transactions are finished and the shards handed over.
+    """
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    settings = load_settings()
+    runner: Worker | Supervisor
+    if workers == 1:
+        worker = runner = Worker(settings)
+        _on_signals(runner)
+        worker.run(until_idle)
+        return
+    runner = supervisor = Supervisor(
+        [sys.executable, "-m", "relay.cli.main", "run", *(["--until-idle"] if until_idle else [])],
+        workers,
+    )
+    _on_signals(runner)
+    raise SystemExit(supervisor.run())
+
+
+def _on_signals(runner: Worker | Supervisor) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: runner.stop())

@@ -1,0 +1,138 @@
+"""Turns rows of the outbox into one transaction's content: what goes out, what is held and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from relay.capture.feed import Piece
+from relay.capture.position import Step
+from relay.capture.reader import Row
+from relay.publish.holds import Aggregate, Backoff, Hold, Holds
+from relay.publish.message import Message, Messages, NotPublishable, Waiting
+
+__all__ = ["Batch", "Builder", "cut"]
+
+# The position record lists each row that is not produced; this many keep it well under 1 MB.
+MOST_HELD = 1_000
+_LONGEST_ERROR = 500
+# Pause before a row is looked at again whose schema or topic is not there yet.
+_WAITING_PAUSE = timedelta(seconds=2)
+
+
+@dataclass(slots=True)
+class Batch:
+    """messages: (seq, message) to produce. held: rows not produced, or still not. released: seqs
+    of held rows among the messages. attempts: of those, by seq, this one counted."""
+
+    messages: list[tuple[int, Message]] = field(default_factory=list)
+    held: list[Hold] = field(default_factory=list)
+    released: list[int] = field(default_factory=list)
+    attempts: dict[int, int] = field(default_factory=dict)
+
+
+class Builder:
+    """Builds batches for one shard. Owned by the shard's thread.
+
+    blamed: rows that the broker refused when they came alone, with its reason; each counts as one
+    attempt and is then forgotten.
+    """
+
+    def __init__(
+        self, messages: Messages, holds: Holds, backoff: Backoff, max_attempts: int
+    ) -> None:
+        self._messages = messages
+        self._holds = holds
+        self._backoff = backoff
+        self._max_attempts = max_attempts
+        self.blamed: dict[int, str] = {}
+
+    def fresh(self, rows: Iterable[Row], now: datetime) -> tuple[Batch, int]:
+        """The batch of new rows, and how many of them are in it: too many holds end it early.
+
+        Raises RegistryUnavailable.
+        """
+        batch = Batch()
+        blocked = self._holds.blocked()
+        build, append = self._messages.build, batch.messages.append
+        used = 0
+        for used, row in enumerate(rows, 1):  # noqa: B007
+            if blocked and (row[4], row[5]) in blocked:
+                batch.held.append(_behind(row))
+            else:
+                try:
+                    if self.blamed and (reason := self.blamed.pop(row[0], None)) is not None:
+                        raise NotPublishable(reason)
+                    append((row[0], build(row)))
+                    continue
+                except (NotPublishable, Waiting) as error:
+                    hold = self._failed(row, 0, error, now)
+                    batch.held.append(hold)
+                    if hold.state != "dead" or self._holds.dead_blocks:
+                        blocked.add(hold.aggregate)
+            if len(batch.held) >= MOST_HELD:
+                break
+        return batch, used
+
+    def again(self, runs: Iterable[Sequence[Hold]], rows: Sequence[Row], now: datetime) -> Batch:
+        """The batch of held rows whose turn has come.
+
+        runs: of each aggregate, its held events in order. rows: theirs. Raises RegistryUnavailable.
+        """
+        batch = Batch()
+        by_seq = {row[0]: row for row in rows}
+        for run in runs:
+            for hold in run:
+                row = by_seq.get(hold.seq)
+                if row is None:
+                    batch.released.append(hold.seq)  # deleted by hand: nothing is left to publish
+                    continue
+                try:
+                    if (reason := self.blamed.pop(hold.seq, None)) is not None:
+                        raise NotPublishable(reason)
+                    batch.messages.append((hold.seq, self._messages.build(row)))
+                except (NotPublishable, Waiting) as error:
+                    failed = self._failed(row, hold.attempts, error, now)
+                    batch.held.append(failed)
+                    if failed.state != "dead" or self._holds.dead_blocks:
+                        break
+                    continue
+                batch.released.append(hold.seq)
+                batch.attempts[hold.seq] = hold.attempts + 1
+        return batch
+
+    def _failed(self, row: Row, attempts: int, error: Exception, now: datetime) -> Hold:
+        hold = Hold(row[0], row[1], (row[4], row[5]), "failing", attempts, _short(error))
+        if isinstance(error, Waiting):
+            return replace(hold, next_attempt_at=now + _WAITING_PAUSE)
+        attempts += 1
+        if attempts >= self._max_attempts:
+            return replace(hold, state="dead", attempts=attempts)
+        return replace(hold, attempts=attempts, next_attempt_at=now + self._backoff.after(attempts))
+
+
+def cut(pieces: Sequence[Piece], count: int) -> tuple[list[Step], list[Piece]]:
+    """The steps that the first `count` rows of pieces make up, and the pieces left over."""
+    steps: list[Step] = []
+    for number, piece in enumerate(pieces):
+        if len(piece.rows) <= count:
+            steps.append(piece.step)
+            count -= len(piece.rows)
+        elif count == 0:
+            return steps, list(pieces[number:])
+        else:
+            done, left = piece.step.split(piece.rows[count - 1][0])
+            rest = replace(piece, step=left, rows=piece.rows[count:])
+            return [*steps, done], [rest, *pieces[number + 1 :]]
+    return steps, []
+
+
+def _behind(row: Row) -> Hold:
+    aggregate: Aggregate = (row[4], row[5])
+    return Hold(row[0], row[1], aggregate, "held", 0, "waits behind an earlier event")
+
+
+def _short(error: Exception) -> str:
+    text = str(error)
+    return text if len(text) <= _LONGEST_ERROR else text[: _LONGEST_ERROR - 1] + "…"

@@ -1,0 +1,135 @@
+"""Writes what transactions did to the database, in a thread of its own beside the producing."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+
+import psycopg
+
+from relay.errors import DatabaseUnavailable
+from relay.publish.producer import Acknowledged
+from relay.publish.store import Outcome, Stale, Store
+
+__all__ = ["Deliveries", "Receipt", "copy_text"]
+
+log = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 0.5
+
+
+class Receipt:
+    """Tells the shard's thread when its flags are in the database, or that they never will be."""
+
+    def __init__(self) -> None:
+        self._done = threading.Event()
+        self._stale = False
+
+    def settle(self, stale: bool) -> None:
+        """Called by the writing thread alone."""
+        self._stale = stale
+        self._done.set()
+
+    def wait(self, timeout: float) -> bool:
+        """Whether it is settled within `timeout` seconds. Raises Stale."""
+        settled = self._done.wait(timeout)
+        if self._stale:
+            raise Stale("another worker has taken the shard over")
+        return settled
+
+
+class Deliveries:
+    """One writing thread for all of a worker's shards.
+
+    An outcome stays queued until it is written or its epoch is over: what Kafka has committed is
+    flagged, however long the database is away.
+    """
+
+    def __init__(self, open_store: Callable[[], Store]) -> None:
+        """open_store: a store on a new connection; raises DatabaseUnavailable."""
+        self._open_store = open_store
+        self._queue: deque[tuple[Outcome, Receipt]] = deque()
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="deliveries", daemon=True)
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """Ends the thread once the queue is empty, or after `timeout` seconds: what is not
+        written then is redone by whoever takes the shards over."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join(timeout)
+
+    def put(self, outcome: Outcome) -> Receipt:
+        """Queues an outcome."""
+        receipt = Receipt()
+        with self._changed:
+            self._queue.append((outcome, receipt))
+            self._changed.notify()
+        return receipt
+
+    def _run(self) -> None:
+        store: Store | None = None
+        while (work := self._next()) is not None:
+            try:
+                store = store or self._open_store()
+                self._write(store, work)
+            except (psycopg.Error, DatabaseUnavailable) as error:
+                log.warning("flags wait for the database: %s", str(error).strip())
+                store = None
+                if self._stopping:
+                    return
+                time.sleep(_RETRY_SECONDS)
+
+    def _next(self) -> list[tuple[Outcome, Receipt]] | None:
+        with self._changed:
+            while not self._queue:
+                if self._stopping:
+                    return None
+                self._changed.wait()
+            return list(self._queue)
+
+    def _write(self, store: Store, work: list[tuple[Outcome, Receipt]]) -> None:
+        """Writes all at once; where one is stale, one by one."""
+        try:
+            store.write(outcome for outcome, _ in work)
+        except Stale:
+            if len(work) > 1:
+                for single in work:
+                    self._write(store, [single])
+                return
+            self._settle(work, stale=True)
+        else:
+            self._settle(work, stale=False)
+
+    def _settle(self, work: list[tuple[Outcome, Receipt]], stale: bool) -> None:
+        with self._changed:
+            for _ in work:
+                self._queue.popleft()
+        for _, receipt in work:
+            receipt.settle(stale)
+
+
+def copy_text(
+    published: Mapping[tuple[str, int], Acknowledged], attempts: Mapping[int, int]
+) -> bytes:
+    """COPY text of deliveries: seq, topic, partition, offset, attempts.
+
+    attempts: of events that did not go at the first try, by seq.
+    """
+    lines: list[str] = []
+    for (topic, partition), lane in published.items():
+        middle = f"\t{topic}\t{partition}\t"
+        lines += [
+            f"{seq}{middle}{offset}\t{attempts.get(seq, 1) if attempts else 1}\n"
+            for seq, offset in zip(lane.seqs, lane.offsets, strict=True)
+        ]
+    return "".join(lines).encode()

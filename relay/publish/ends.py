@@ -1,0 +1,67 @@
+"""Remembers how far topics reach, so that a batch's records are found again quickly."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from relay.errors import BrokerUnavailable
+from relay.publish.producer import Acknowledged
+from relay.publish.record import Ends
+from relay.publish.topics import TopicState
+
+__all__ = ["TopicEnds"]
+
+# A quiet shard's own last record says little about where a topic ends by now.
+_FRESH_SECONDS = 10.0
+
+
+class TopicEnds:
+    """Offsets at or below each partition's end. Safe for several threads."""
+
+    def __init__(
+        self, admin: AdminClient, topic_states: Callable[[], Mapping[str, TopicState]]
+    ) -> None:
+        self._admin = admin
+        self._topic_states = topic_states
+        self._lock = threading.Lock()
+        self._ends: Ends = {}
+        self._asked_at: dict[str, float] = {}
+
+    def of(self, topics: Iterable[str]) -> Ends:
+        """The ends of topics as they were at most ten seconds ago; raises BrokerUnavailable."""
+        with self._lock:
+            now = time.monotonic()
+            for topic in topics:
+                if now - self._asked_at.get(topic, float("-inf")) > _FRESH_SECONDS:
+                    self._ends[topic] = self._ask(topic)
+                    self._asked_at[topic] = now
+            return {topic: dict(self._ends[topic]) for topic in topics}
+
+    def moved(self, published: Mapping[tuple[str, int], Acknowledged]) -> None:
+        """Records were written: the partitions reach at least behind them."""
+        with self._lock:
+            for (topic, partition), lane in published.items():
+                if lane.offsets:
+                    self._ends[topic][partition] = lane.offsets[-1] + 1
+
+    def _ask(self, topic: str) -> dict[int, int]:
+        state = self._topic_states().get(topic)
+        if state is None:
+            return {}
+        wanted = {
+            TopicPartition(topic, partition): OffsetSpec.latest()  # type: ignore[no-untyped-call]
+            for partition in range(state.partitions)
+        }
+        try:
+            futures = self._admin.list_offsets(wanted, request_timeout=10)
+            return {place.partition: future.result().offset for place, future in futures.items()}
+        except KafkaException as error:
+            raise BrokerUnavailable(
+                f"the end of topic {topic} can't be read: {error.args[0].str()}. "
+                "Check that Kafka runs."
+            ) from error

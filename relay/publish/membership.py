@@ -1,0 +1,154 @@
+"""Membership in the relay's consumer group: which shards this worker owns.
+
+Workers subscribe to the positions topic as an ordinary consumer group, so Kafka's group protocol
+spreads the shards over any number of machines. Nothing is ever read through this consumer.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import socket
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from relay.errors import ConfigurationInvalid
+from relay.publish.topics import admin_options
+from relay.settings import Settings
+
+__all__ = ["Membership", "Seat"]
+
+_SEATS = 1000
+
+
+class Seat:
+    """A worker's place among those of one relay on this machine and in this folder.
+
+    Its name is the group.instance.id: a worker that is started again after a crash takes the same
+    seat and gets its shards back at once, and two that run side by side have two seats. A seat is
+    a locked file, free again the moment its process ends, however it ends.
+    """
+
+    def __init__(self, relay: str) -> None:
+        """Raises ConfigurationInvalid when no seat can be had."""
+        place = f"{relay}\n{socket.gethostname()}\n{Path.cwd().resolve()}\n{os.getuid()}"
+        digest = hashlib.sha256(place.encode()).hexdigest()[:12]
+        folder = Path(tempfile.gettempdir())
+        for number in range(_SEATS):
+            path = folder / f"outbox-relay-{digest}-{number}.lock"
+            try:
+                file = path.open("a")
+            except OSError as error:
+                raise ConfigurationInvalid(
+                    f"{path} can't be opened ({error}): workers need a folder for lock files. "
+                    "Set TMPDIR to one that can be written"
+                ) from error
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.close()
+                continue
+            self._file: IO[str] = file
+            self.name = f"{relay}-{socket.gethostname()}-{digest}-{number}"
+            return
+        raise ConfigurationInvalid(f"all {_SEATS} seats of relay {relay} on this machine are taken")
+
+
+class Membership:
+    """Owned by the worker's main thread.
+
+    gained and lost are called from `poll`, in this thread; when `lost` returns, the shards must no
+    longer be worked on.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        seat: str,
+        gained: Callable[[list[int]], None],
+        lost: Callable[[list[int]], None],
+    ) -> None:
+        self._topic = settings.positions_topic
+        self._gained = gained
+        self._lost = lost
+        self._shards: set[int] = set()
+        self._consumer = Consumer(
+            {
+                **admin_options(settings),
+                "group.id": f"relay.{settings.name}",
+                "group.instance.id": seat,
+                "enable.auto.commit": False,
+                "auto.offset.reset": "latest",
+                "partition.assignment.strategy": "cooperative-sticky",
+                "session.timeout.ms": settings.session_timeout_ms,
+                "heartbeat.interval.ms": max(settings.session_timeout_ms // 4, 250),
+                "max.poll.interval.ms": max(settings.session_timeout_ms, 60_000),
+            }
+        )
+        self._consumer.subscribe(
+            [self._topic],
+            on_assign=self._on_assign,
+            on_revoke=self._on_revoke,
+            on_lost=self._on_revoke,
+        )
+
+    @property
+    def shards(self) -> frozenset[int]:
+        """The shards that are this worker's."""
+        return frozenset(self._shards)
+
+    def poll(self, timeout: float) -> None:
+        """Serves the group protocol. Raises ConfigurationInvalid when the seat is taken twice."""
+        message: Any = self._consumer.poll(timeout)
+        if message is None or message.error() is None:
+            return
+        error = message.error()
+        if error.code() in (KafkaError.FENCED_INSTANCE_ID, KafkaError._FENCED):
+            raise ConfigurationInvalid(
+                "another worker has joined the group under this worker's instance id: two "
+                "machines with the same host name and folder? Give one another host name"
+            )
+
+    def confirm(self, shard: int) -> bool | None:
+        """Asks the group whether the shard is still this worker's; None: it did not answer.
+
+        An offset commit is refused by the coordinator under a generation that is over.
+        """
+        if shard not in self._shards:
+            return False
+        try:
+            self._consumer.commit(
+                offsets=[TopicPartition(self._topic, shard, 0)], asynchronous=False
+            )
+        except KafkaException as error:
+            code = error.args[0].code()
+            if code in (
+                KafkaError.ILLEGAL_GENERATION,
+                KafkaError.UNKNOWN_MEMBER_ID,
+                KafkaError.FENCED_INSTANCE_ID,
+            ):
+                return False
+            return None
+        return True
+
+    def close(self) -> None:
+        """Gives all shards up, by way of `lost`, and ends the membership."""
+        self._consumer.close()
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        consumer.incremental_assign(partitions)
+        consumer.pause(partitions)
+        shards = sorted(place.partition for place in partitions)
+        self._shards.update(shards)
+        self._gained(shards)
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        shards = sorted(place.partition for place in partitions)
+        self._shards.difference_update(shards)
+        self._lost(shards)
+        consumer.incremental_unassign(partitions)

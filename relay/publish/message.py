@@ -1,0 +1,157 @@
+"""From an outbox row to a Kafka message: topic, partition, key, framed Avro value, headers.
+
+Wire format: Confluent's (0, schema id in 4 bytes big-endian, Avro binary). Headers: CloudEvents
+1.0, Kafka protocol binding, binary content mode, and W3C trace context.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from relay.avro.encoder import compile_encoder
+from relay.capture.reader import Row
+from relay.catalog import SchemaVersion
+from relay.errors import PayloadInvalid
+from relay.publish.partitioner import partition_of
+
+__all__ = ["Message", "Messages", "NotPublishable", "Route", "Waiting"]
+
+# topic, value, key, partition, headers: the order of Producer.produce's arguments
+Message = tuple[str, bytes, bytes, int, list[tuple[str, Any]]]
+
+# Kafka's record and batch around key, value and headers (KIP-98: 61 bytes a batch, at most 21 a
+# record and 10 a header).
+_BATCH_OVERHEAD = 61 + 21
+_HEADER_OVERHEAD = 10
+_MOST_REMEMBERED = 200_000
+
+
+class NotPublishable(Exception):
+    """A row that can't be published as it is: the attempt counts."""
+
+
+class Waiting(Exception):
+    """A row whose schema or topic is not there yet: no attempt counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What the rows of one event type and schema have in common.
+
+    partitions: pinned count of the topic. limit: largest batch in bytes that the topic takes.
+    frame: the five bytes before the Avro value. encode: payload to Avro; None where rows carry it.
+    """
+
+    topic: str
+    domain: str
+    partitions: int
+    limit: int
+    frame: bytes
+    encode: Callable[[Any], bytes] | None
+
+
+class Messages:
+    """Builds messages for one shard. Not safe for several threads.
+
+    route: gives the route of (event type, schema version or None, fingerprint or None); raises
+    NotPublishable, Waiting or RegistryUnavailable.
+    """
+
+    def __init__(self, route: Callable[[str, int | None, bytes | None], Route]) -> None:
+        self._route = route
+        self._keys: dict[str, tuple[bytes, dict[int, int]]] = {}
+
+    def build(self, row: Row) -> Message:
+        """The message of a row; raises NotPublishable, Waiting or RegistryUnavailable."""
+        (
+            seq, event_id, event_type, version, aggregate_type, aggregate_id,
+            metadata_text, occurred_at, fingerprint, avro, payload, _,
+        ) = row  # fmt: skip
+        route = self._route(event_type, version, fingerprint)
+        if avro is not None:
+            value = route.frame + avro
+        else:
+            assert route.encode is not None
+            assert payload is not None
+            try:
+                value = route.frame + route.encode(orjson.loads(payload))
+            except PayloadInvalid as error:
+                raise NotPublishable(f"the payload does not fit its schema: {error}") from error
+            except orjson.JSONDecodeError as error:
+                raise NotPublishable(f"the payload can't be read as JSON: {error}") from error
+        if occurred_at[10:11] != " " or occurred_at[-3:] != "+00":
+            raise NotPublishable(f"occurred_at is {occurred_at}, which no CloudEvents time can say")
+        headers: list[tuple[str, Any]] = [
+            ("ce_specversion", b"1.0"),
+            ("ce_id", event_id),
+            ("ce_type", event_type),
+            ("ce_source", route.domain),
+            ("ce_subject", aggregate_id),
+            ("ce_time", f"{occurred_at[:10]}T{occurred_at[11:-3]}Z"),
+            ("ce_aggregatetype", aggregate_type),
+            ("ce_sequence", str(seq)),
+            ("content-type", b"application/avro"),
+        ]
+        if metadata_text != "{}":
+            _add_metadata(headers, metadata_text)
+        key, partitions = self._keys.get(aggregate_id) or self._remember(aggregate_id)
+        partition = partitions.get(route.partitions)
+        if partition is None:
+            partition = partitions[route.partitions] = partition_of(key, route.partitions)
+        if len(value) > route.limit - 2048 and (size := _size(key, value, headers)) > route.limit:
+            raise NotPublishable(
+                f"the record has {size} bytes, topic {route.topic} takes {route.limit}: "
+                "raise the topic's max.message.bytes or publish a smaller payload"
+            )
+        return route.topic, value, key, partition, headers
+
+    def _remember(self, aggregate_id: str) -> tuple[bytes, dict[int, int]]:
+        if len(self._keys) >= _MOST_REMEMBERED:
+            self._keys.clear()
+        found = self._keys[aggregate_id] = (aggregate_id.encode(), {})
+        return found
+
+
+def frame_of(schema_id: int) -> bytes:
+    """The five bytes before an Avro value: magic byte 0 and the schema id (Confluent)."""
+    return struct.pack(">bI", 0, schema_id)
+
+
+def encoder_of(version: SchemaVersion) -> Callable[[Any], bytes]:
+    """The strict encoder of a schema version, from natural JSON to Avro binary."""
+    return compile_encoder(version.avsc)
+
+
+def _add_metadata(headers: list[tuple[str, Any]], text: str) -> None:
+    metadata = orjson.loads(text)
+    for name, header in _METADATA_HEADERS:
+        if (value := metadata.get(name)) is not None:
+            headers.append((header, value if isinstance(value, str) else orjson.dumps(value)))
+    if (module := metadata.get("sourceModule")) is not None:
+        headers[3] = ("ce_source", module if isinstance(module, str) else orjson.dumps(module))
+
+
+_METADATA_HEADERS = (
+    ("correlationId", "ce_correlationid"),
+    ("causationId", "ce_causationid"),
+    ("actorId", "ce_actorid"),
+    ("traceparent", "traceparent"),
+    ("tracestate", "tracestate"),
+)
+
+
+def _size(key: bytes, value: bytes, headers: list[tuple[str, Any]]) -> int:
+    return (
+        _BATCH_OVERHEAD
+        + len(key)
+        + len(value)
+        + sum(
+            len(name) + len(text if isinstance(text, bytes) else text.encode()) + _HEADER_OVERHEAD
+            for name, text in headers
+        )
+    )

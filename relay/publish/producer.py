@@ -1,0 +1,199 @@
+"""The producer of one shard: a transaction a batch, or plain idempotent delivery.
+
+Every failure is a `Doubt`: whether the batch is in Kafka is then only known from the positions
+topic, so the producer is given up and the shard taken over anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from relay.publish.message import Message
+from relay.publish.topics import admin_options
+from relay.settings import Settings
+
+__all__ = ["Acknowledged", "Doubt", "Refused", "ShardProducer", "transactional_id"]
+
+# How many messages are handed over between two looks at what the broker has acknowledged.
+_SERVE_EVERY = 1000
+
+
+class Doubt(Exception):
+    """Nobody but the positions topic knows whether the batch is published."""
+
+
+class Refused(Doubt):
+    """The broker refused a batch of records; one of them may be to blame.
+
+    gone: the topic does not exist (any more), so no record is to blame.
+    """
+
+    def __init__(self, reason: str, gone: bool) -> None:
+        super().__init__(reason)
+        self.gone = gone
+
+
+class Acknowledged(Protocol):
+    """Collects offsets of one partition, in the order in which its records were produced."""
+
+    seqs: list[int]
+    offsets: list[int]
+
+
+class _Lane:
+    """The records that one batch puts into one partition."""
+
+    __slots__ = ("delivered", "offsets", "seqs")
+
+    def __init__(self, failures: list[KafkaError]) -> None:
+        self.seqs: list[int] = []
+        self.offsets: list[int] = []
+        append = self.offsets.append
+
+        def delivered(error: KafkaError | None, message: Any) -> None:
+            if error is None:
+                append(message.offset())
+            else:
+                failures.append(error)
+
+        self.delivered = delivered
+
+
+_BLAMES_A_RECORD = {
+    KafkaError.MSG_SIZE_TOO_LARGE,
+    KafkaError.INVALID_RECORD,
+    KafkaError.INVALID_MSG,
+    KafkaError.INVALID_MSG_SIZE,
+    KafkaError.POLICY_VIOLATION,
+}
+_TOPIC_GONE = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError._UNKNOWN_PARTITION,
+}
+
+
+def transactional_id(name: str, shard: int) -> str:
+    """`relay.<name>.<shard>`: the same for every owner, so that a new one fences the old."""
+    return f"relay.{name}.{shard}"
+
+
+class ShardProducer:
+    """Owned by the shard's thread; no other thread may call it."""
+
+    def __init__(self, settings: Settings, shard: int, largest_batch: int) -> None:
+        """largest_batch: bytes, no more than the smallest max.message.bytes of the topics."""
+        self._exactly_once = settings.delivery == "exactly-once"
+        self._timeout = settings.transaction_timeout_ms / 1000
+        options: dict[str, Any] = {
+            **admin_options(settings),
+            "client.id": transactional_id(settings.name, shard),
+            "enable.idempotence": True,
+            "acks": "all",
+            "linger.ms": 0,
+            "retry.backoff.ms": 1,
+            "retry.backoff.max.ms": 5,
+            "batch.size": largest_batch,
+            "batch.num.messages": 10_000,
+            "message.max.bytes": 100_000_000,
+            "queue.buffering.max.messages": 1_000_000,
+            "queue.buffering.max.kbytes": 131_072,
+            "topic.metadata.propagation.max.ms": 1_000,
+            "compression.type": settings.kafka_options.get("compression.type", "lz4"),
+        }
+        if self._exactly_once:
+            options["transactional.id"] = transactional_id(settings.name, shard)
+            options["transaction.timeout.ms"] = settings.transaction_timeout_ms
+        else:
+            options["message.timeout.ms"] = settings.transaction_timeout_ms
+        self._producer = Producer(options)
+
+    def take(self) -> None:
+        """Fences any earlier producer of the shard and ends its open transaction."""
+        if self._exactly_once:
+            self._ask(lambda: self._producer.init_transactions(30.0), "taking the shard over")
+
+    def publish(
+        self,
+        batch: Iterable[tuple[int, Message]],
+        position: tuple[str, int, bytes] | None,
+        before_commit: Callable[[], None],
+    ) -> dict[tuple[str, int], Acknowledged]:
+        """Publishes (seq, message) pairs and the position record, all or (exactly-once) nothing.
+
+        position: topic, partition and value of the position record; None for none.
+        before_commit: called when all records are at the broker; what it raises leaves the
+        transaction open, to be ended by whoever takes the shard over. Without transactions it is
+        called before anything is sent.
+        Returns seqs and offsets by (topic, partition). Raises Doubt, Refused.
+        """
+        producer, produce = self._producer, self._producer.produce
+        failures: list[KafkaError] = []
+        lanes: dict[tuple[str, int], _Lane] = {}
+        if not self._exactly_once:
+            before_commit()
+        try:
+            if self._exactly_once:
+                producer.begin_transaction()
+            for count, (seq, (topic, value, key, partition, headers)) in enumerate(batch, 1):
+                lane = lanes.get((topic, partition))
+                if lane is None:
+                    lane = lanes[topic, partition] = _Lane(failures)
+                lane.seqs.append(seq)
+                while True:
+                    try:
+                        produce(topic, value, key, partition, lane.delivered, None, 0, headers)
+                        break
+                    except BufferError:
+                        producer.poll(0.05)
+                if count % _SERVE_EVERY == 0:
+                    producer.poll(0)
+                    _check(failures)
+            if position is not None:
+                topic, partition, record = position
+                producer.produce(
+                    topic,
+                    record,
+                    str(partition).encode(),
+                    partition,
+                    _Lane(failures).delivered,
+                )
+            left = producer.flush(self._timeout)
+            _check(failures)
+            if left:
+                raise Doubt(f"{left} records were not acknowledged in {self._timeout:.0f} s")
+        except KafkaException as error:
+            raise _doubt(error.args[0]) from error
+        if self._exactly_once:
+            before_commit()
+            self._ask(lambda: producer.commit_transaction(self._timeout), "committing")
+        return dict(lanes)
+
+    def give_up(self) -> None:
+        """Drops everything that is not acknowledged; the next owner's take() ends the rest."""
+        self._producer.purge()
+        self._producer.poll(0)
+
+    def _ask(self, call: Callable[[], Any], what: str) -> None:
+        try:
+            call()
+        except KafkaException as error:
+            raise Doubt(f"{what}: {error.args[0].str()}") from error
+
+
+def _check(failures: list[KafkaError]) -> None:
+    if failures:
+        # What was purged or fenced behind the first failure says nothing about the cause.
+        telling = [error for error in failures if error.code() in _BLAMES_A_RECORD | _TOPIC_GONE]
+        raise _doubt((telling or failures)[0])
+
+
+def _doubt(error: KafkaError) -> Doubt:
+    if error.code() in _TOPIC_GONE:
+        return Refused(error.str(), gone=True)
+    if error.code() in _BLAMES_A_RECORD:
+        return Refused(error.str(), gone=False)
+    return Doubt(error.str())

@@ -1,0 +1,1 @@
+copy outbox.deliveries (seq, topic, partition, kafka_offset, attempts) from stdin

@@ -1,0 +1,1 @@
+delete from outbox.holds where seq = any(%(seqs)s)

@@ -1,0 +1,186 @@
+"""What the shards of a worker share: clients, routes, and one connection for what is rare."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import psycopg
+from confluent_kafka import Consumer
+from confluent_kafka.admin import AdminClient
+
+from relay.capture.identity import Identity, read_identity
+from relay.capture.reader import Reader, Row
+from relay.catalog import Catalog
+from relay.db import connect
+from relay.errors import DatabaseUnavailable
+from relay.publish import pinned, topics
+from relay.publish.ends import TopicEnds
+from relay.publish.holds import Backoff, Hold
+from relay.publish.message import Messages
+from relay.publish.positions import last_record, reader
+from relay.publish.record import Ends
+from relay.publish.routes import Routes
+from relay.publish.store import Store
+from relay.publish.takeover import TakenOver, take_over
+from relay.registry.client import RegistryClient
+from relay.settings import Settings
+from relay.sqlfile import load
+
+__all__ = ["Services"]
+
+Result = TypeVar("Result")
+
+
+class Services:
+    """One a worker. What uses the shared connection and consumer waits for its turn."""
+
+    def __init__(self, settings: Settings, worker: str) -> None:
+        """worker: the name under which it holds shards.
+
+        Raises ConfigurationInvalid, CatalogInvalid, PositionRefused, DatabaseUnavailable,
+        BrokerUnavailable when something is wrong from the start.
+        """
+        self.settings = settings
+        self.backoff = Backoff(
+            timedelta(milliseconds=settings.backoff_initial_ms),
+            timedelta(milliseconds=settings.backoff_max_ms),
+            settings.backoff_multiplier,
+        )
+        self._worker = worker
+        self._admin = AdminClient(topics.admin_options(settings))
+        self._lock = threading.RLock()
+        self._connection: psycopg.Connection[Any] | None = None
+        self._consumer: Consumer | None = None
+        self.pinned = pinned.check(self._connected(), self._admin, settings)
+        self.routes = Routes(
+            lambda: Catalog.load(settings.schemas_dir),
+            RegistryClient(settings.schema_registry_url),
+            self._topic_states,
+        )
+        self.ends = TopicEnds(self._admin, self._topic_states)
+
+    @property
+    def identity(self) -> Identity:
+        """Of the database that the last take-over was done on."""
+        return self._identity
+
+    def messages(self) -> Messages:
+        """A builder of messages for one shard."""
+        return Messages(self.routes)
+
+    def open_reader(self) -> Reader:
+        """A reader on a new connection.
+
+        Raises DatabaseUnavailable, also when the connection leads to another database or timeline
+        than the shards were taken over on: they have to be taken over again first.
+        """
+        connection = connect(self.settings.database_url, application_name="relay capture")
+        identity = read_identity(connection)
+        if identity != self._identity:
+            connection.close()
+            with self._lock:
+                self._forget_connection()
+            raise DatabaseUnavailable(
+                f"the database has changed from {self._identity} to {identity}: the shards are "
+                "taken over again"
+            )
+        return Reader(connection, self.settings.shards, self.settings.page_rows)
+
+    def open_store(self) -> Store:
+        """A store on a new connection; raises DatabaseUnavailable."""
+        connection = connect(self.settings.database_url, application_name="relay deliveries")
+        return Store(connection, self.settings.shards)
+
+    def take_over(self, shard: int) -> TakenOver:
+        """See relay.publish.takeover.take_over."""
+        exactly_once = self.settings.delivery == "exactly-once"
+
+        def run(connection: psycopg.Connection[Any]) -> TakenOver:
+            consumer = self._consumer = self._consumer or reader(self.settings)
+            record = (
+                last_record(consumer, self.settings.positions_topic, shard)
+                if exactly_once
+                else None
+            )
+            return take_over(
+                shard,
+                self.settings.shards,
+                self._worker,
+                Store(connection, self.settings.shards),
+                self._identity,
+                record,
+                consumer,
+                self._existing,
+                exactly_once,
+            )
+
+        return self._use(run)
+
+    def heads(self, shard: int) -> list[Hold]:
+        """See Store.heads; raises psycopg.Error, DatabaseUnavailable."""
+        return self._use(lambda connection: Store(connection, self.settings.shards).heads(shard))
+
+    def rows(self, seqs: Sequence[int]) -> list[Row]:
+        """See Reader.rows; raises psycopg.Error, DatabaseUnavailable."""
+        return self._use(
+            lambda connection: Reader(
+                connection, self.settings.shards, self.settings.page_rows
+            ).rows(seqs)
+        )
+
+    def has_work(self) -> bool:
+        """Whether something is still to be published now or will be tried again by itself."""
+        query = load(__package__, "has_work.sql")
+        return bool(self._use(lambda connection: connection.execute(query).fetchone()))
+
+    def close(self) -> None:
+        """Closes what is shared."""
+        with self._lock:
+            self._forget_connection()
+            if self._consumer is not None:
+                self._consumer.close()
+                self._consumer = None
+
+    def _use(self, work: Callable[[psycopg.Connection[Any]], Result]) -> Result:
+        with self._lock:
+            try:
+                return work(self._connected())
+            except psycopg.OperationalError:
+                self._forget_connection()
+                raise
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = connect(self.settings.database_url, application_name="relay shards")
+            self._identity = read_identity(self._connection)
+        return self._connection
+
+    def _forget_connection(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _topic_states(self) -> Mapping[str, topics.TopicState]:
+        """State of each pinned topic that exists as it was pinned."""
+        pins = dict(
+            self._use(
+                lambda connection: connection.execute(
+                    "select topic, partitions from outbox.topics"
+                ).fetchall()
+            )
+        )
+        cluster = topics.describe(self._admin)
+        found = topics.states(self._admin, pins, cluster)
+        return {name: state for name, state in found.items() if state.partitions == pins[name]}
+
+    def _existing(self, ends: Ends) -> Ends:
+        """The part of `ends` whose topics exist; without any, all partitions of all topics."""
+        states = self._topic_states()
+        if not ends:
+            return {
+                topic: dict.fromkeys(range(state.partitions), 0) for topic, state in states.items()
+            }
+        return {topic: places for topic, places in ends.items() if topic in states}

@@ -1,0 +1,309 @@
+"""A shard's life: taken over, then batch after batch, until it is handed on or in doubt."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from itertools import chain, islice
+from typing import TypeVar
+
+import psycopg
+
+from relay.capture.feed import Feed, Piece
+from relay.capture.position import Position, Step
+from relay.errors import BrokerUnavailable, DatabaseUnavailable, RegistryUnavailable, RelayError
+from relay.publish.batch import Batch, Builder, cut
+from relay.publish.deliveries import Deliveries, Receipt, copy_text
+from relay.publish.holds import Hold, Holds
+from relay.publish.producer import Doubt, Refused, ShardProducer
+from relay.publish.record import PositionRecord
+from relay.publish.services import Services
+from relay.publish.store import Outcome, Stale
+from relay.publish.takeover import TakenOver
+
+__all__ = ["Caution", "Shard"]
+
+log = logging.getLogger(__name__)
+
+Built = TypeVar("Built")
+
+# Rows of one transaction: in larger ones a drain gains nothing more.
+_MOST_ROWS = 20_000
+_RETRY_SECONDS = 1.0
+_LOOK_AT_HEADS_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Caution:
+    """What a shard remembers of refusals from one take-over to the next.
+
+    limit: rows that a transaction may have; halved until the row to blame comes alone.
+    """
+
+    limit: int = _MOST_ROWS
+    blamed: dict[int, str] | None = None
+
+    def refused(self, seqs: list[int], reason: str) -> None:
+        """The broker refused a batch of these rows."""
+        if len(seqs) == 1:
+            self.blamed = {seqs[0]: reason}
+            self.limit = _MOST_ROWS
+        else:
+            self.limit = max(1, len(seqs) // 2)
+
+    def accepted(self) -> None:
+        """A batch went through."""
+        self.limit = min(self.limit * 2, _MOST_ROWS)
+
+
+class Shard:
+    """One shard on one worker, in one thread that owns its producer.
+
+    After `run` ends, `failure` says why: None when it was asked to stop, a Doubt when the group is
+    to be asked who owns the shard now, a RelayError when a person has to look.
+    """
+
+    def __init__(
+        self, number: int, services: Services, feed: Feed, deliveries: Deliveries, caution: Caution
+    ) -> None:
+        self.number = number
+        self.caution = caution
+        self.failure: Exception | None = None
+        self._services = services
+        self._settings = services.settings
+        self._feed = feed
+        self._deliveries = deliveries
+        self._changed = threading.Condition()
+        self._pieces: list[Piece] = []
+        self._rows = 0
+        self._lost: str | None = None
+        self._stopping = False
+        self._receipt: Receipt | None = None
+        self._thread = threading.Thread(target=self.run, name=f"shard-{number}", daemon=True)
+
+    # Called from other threads
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the thread has ended."""
+        return not self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Asks for the end: the open transaction is finished, queued pieces are dropped."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+
+    def join(self, timeout: float) -> bool:
+        """Whether the thread ended within `timeout` seconds."""
+        self._thread.join(timeout)
+        return self.ended
+
+    def offer(self, piece: Piece) -> bool:
+        """See relay.capture.feed.Taker."""
+        with self._changed:
+            if self._rows and self._rows + len(piece.rows) > _MOST_ROWS:
+                return False
+            self._pieces.append(piece)
+            self._rows += len(piece.rows)
+            self._changed.notify()
+            return True
+
+    def lost(self, reason: str) -> None:
+        """See relay.capture.feed.Taker."""
+        with self._changed:
+            self._lost = reason
+            self._changed.notify()
+
+    # The thread
+
+    def run(self) -> None:
+        """Lives the shard's life once."""
+        producer: ShardProducer | None = None
+        try:
+            producer = ShardProducer(
+                self._settings, self.number, self._services.routes.smallest_limit()
+            )
+            producer.take()
+            taken = self._services.take_over(self.number)
+            log.info("shard %d: taken over at transaction %d", self.number, taken.number)
+            self._feed.add(self.number, taken.position, self)
+            self._live(producer, taken)
+        except (Doubt, Stale) as error:
+            self.failure = error
+        except (BrokerUnavailable, DatabaseUnavailable, psycopg.Error) as error:
+            self.failure = Doubt(str(error).strip())
+        except RelayError as error:
+            self.failure = error
+        finally:
+            self._feed.remove(self.number, self)
+            if producer is not None:
+                producer.give_up()
+
+    def _live(self, producer: ShardProducer, taken: TakenOver) -> None:
+        """Batch after batch until asked to stop."""
+        settings = self._settings
+        holds = Holds(settings.on_dead, taken.holds)
+        builder = Builder(
+            self._services.messages(), holds, self._services.backoff, settings.max_attempts
+        )
+        builder.blamed = self.caution.blamed or {}
+        self.caution.blamed = None
+        position, number = taken.position, taken.number
+        last_look = datetime.now(UTC)
+        while True:
+            pieces = self._next(holds, last_look)
+            if pieces is None:
+                return
+            now = datetime.now(UTC)
+            if len(holds) and (now - last_look).total_seconds() >= _LOOK_AT_HEADS_SECONDS:
+                holds.apply(self._services.heads(self.number))
+                last_look = now
+            if runs := holds.due(now):
+                runs = _first(runs, self.caution.limit)
+                rows = self._services.rows([hold.seq for run in runs for hold in run])
+                batch = self._build(partial(builder.again, runs, rows, now))
+                if batch is None:
+                    return
+                number += 1
+                self._publish(producer, taken, number, position, [], batch, None)
+                holds.release(batch.released)
+                holds.apply(batch.held)
+            while pieces:
+                rows = list(islice(chain(*(piece.rows for piece in pieces)), self.caution.limit))
+                built = self._build(partial(builder.fresh, rows, now))
+                if built is None:
+                    return
+                batch, used = built
+                steps, left = cut(pieces, used)
+                position = steps[-1].position()
+                number += 1
+                self._publish(producer, taken, number, position, steps, batch, pieces)
+                holds.apply(batch.held)
+                pieces = left
+                if self._stopping:
+                    return
+
+    def _next(self, holds: Holds, last_look: datetime) -> list[Piece] | None:
+        """Waits for pieces, or for a held row's turn (then without pieces); None: stop."""
+        with self._changed:
+            while not self._pieces and self._lost is None and not self._stopping:
+                pause = None
+                if len(holds):
+                    now = datetime.now(UTC)
+                    due = holds.next_due()
+                    pause = _LOOK_AT_HEADS_SECONDS - (now - last_look).total_seconds()
+                    if due is not None:
+                        pause = min(pause, (due - now).total_seconds())
+                    if pause <= 0 or holds.due(now):
+                        return []
+                self._changed.wait(pause)
+            if self._stopping:
+                return None
+            if self._lost is not None:
+                raise Doubt(self._lost)
+            pieces, self._pieces, self._rows = self._pieces, [], 0
+        self._feed.nudge()
+        return pieces
+
+    def _build(self, build: Callable[[], Built]) -> Built | None:
+        """Builds once the registry answers; None when asked to stop meanwhile."""
+        told = False
+        while True:
+            try:
+                return build()
+            except RegistryUnavailable as error:
+                if not told:
+                    log.warning("shard %d waits for the registry: %s", self.number, error)
+                    told = True
+            with self._changed:
+                if self._stopping:
+                    return None
+                if self._lost is not None:
+                    raise Doubt(self._lost)
+                self._changed.wait(_RETRY_SECONDS)
+
+    def _publish(
+        self,
+        producer: ShardProducer,
+        taken: TakenOver,
+        number: int,
+        position: Position,
+        steps: list[Step],
+        batch: Batch,
+        pieces: list[Piece] | None,
+    ) -> None:
+        """One transaction: events and position together, then the flags."""
+        services = self._services
+        touched = {message[0] for _, message in batch.messages}
+        ends = services.ends.of(touched)
+        record = PositionRecord(
+            number=number,
+            shard=self.number,
+            shards=self._settings.shards,
+            identity=services.identity,
+            position=position,
+            steps=tuple(steps),
+            not_produced=tuple(batch.held),
+            released=tuple(batch.released),
+            ends=ends,
+            partitions={topic: len(places) for topic, places in ends.items()},
+        )
+        exactly_once = self._settings.delivery == "exactly-once"
+        durable = [piece.durable for piece in pieces or ()]
+
+        def before_commit() -> None:
+            for page in durable:
+                if not page.wait(self._settings.transaction_timeout_ms / 2000):
+                    raise Doubt("the database did not say in time that what was read is on disk")
+            # One transaction's flags are in the database before the next one commits, so that only
+            # the last one can need redoing.
+            if self._receipt is not None and not self._receipt.wait(
+                self._settings.transaction_timeout_ms / 2000
+            ):
+                raise Doubt("the flags of the last transaction could not be written in time")
+
+        try:
+            published = producer.publish(
+                batch.messages,
+                (self._settings.positions_topic, self.number, record.to_bytes())
+                if exactly_once
+                else None,
+                before_commit,
+            )
+        except Refused as refused:
+            services.routes.forget()
+            if not refused.gone:
+                self.caution.refused([seq for seq, _ in batch.messages], str(refused))
+            raise
+        self.caution.accepted()
+        services.ends.moved(published)
+        self._receipt = self._deliveries.put(
+            Outcome(
+                self.number,
+                taken.epoch,
+                record,
+                copy_text(published, batch.attempts),
+                tuple(batch.held),
+                tuple(batch.released),
+            )
+        )
+
+
+def _first(runs: list[list[Hold]], most: int) -> list[list[Hold]]:
+    """The first held rows of runs, at most `most` in all; the rest has its turn later."""
+    chosen: list[list[Hold]] = []
+    for run in runs:
+        if most <= 0:
+            break
+        chosen.append(run[:most])
+        most -= len(run)
+    return chosen

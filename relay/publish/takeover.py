@@ -1,0 +1,130 @@
+"""Takes a shard over: fences the last owner, repairs what it left undone, finds the position."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer
+
+from relay.capture.identity import Identity
+from relay.capture.position import BEGINNING, Position
+from relay.publish import tail
+from relay.publish.holds import Hold
+from relay.publish.record import Ends, PositionRecord
+from relay.publish.resume import Continue, Recover, Redo, Start, decide
+from relay.publish.store import Store
+
+__all__ = ["TakenOver", "take_over"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """A shard as its new owner finds it. number: of its last transaction."""
+
+    epoch: int
+    number: int
+    position: Position
+    holds: Sequence[Hold]
+
+
+def take_over(
+    shard: int,
+    shards: int,
+    worker: str,
+    store: Store,
+    identity: Identity,
+    record: PositionRecord | None,
+    consumer: Consumer,
+    existing: Callable[[Ends], Ends],
+    exactly_once: bool,
+) -> TakenOver:
+    """Goes on where the last owner stopped. The producer must have fenced it before.
+
+    record: the last one of the positions topic. consumer: sees committed records and ends.
+    existing: the part of some ends whose topics exist.
+    Raises PositionRefused, Stale, BrokerUnavailable, psycopg.Error.
+    """
+    epoch, mirror = store.take(shard, worker)
+    if not exactly_once:
+        # There the database's position is the only one: flags and position commit together.
+        record = mirror
+    match decide(shard, shards, identity, record, mirror):
+        case Start():
+            number, position = 0, Position(BEGINNING, recovering=store.has_deliveries())
+        case Continue(last):
+            number, position = last.number, last.position
+        case Redo(last):
+            _redo(shard, epoch, store, last, consumer, existing)
+            number, position = last.number, last.position
+        case Recover(reason, number):
+            log.warning("shard %d is recovered from table and topics: %s", shard, reason)
+            _recover(shard, epoch, store, consumer, existing)
+            position = Position(BEGINNING, recovering=True)
+    return TakenOver(epoch, number, position, store.holds(shard))
+
+
+def _redo(
+    shard: int,
+    epoch: int,
+    store: Store,
+    record: PositionRecord,
+    consumer: Consumer,
+    existing: Callable[[Ends], Ends],
+) -> None:
+    """Writes the flags and holds of the last transaction."""
+    held = {hold.seq for hold in record.not_produced}
+    produced = store.released([seq for seq in record.released if seq not in held])
+    for step in record.steps:
+        produced |= store.undelivered(shard, step)
+    wanted = {event_id: seq for event_id, seq in produced.items() if seq not in held}
+    places = tail.find(consumer, existing(record.ends), wanted.keys(), len(wanted))
+    log.info("shard %d: %d flags of the last transaction are redone", shard, len(wanted))
+    store.repair(
+        shard,
+        epoch,
+        record,
+        [(seq, places.get(event_id)) for event_id, seq in wanted.items()],
+        record.not_produced,
+        [seq for seq in record.released if seq not in held],
+    )
+
+
+def _recover(
+    shard: int,
+    epoch: int,
+    store: Store,
+    consumer: Consumer,
+    existing: Callable[[Ends], Ends],
+) -> None:
+    """Flags what is in the topics behind the last flagged offset, and names what has no row.
+
+    All that has neither flag nor hold afterwards is published from the table.
+    """
+    flagged = store.last_offsets(shard)
+    everything = existing({})
+    starts = {
+        topic: {
+            partition: flagged.get(topic, {}).get(partition, -1) + 1 for partition in partitions
+        }
+        for topic, partitions in everything.items()
+    }
+    places = tail.find(consumer, starts, None)
+    rows = store.match(shard, places)
+    store.repair(
+        shard,
+        epoch,
+        None,
+        [(seq, places[event_id]) for event_id, seq in rows.items() if seq is not None],
+    )
+    gone = {event_id: places[event_id] for event_id, seq in rows.items() if seq is None}
+    for event_id, place in gone.items():
+        log.error(
+            "event %s is published (%s, partition %d, offset %d), but its row is gone from the "
+            "outbox: consumers acted on a change that the database no longer has",
+            event_id,
+            *place[:3],
+        )
