@@ -31,5 +31,6 @@ def serve(
     from relay.settings import load_settings
 
     if database_url is None:
-        database_url = load_settings().database_url
+        # The registry needs no broker, so none need be configured.
+        database_url = load_settings(kafka_bootstrap_servers="-").database_url
     run(database_url, host, port)

@@ -75,6 +75,49 @@ def list_schemas(
         print(f"{event_type.name:28} {event_type.topic:22} {versions:20} -> {groups}")
 
 
+@app.command()
+def register(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Register the catalog's schemas at the registry; doing it again changes nothing."""
+    from relay.registry.client import RegistryClient
+    from relay.registry.register import register_catalog
+
+    settings = load_settings(database_url="-", kafka_bootstrap_servers="-")
+    catalog = _catalog()
+    rows = []
+    refused = 0
+    with RegistryClient(settings.schema_registry_url) as registry:
+        for result in register_catalog(catalog, registry):
+            version = result.version
+            rows.append(
+                {
+                    "subject": version.subject,
+                    "eventType": version.event_type,
+                    "version": version.version,
+                    "id": result.schema_id,
+                    "new": result.new,
+                    "problem": result.problem,
+                }
+            )
+            if result.problem is not None:
+                refused += 1
+                typer.echo(f"relay: {version.path} is refused: {result.problem}", err=True)
+            elif not as_json:
+                outcome = "registered" if result.new else "already there"
+                print(f"{version.subject:60} v{version.version} id {result.schema_id} {outcome}")
+    if as_json:
+        print(json.dumps(rows))
+    else:
+        new = sum(bool(row["new"]) for row in rows)
+        typer.echo(
+            f"{new} registered, {len(rows) - new - refused} already there, {refused} refused",
+            err=True,
+        )
+    if refused:
+        raise typer.Exit(1)
+
+
 def _catalog() -> Catalog:
     # These commands work on files alone, so neither database nor broker need be configured.
     settings = load_settings(database_url="-", kafka_bootstrap_servers="-")

@@ -1,0 +1,229 @@
+"""Asks a schema registry that speaks Confluent's API.
+
+Source: Confluent Schema Registry API reference.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from threading import Lock
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from relay.avro.fingerprint import rabin
+from relay.errors import ConfigurationInvalid, RegistryUnavailable, RelayError, SchemaUnknown
+
+__all__ = ["RegistryClient", "RegistryRefused"]
+
+_MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
+_NOT_FOUND = frozenset({40401, 40402, 40403})
+
+
+class RegistryRefused(RelayError):
+    """The registry said no for good.
+
+    code: its error code (409 or 40901 incompatible, 42201 invalid schema, 42205 read-only).
+    """
+
+    def __init__(self, code: int, problem: str) -> None:
+        super().__init__(f"the schema registry refused ({code}): {problem}")
+        self.code = code
+        self.problem = problem
+
+
+class RegistryClient:
+    """Ids and texts of schemas; answers that can't change are kept for ever, others never.
+
+    Threads may share one. Nothing but `register` and `set_compatibility` changes the registry.
+    """
+
+    def __init__(
+        self, url: str, *, connect_timeout: float = 2.0, read_timeout: float = 5.0
+    ) -> None:
+        """url: one or several of the same registry, separated by commas, each with
+        `user:password@` where it wants that; timeouts in seconds.
+        Raises ConfigurationInvalid.
+        """
+        self._urls = [part.strip().rstrip("/") for part in url.split(",") if part.strip()]
+        for part in self._urls:
+            if not part.startswith(("http://", "https://")):
+                raise ConfigurationInvalid(
+                    f"EVENT_BUS_SCHEMA_REGISTRY_URL has {_without_password(part)!r}, "
+                    "which is no URL: write http://host:port"
+                )
+        if not self._urls:
+            raise ConfigurationInvalid(
+                "EVENT_BUS_SCHEMA_REGISTRY_URL is empty: set http://host:port"
+            )
+        self._http = httpx.Client(
+            timeout=httpx.Timeout(read_timeout, connect=connect_timeout),
+            headers={"Accept": f"{_MEDIA_TYPE}, application/json"},
+        )
+        self._lock = Lock()
+        self._ids: dict[tuple[str, bytes], int] = {}
+        self._schemas: dict[int, Any] = {}
+
+    def close(self) -> None:
+        """Ends the connections."""
+        self._http.close()
+
+    def __enter__(self) -> RegistryClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def id_of(self, subject: str, schema_text: str, fingerprint: bytes) -> int:
+        """Id under which bytes written with this schema are framed.
+
+        fingerprint: CRC-64-AVRO of the schema's Parsing Canonical Form, 8 bytes. An id is
+        answered only when the text that the registry holds has that fingerprint; version
+        numbers play no part, since the registry's may differ from the catalog's.
+        Raises SchemaUnknown when no version of the subject has it, RegistryUnavailable.
+        """
+        if (known := self._ids.get((subject, fingerprint))) is not None:
+            return known
+        found = self.lookup(subject, schema_text)
+        if found is not None and _fingerprint(found["schema"]) == fingerprint:
+            return self._remember(subject, fingerprint, int(found["id"]))
+        return self.id_of_fingerprint(subject, fingerprint)
+
+    def id_of_fingerprint(self, subject: str, fingerprint: bytes) -> int:
+        """As `id_of` where the text is not at hand: compares all versions, newest first.
+
+        Raises SchemaUnknown, RegistryUnavailable.
+        """
+        if (known := self._ids.get((subject, fingerprint))) is not None:
+            return known
+        for found in self._versions(subject):
+            if _fingerprint(found["schema"]) == fingerprint:
+                return self._remember(subject, fingerprint, int(found["id"]))
+        raise SchemaUnknown(
+            f"the schema with fingerprint {fingerprint.hex()} is not registered under subject "
+            f"{subject!r}. Register it: relay schemas register"
+        )
+
+    def schema(self, schema_id: int) -> Any:
+        """JSON of the schema with this id, a dict for a record.
+
+        Raises SchemaUnknown, RegistryUnavailable.
+        """
+        if schema_id in self._schemas:
+            return self._schemas[schema_id]
+        found = self._get(f"/schemas/ids/{schema_id}")
+        if found is None:
+            raise SchemaUnknown(
+                f"the schema registry has no schema with id {schema_id}. "
+                "Check that EVENT_BUS_SCHEMA_REGISTRY_URL is the registry of this cluster"
+            )
+        schema = json.loads(found["schema"])
+        with self._lock:
+            return self._schemas.setdefault(schema_id, schema)
+
+    def lookup(self, subject: str, schema_text: str) -> dict[str, Any] | None:
+        """{"subject", "version", "id", "schema"} of this text under the subject, or None.
+
+        Raises RegistryUnavailable, RegistryRefused when the text is no schema.
+        """
+        found = self._ask("POST", f"/subjects/{_quoted(subject)}", {"schema": schema_text})
+        return dict(found) if found is not None else None
+
+    def register(self, subject: str, schema_text: str) -> int:
+        """Registers a schema, or finds it where it is, and answers its id.
+
+        Raises RegistryRefused, RegistryUnavailable.
+        """
+        found = self._ask("POST", f"/subjects/{_quoted(subject)}/versions", {"schema": schema_text})
+        if found is None:
+            raise RegistryRefused(40401, f"there is nothing to register {subject!r} with")
+        return int(found["id"])
+
+    def compatibility(self, subject: str) -> str | None:
+        """The level that the subject itself has got, None where it follows the global one."""
+        found = self._ask("GET", f"/config/{_quoted(subject)}", also_absent=frozenset({40408}))
+        return str(found["compatibilityLevel"]) if found is not None else None
+
+    def set_compatibility(self, subject: str, level: str) -> None:
+        """Sets the subject's level. Raises RegistryRefused, RegistryUnavailable."""
+        self._ask("PUT", f"/config/{_quoted(subject)}", {"compatibility": level})
+
+    def _remember(self, subject: str, fingerprint: bytes, schema_id: int) -> int:
+        with self._lock:
+            return self._ids.setdefault((subject, fingerprint), schema_id)
+
+    def _versions(self, subject: str) -> Iterator[dict[str, Any]]:
+        address = f"/subjects/{_quoted(subject)}/versions"
+        for version in reversed(self._get(address) or []):
+            # A version may be deleted between the two requests.
+            if (found := self._get(f"{address}/{version}")) is not None:
+                yield found
+
+    def _get(self, address: str) -> Any:
+        return self._ask("GET", address)
+
+    def _ask(
+        self,
+        method: str,
+        address: str,
+        body: dict[str, Any] | None = None,
+        also_absent: frozenset[int] = frozenset(),
+    ) -> Any:
+        """The answer's JSON, None when the thing does not exist."""
+        response = self._send(method, address, body)
+        try:
+            content = response.json()
+        except ValueError:
+            raise RegistryUnavailable(
+                f"{_without_password(str(response.request.url))} answered {response.status_code} "
+                "with something that is not JSON: is it a schema registry? "
+                "Check EVENT_BUS_SCHEMA_REGISTRY_URL"
+            ) from None
+        if response.is_success:
+            return content
+        code = content.get("error_code", response.status_code)
+        if code in _NOT_FOUND | also_absent:
+            return None
+        raise RegistryRefused(code, str(content.get("message", "no reason given")))
+
+    def _send(self, method: str, address: str, body: dict[str, Any] | None) -> httpx.Response:
+        """The first answer that is more than an outage, from the URL that worked last first."""
+        problems = []
+        for url in list(self._urls):
+            try:
+                response = self._http.request(
+                    method,
+                    url + address,
+                    content=None if body is None else json.dumps(body).encode(),
+                    headers={"Content-Type": _MEDIA_TYPE},
+                )
+            except httpx.HTTPError as error:
+                problems.append(f"{_without_password(url)}: {error or type(error).__name__}")
+                continue
+            if response.status_code in (401, 403):
+                problems.append(f"{_without_password(url)}: it wants other credentials")
+            elif response.status_code >= 500 or response.status_code in (408, 429):
+                problems.append(f"{_without_password(url)}: it answers {response.status_code}")
+            else:
+                with self._lock:
+                    self._urls.sort(key=lambda other: other != url)
+                return response
+        raise RegistryUnavailable(
+            f"the schema registry can't be reached: {'; '.join(problems)}. "
+            "Check that it runs and EVENT_BUS_SCHEMA_REGISTRY_URL"
+        )
+
+
+def _fingerprint(text: str) -> bytes:
+    return rabin(json.loads(text))
+
+
+def _quoted(subject: str) -> str:
+    return quote(subject, safe="")
+
+
+def _without_password(url: str) -> str:
+    head, at, rest = url.rpartition("@")
+    return f"{head.partition('://')[0]}://{rest}" if at else url
