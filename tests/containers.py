@@ -10,6 +10,8 @@ from psycopg import sql
 from testcontainers.kafka import KafkaContainer
 from testcontainers.postgres import PostgresContainer
 
+from relay.local.ports import free_port
+
 __all__ = ["ContainerKafka", "ContainerPostgres"]
 
 _POSTGRES_IMAGE = "postgres:18-alpine"
@@ -57,8 +59,11 @@ class ContainerPostgres(_Container):
     """PostgreSQL 18 in a container."""
 
     def __init__(self) -> None:
-        self.container = PostgresContainer(_POSTGRES_IMAGE, driver=None).with_command(
-            "postgres -c max_connections=200 -c max_prepared_transactions=20"
+        # A fixed port: a container that is started again would get another one.
+        self.container = (
+            PostgresContainer(_POSTGRES_IMAGE, driver=None)
+            .with_command("postgres -c max_connections=200 -c max_prepared_transactions=20")
+            .with_bind_ports(5432, free_port())
         )
 
     @property
@@ -93,6 +98,7 @@ class ContainerKafka(_Container):
         self.container = (
             KafkaContainer(_KAFKA_IMAGE)
             .with_kraft()
+            .with_bind_ports(9093, free_port())
             .with_env("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false")
             .with_env("KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR", "1")
             .with_env("KAFKA_TRANSACTION_STATE_LOG_MIN_ISR", "1")

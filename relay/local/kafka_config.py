@@ -55,7 +55,7 @@ _DEFAULTS = {
     # How soon a broker that starts is let in, also when it was killed: until its former session
     # has run out the controller refuses it as a duplicate.
     "broker.heartbeat.interval.ms": "200",
-    "broker.session.timeout.ms": "3000",
+    "broker.session.timeout.ms": "2000",
 }
 
 
