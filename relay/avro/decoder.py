@@ -94,7 +94,7 @@ def _parsed(schema: Any) -> Any:
     return parse_schema(schema, _ignore_default_error=True)
 
 
-def _schema_of(node: Node, seen: dict[str, None], *, defaults: bool = False) -> Any:  # noqa: PLR0911
+def _schema_of(node: Node, seen: dict[str, None], *, defaults: bool = False) -> Any:
     """Schema of a node with logical types of our own names, defaults in natural JSON."""
     if node.name and node.name in seen:
         return node.name

@@ -30,7 +30,7 @@ def default_bytes(node: Node, default: Any) -> bytes:
         ) from error
 
 
-def _encode(node: Node, default: Any) -> bytes:  # noqa: PLR0911
+def _encode(node: Node, default: Any) -> bytes:
     kind = node.kind
     if kind in {"record", "union", "array", "map"}:
         return _encode_complex(node, default)

@@ -30,7 +30,9 @@ __all__ = ["compile_encoder", "encoder_source"]
 
 Encoder = Callable[[Any], bytes]
 
-THOUSANDTHS = {f"{n:03d}": n for n in range(1000)}
+# Three digits of a fraction as zig-zag has them, doubled: thousandths and millionths.
+MICRO = {f"{n:03d}": 2 * n for n in range(1000)}
+MILLI = {f"{n:03d}": 2000 * n for n in range(1000)}
 UTC_ENDS = frozenset({"Z", "+00:00"})
 
 
@@ -67,15 +69,33 @@ def _compile(text: bytes) -> Encoder:
     return encode
 
 
-class _Second(dict[str, int]):
-    """Microseconds since the epoch of `YYYY-MM-DDTHH:MM:SS` in UTC; events share seconds."""
+class _Second(dict[str, tuple[int, bytes, bytes]]):
+    """`YYYY-MM-DDTHH:MM:SS` in UTC to the encoded count of that second, cut at its 28th bit.
 
-    def __missing__(self, text: str) -> int:
-        value = instant(f"{text}Z", "micros")
+    The lower part is a number that the fraction is added to, small enough for the interpreter's
+    fast arithmetic; the upper part is bytes, once as it is and once for a carry. Events share
+    seconds, so both are remembered.
+    """
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def __missing__(self, text: str) -> tuple[int, bytes, bytes]:
+        high, low = divmod(instant(f"{text}Z", self._unit) << 1, 2**28)
+        if not 0 < high < 2**28 - 1:
+            raise ValueError("too near to 1970 or too far away for this short cut")
         if len(self) >= 4096:
             self.clear()
-        self[text] = value
-        return value
+        parts = self[text] = (low, _upper(high), _upper(high + 1))
+        return parts
+
+
+def _upper(rest: int) -> bytes:
+    return LAST[rest] if rest < 2**14 else MIDDLE[rest & 0x3FFF] + LAST[rest >> 14]
+
+
+SECONDS = {unit: _Second(unit) for unit in ("millis", "micros")}
 
 
 class _Source:
@@ -83,11 +103,10 @@ class _Source:
 
     def __init__(self, root: Node) -> None:
         self.constants: dict[str, Any] = {
-            "LAST": LAST,
+            "MICRO": MICRO,
             "MIDDLE": MIDDLE,
+            "MILLI": MILLI,
             "SMALL": SMALL,
-            "SECOND": _Second(),
-            "THOUSANDTHS": THOUSANDTHS,
             "UTC_ENDS": UTC_ENDS,
             "join": b"".join,
             "long_bytes": long_bytes,
@@ -99,17 +118,18 @@ class _Source:
 
     def text(self) -> str:
         """Source of the module: `encode(value)` and what it calls."""
-        entry = self._function(self._root)
-        parts = []
+        lines = ["def encode(value):", "    try:"]
+        # The root stands inside encode: a call less for each event.
+        pieces = self._emit(self._root, "value", lines, "        ")
+        lines += [
+            f"        return {_joined(pieces)}",
+            "    except Exception:",
+            "        return careful(whole)",
+        ]
+        lines.insert(1, "    whole = value")
+        parts = ["\n".join(lines) + "\n"]
         while self._waiting:
             parts.append(self._write(*self._waiting.pop()))
-        parts.append(
-            "def encode(value):\n"
-            "    try:\n"
-            f"        return {entry}(value)\n"
-            "    except Exception:\n"
-            "        return careful(value)\n"
-        )
         return "\n".join(parts)
 
     def _constant(self, prefix: str, value: Any) -> str:
@@ -227,27 +247,28 @@ class _Source:
         return [f"{self._constant('ENUM', table)}[{var}]"]
 
     def _timestamp(self, node: Node, var: str, lines: list[str], indent: str) -> list[str]:
-        """Inline for `...SS.ffffff` or `...SS.fff` in UTC between 1970 and 2039."""
-        micros = node.form == "timestamp-micros"
-        slow = self._constant("SCALAR", scalar(node))
-        end, out = (26, f"t{next(self._numbers)}") if micros else (23, f"t{next(self._numbers)}")
-        fraction = f"THOUSANDTHS[{var}[20:23]]"
-        if micros:
-            fraction += f" * 1000 + THOUSANDTHS[{var}[23:26]]"
-        seconds = f"SECOND[{var}[:19]]" + ("" if micros else " // 1000")
-        low, high = (2**42, 2**56) if micros else (2**28, 2**42)
-        middle = f"MIDDLE[{out} & 16383] + MIDDLE[{out} >> 14 & 16383]"
-        last = (
-            f"MIDDLE[{out} >> 28 & 16383] + LAST[{out} >> 42]" if micros else f"LAST[{out} >> 28]"
-        )
+        """Inline for `...SS.fff` or `...SS.ffffff` in UTC, whichever is the unit's own length."""
+        unit = node.form.removeprefix("timestamp-")
+        end = 26 if unit == "micros" else 23
+        number = next(self._numbers)
+        low, high, carried, out = (f"{name}{number}" for name in ("low", "high", "carried", "t"))
+        fraction = f"MICRO[{var}[20:23]]"
+        if unit == "micros":
+            fraction = f"MILLI[{var}[20:23]] + MICRO[{var}[23:26]]"
         lines += [
             f"{indent}if {var}[{end}:] in UTC_ENDS and {var}[19] == '.':",
-            f"{indent}    {out} = ({seconds} + {fraction}) << 1",
-            f"{indent}    if {low} <= {out} < {high}: {out} = {middle} + {last}",
-            f"{indent}    else: {out} = {slow}({var})",
-            f"{indent}else: {out} = {slow}({var})",
+            f"{indent}    {low}, {high}, {carried} = {self._second(unit)}[{var}[:19]]",
+            f"{indent}    {low} += {fraction}",
+            f"{indent}    if {low} >= {2**28}: {low} -= {2**28}; {high} = {carried}",
+            f"{indent}    {out} = MIDDLE[{low} & 16383] + MIDDLE[{low} >> 14] + {high}",
+            f"{indent}else: {out} = {self._constant('SCALAR', scalar(node))}({var})",
         ]
         return [out]
+
+    def _second(self, unit: str) -> str:
+        name = f"SECOND_{unit}"
+        self.constants.setdefault(name, SECONDS[unit])
+        return name
 
     def _other(self, node: Node, var: str, lines: list[str], indent: str) -> list[str]:
         encode = scalar(node)

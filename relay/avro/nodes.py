@@ -85,7 +85,7 @@ class _Reader:
     def __init__(self) -> None:
         self._named: dict[str, Node] = {}
 
-    def read(self, schema: Any, namespace: str, where: str) -> Node:  # noqa: PLR0911
+    def read(self, schema: Any, namespace: str, where: str) -> Node:
         if isinstance(schema, list):
             return self._union(schema, namespace, where)
         if isinstance(schema, str):
