@@ -7,8 +7,8 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from testcontainers.kafka import KafkaContainer
-from testcontainers.postgres import PostgresContainer
+from testcontainers.community.kafka import KafkaContainer
+from testcontainers.community.postgres import PostgresContainer
 
 from relay.local.ports import free_port
 
@@ -22,6 +22,7 @@ class _Container:
     """A container that can be frozen and killed as a local server can."""
 
     container: Any
+    _started = False
 
     def __enter__(self) -> Any:
         self.start()
@@ -37,10 +38,11 @@ class _Container:
 
     def start(self) -> None:
         """Starts the container, or starts it again after `stop` or `kill`."""
-        if self.container.get_wrapped_container() is None:
-            self.container.start()
-        else:
+        if self._started:
             self.container.get_wrapped_container().start()
+        else:
+            self.container.start()
+            self._started = True
 
     def stop(self) -> None:
         self.container.get_wrapped_container().stop()
