@@ -106,6 +106,8 @@ class DomainEvent(Part):
     EVENT_TYPE: ClassVar[str]
     SCHEMA_VERSION: ClassVar[int]
     AGGREGATE_TYPE: ClassVar[str]
+    # Of the domain file; metadata takes it where an event names no other.
+    SOURCE_MODULE: ClassVar[str] = ""
     # CRC-64-AVRO of SCHEMA, 8 bytes, most significant first; SCHEMA is the .avsc without docs.
     FINGERPRINT: ClassVar[bytes]
     SCHEMA: ClassVar[dict[str, Any]]

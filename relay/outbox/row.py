@@ -121,9 +121,7 @@ def _metadata(event: DomainEvent, event_id: str) -> dict[str, str]:
     found["causationId"] = found["causationId"] or context.causation_id
     found["correlationId"] = found["correlationId"] or context.correlation_id or event_id
     kind = type(event)
-    found["sourceModule"] = (
-        found["sourceModule"] or getattr(kind, "SOURCE_MODULE", None) or kind.__module__
-    )
+    found["sourceModule"] = found["sourceModule"] or kind.SOURCE_MODULE or kind.__module__
     return {name: value for name, value in found.items() if value is not None}
 
 

@@ -81,7 +81,7 @@ class _Module:
                 root = read_schema(version.avsc)
                 types += self._types(root, version)
                 self._claim_once(event_class_name(version), version)
-                events.append(_event(event_type, version, root))
+                events.append(_event(self._domain, event_type, version, root))
                 if version.state is State.ACTIVE:
                     active.append(event_class_name(version))
                     self._claim_once(snake(event_class_name(version)), version)
@@ -222,7 +222,7 @@ def _part(node: Node, suffix: str) -> list[str]:
     ]
 
 
-def _event(event_type: EventType, version: SchemaVersion, root: Node) -> list[str]:
+def _event(domain: Domain, event_type: EventType, version: SchemaVersion, root: Node) -> list[str]:
     suffix = _suffix(version)
     label = literal(version.event_type)
     schema = json.dumps(_without_docs(version.avsc), ensure_ascii=False, separators=(",", ":"))
@@ -234,6 +234,7 @@ def _event(event_type: EventType, version: SchemaVersion, root: Node) -> list[st
         f"    EVENT_TYPE: ClassVar[Literal[{label}]] = {label}",
         f"    SCHEMA_VERSION: ClassVar[int] = {version.version}",
         f"    AGGREGATE_TYPE: ClassVar[str] = {literal(event_type.aggregate)}",
+        f"    SOURCE_MODULE: ClassVar[str] = {literal(domain.source_module)}",
         f'    FINGERPRINT: ClassVar[bytes] = bytes.fromhex("{version.fingerprint.hex()}")',
         "    SCHEMA: ClassVar[dict[str, Any]] = json.loads(",
         *wrapped_text(schema, "        "),

@@ -39,6 +39,7 @@ class AutomationStepQueued(DomainEvent):
     EVENT_TYPE: ClassVar[Literal["AutomationStepQueued"]] = "AutomationStepQueued"
     SCHEMA_VERSION: ClassVar[int] = 1
     AGGREGATE_TYPE: ClassVar[str] = "automation_step"
+    SOURCE_MODULE: ClassVar[str] = "automation"
     FINGERPRINT: ClassVar[bytes] = bytes.fromhex("ac516e75a18303d0")
     SCHEMA: ClassVar[dict[str, Any]] = json.loads(
         '{"type":"record","name":"AutomationStepQueued","namespace":"relay.events.automat'
@@ -107,6 +108,7 @@ class AutomationStepSucceeded(DomainEvent):
     EVENT_TYPE: ClassVar[Literal["AutomationStepSucceeded"]] = "AutomationStepSucceeded"
     SCHEMA_VERSION: ClassVar[int] = 1
     AGGREGATE_TYPE: ClassVar[str] = "automation_step"
+    SOURCE_MODULE: ClassVar[str] = "automation"
     FINGERPRINT: ClassVar[bytes] = bytes.fromhex("bcccbb2e01296c8a")
     SCHEMA: ClassVar[dict[str, Any]] = json.loads(
         '{"type":"record","name":"AutomationStepSucceeded","namespace":"relay.events.auto'
@@ -185,6 +187,7 @@ class AutomationStepFailed(DomainEvent):
     EVENT_TYPE: ClassVar[Literal["AutomationStepFailed"]] = "AutomationStepFailed"
     SCHEMA_VERSION: ClassVar[int] = 1
     AGGREGATE_TYPE: ClassVar[str] = "automation_step"
+    SOURCE_MODULE: ClassVar[str] = "automation"
     FINGERPRINT: ClassVar[bytes] = bytes.fromhex("a9741e75429adc80")
     SCHEMA: ClassVar[dict[str, Any]] = json.loads(
         '{"type":"record","name":"AutomationStepFailed","namespace":"relay.events.automat'

@@ -94,6 +94,7 @@ class InvoiceIssued(DomainEvent):
     EVENT_TYPE: ClassVar[Literal["InvoiceIssued"]] = "InvoiceIssued"
     SCHEMA_VERSION: ClassVar[int] = 1
     AGGREGATE_TYPE: ClassVar[str] = "invoice"
+    SOURCE_MODULE: ClassVar[str] = "billing"
     FINGERPRINT: ClassVar[bytes] = bytes.fromhex("66c3d5ea33a48bce")
     SCHEMA: ClassVar[dict[str, Any]] = json.loads(
         '{"type":"record","name":"InvoiceIssued","namespace":"relay.events.billing","fiel'
@@ -182,6 +183,7 @@ class InvoicePartiallyPaid(DomainEvent):
     EVENT_TYPE: ClassVar[Literal["InvoicePartiallyPaid"]] = "InvoicePartiallyPaid"
     SCHEMA_VERSION: ClassVar[int] = 1
     AGGREGATE_TYPE: ClassVar[str] = "invoice"
+    SOURCE_MODULE: ClassVar[str] = "billing"
     FINGERPRINT: ClassVar[bytes] = bytes.fromhex("4a4486c2783bcce4")
     SCHEMA: ClassVar[dict[str, Any]] = json.loads(
         '{"type":"record","name":"InvoicePartiallyPaid","namespace":"relay.events.billing'
@@ -245,6 +247,7 @@ class InvoicePaid(DomainEvent):
     EVENT_TYPE: ClassVar[Literal["InvoicePaid"]] = "InvoicePaid"
     SCHEMA_VERSION: ClassVar[int] = 1
     AGGREGATE_TYPE: ClassVar[str] = "invoice"
+    SOURCE_MODULE: ClassVar[str] = "billing"
     FINGERPRINT: ClassVar[bytes] = bytes.fromhex("22144315666133f3")
     SCHEMA: ClassVar[dict[str, Any]] = json.loads(
         '{"type":"record","name":"InvoicePaid","namespace":"relay.events.billing","fields'
@@ -306,6 +309,7 @@ class InvoiceOverdue(DomainEvent):
     EVENT_TYPE: ClassVar[Literal["InvoiceOverdue"]] = "InvoiceOverdue"
     SCHEMA_VERSION: ClassVar[int] = 1
     AGGREGATE_TYPE: ClassVar[str] = "invoice"
+    SOURCE_MODULE: ClassVar[str] = "billing"
     FINGERPRINT: ClassVar[bytes] = bytes.fromhex("5b3c306ffd91004c")
     SCHEMA: ClassVar[dict[str, Any]] = json.loads(
         '{"type":"record","name":"InvoiceOverdue","namespace":"relay.events.billing","fie'
@@ -376,6 +380,7 @@ class InvoiceVoided(DomainEvent):
     EVENT_TYPE: ClassVar[Literal["InvoiceVoided"]] = "InvoiceVoided"
     SCHEMA_VERSION: ClassVar[int] = 1
     AGGREGATE_TYPE: ClassVar[str] = "invoice"
+    SOURCE_MODULE: ClassVar[str] = "billing"
     FINGERPRINT: ClassVar[bytes] = bytes.fromhex("82571d32a65d7c8a")
     SCHEMA: ClassVar[dict[str, Any]] = json.loads(
         '{"type":"record","name":"InvoiceVoided","namespace":"relay.events.billing","fiel'

@@ -70,6 +70,7 @@ class FulfillmentCreated(DomainEvent):
     EVENT_TYPE: ClassVar[Literal["FulfillmentCreated"]] = "FulfillmentCreated"
     SCHEMA_VERSION: ClassVar[int] = 1
     AGGREGATE_TYPE: ClassVar[str] = "fulfillment"
+    SOURCE_MODULE: ClassVar[str] = "fulfillment"
     FINGERPRINT: ClassVar[bytes] = bytes.fromhex("ea449f4b6c6a3cbe")
     SCHEMA: ClassVar[dict[str, Any]] = json.loads(
         '{"type":"record","name":"FulfillmentCreated","namespace":"relay.events.fulfillme'

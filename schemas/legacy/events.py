@@ -55,6 +55,7 @@ class LegacySyncRequested(DomainEvent):
     EVENT_TYPE: ClassVar[Literal["LegacySyncRequested"]] = "LegacySyncRequested"
     SCHEMA_VERSION: ClassVar[int] = 1
     AGGREGATE_TYPE: ClassVar[str] = "legacy_sync"
+    SOURCE_MODULE: ClassVar[str] = "legacy"
     FINGERPRINT: ClassVar[bytes] = bytes.fromhex("fa2a7b376f0247cb")
     SCHEMA: ClassVar[dict[str, Any]] = json.loads(
         '{"type":"record","name":"LegacySyncRequested","namespace":"relay.events.legacy",'
@@ -121,6 +122,7 @@ class LegacySyncCompleted(DomainEvent):
     EVENT_TYPE: ClassVar[Literal["LegacySyncCompleted"]] = "LegacySyncCompleted"
     SCHEMA_VERSION: ClassVar[int] = 1
     AGGREGATE_TYPE: ClassVar[str] = "legacy_sync"
+    SOURCE_MODULE: ClassVar[str] = "legacy"
     FINGERPRINT: ClassVar[bytes] = bytes.fromhex("095c5ff1b410692e")
     SCHEMA: ClassVar[dict[str, Any]] = json.loads(
         '{"type":"record","name":"LegacySyncCompleted","namespace":"relay.events.legacy",'

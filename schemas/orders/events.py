@@ -124,6 +124,7 @@ class OrderCreated(DomainEvent):
     EVENT_TYPE: ClassVar[Literal["order.created"]] = "order.created"
     SCHEMA_VERSION: ClassVar[int] = 1
     AGGREGATE_TYPE: ClassVar[str] = "order"
+    SOURCE_MODULE: ClassVar[str] = "orders"
     FINGERPRINT: ClassVar[bytes] = bytes.fromhex("5e0ff8457b04b13c")
     SCHEMA: ClassVar[dict[str, Any]] = json.loads(
         '{"type":"record","name":"OrderCreated","namespace":"relay.events.orders","fields'
@@ -198,6 +199,7 @@ class OrderCheckoutSent(DomainEvent):
     EVENT_TYPE: ClassVar[Literal["order.checkout_sent"]] = "order.checkout_sent"
     SCHEMA_VERSION: ClassVar[int] = 1
     AGGREGATE_TYPE: ClassVar[str] = "order"
+    SOURCE_MODULE: ClassVar[str] = "orders"
     FINGERPRINT: ClassVar[bytes] = bytes.fromhex("9b59d3bb440faeb2")
     SCHEMA: ClassVar[dict[str, Any]] = json.loads(
         '{"type":"record","name":"OrderCheckoutSent","namespace":"relay.events.orders","f'
@@ -263,6 +265,7 @@ class OrderPaymentProcessing(DomainEvent):
     EVENT_TYPE: ClassVar[Literal["order.payment_processing"]] = "order.payment_processing"
     SCHEMA_VERSION: ClassVar[int] = 1
     AGGREGATE_TYPE: ClassVar[str] = "order"
+    SOURCE_MODULE: ClassVar[str] = "orders"
     FINGERPRINT: ClassVar[bytes] = bytes.fromhex("a14ee418cc23b1be")
     SCHEMA: ClassVar[dict[str, Any]] = json.loads(
         '{"type":"record","name":"OrderPaymentProcessing","namespace":"relay.events.order'
@@ -341,6 +344,7 @@ class OrderPaid(DomainEvent):
     EVENT_TYPE: ClassVar[Literal["order.paid"]] = "order.paid"
     SCHEMA_VERSION: ClassVar[int] = 1
     AGGREGATE_TYPE: ClassVar[str] = "order"
+    SOURCE_MODULE: ClassVar[str] = "orders"
     FINGERPRINT: ClassVar[bytes] = bytes.fromhex("8b20518d9b72a7fd")
     SCHEMA: ClassVar[dict[str, Any]] = json.loads(
         '{"type":"record","name":"OrderPaid","namespace":"relay.events.orders","fields":['
@@ -431,6 +435,7 @@ class OrderPaymentFailed(DomainEvent):
     EVENT_TYPE: ClassVar[Literal["order.payment_failed"]] = "order.payment_failed"
     SCHEMA_VERSION: ClassVar[int] = 1
     AGGREGATE_TYPE: ClassVar[str] = "order"
+    SOURCE_MODULE: ClassVar[str] = "orders"
     FINGERPRINT: ClassVar[bytes] = bytes.fromhex("36210d3e62f73342")
     SCHEMA: ClassVar[dict[str, Any]] = json.loads(
         '{"type":"record","name":"OrderPaymentFailed","namespace":"relay.events.orders","'
@@ -519,6 +524,7 @@ class OrderCheckoutExpired(DomainEvent):
     EVENT_TYPE: ClassVar[Literal["order.checkout_expired"]] = "order.checkout_expired"
     SCHEMA_VERSION: ClassVar[int] = 1
     AGGREGATE_TYPE: ClassVar[str] = "order"
+    SOURCE_MODULE: ClassVar[str] = "orders"
     FINGERPRINT: ClassVar[bytes] = bytes.fromhex("638482f71614d760")
     SCHEMA: ClassVar[dict[str, Any]] = json.loads(
         '{"type":"record","name":"OrderCheckoutExpired","namespace":"relay.events.orders"'

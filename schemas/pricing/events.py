@@ -44,6 +44,7 @@ class PriceAgreementCreated(DomainEvent):
     EVENT_TYPE: ClassVar[Literal["PriceAgreementCreated"]] = "PriceAgreementCreated"
     SCHEMA_VERSION: ClassVar[int] = 1
     AGGREGATE_TYPE: ClassVar[str] = "price_agreement"
+    SOURCE_MODULE: ClassVar[str] = "pricing"
     FINGERPRINT: ClassVar[bytes] = bytes.fromhex("6c177d0c4101f2cc")
     SCHEMA: ClassVar[dict[str, Any]] = json.loads(
         '{"type":"record","name":"PriceAgreementCreated","namespace":"relay.events.pricin'
@@ -119,6 +120,7 @@ class PriceAgreementUpdated(DomainEvent):
     EVENT_TYPE: ClassVar[Literal["PriceAgreementUpdated"]] = "PriceAgreementUpdated"
     SCHEMA_VERSION: ClassVar[int] = 1
     AGGREGATE_TYPE: ClassVar[str] = "price_agreement"
+    SOURCE_MODULE: ClassVar[str] = "pricing"
     FINGERPRINT: ClassVar[bytes] = bytes.fromhex("2a99dee5111029bf")
     SCHEMA: ClassVar[dict[str, Any]] = json.loads(
         '{"type":"record","name":"PriceAgreementUpdated","namespace":"relay.events.pricin'
@@ -198,6 +200,7 @@ class PriceAgreementSynced(DomainEvent):
     EVENT_TYPE: ClassVar[Literal["PriceAgreementSynced"]] = "PriceAgreementSynced"
     SCHEMA_VERSION: ClassVar[int] = 1
     AGGREGATE_TYPE: ClassVar[str] = "price_agreement"
+    SOURCE_MODULE: ClassVar[str] = "pricing"
     FINGERPRINT: ClassVar[bytes] = bytes.fromhex("27f6e800076387d9")
     SCHEMA: ClassVar[dict[str, Any]] = json.loads(
         '{"type":"record","name":"PriceAgreementSynced","namespace":"relay.events.pricing'
@@ -256,6 +259,7 @@ class PriceAgreementSyncFailed(DomainEvent):
     EVENT_TYPE: ClassVar[Literal["PriceAgreementSyncFailed"]] = "PriceAgreementSyncFailed"
     SCHEMA_VERSION: ClassVar[int] = 1
     AGGREGATE_TYPE: ClassVar[str] = "price_agreement"
+    SOURCE_MODULE: ClassVar[str] = "pricing"
     FINGERPRINT: ClassVar[bytes] = bytes.fromhex("c094df24db4c2a6f")
     SCHEMA: ClassVar[dict[str, Any]] = json.loads(
         '{"type":"record","name":"PriceAgreementSyncFailed","namespace":"relay.events.pri'

@@ -62,6 +62,7 @@ class ShipmentDrafted(DomainEvent):
     EVENT_TYPE: ClassVar[Literal["ShipmentDrafted"]] = "ShipmentDrafted"
     SCHEMA_VERSION: ClassVar[int] = 1
     AGGREGATE_TYPE: ClassVar[str] = "shipment"
+    SOURCE_MODULE: ClassVar[str] = "shipments"
     FINGERPRINT: ClassVar[bytes] = bytes.fromhex("447f50d0ca423722")
     SCHEMA: ClassVar[dict[str, Any]] = json.loads(
         '{"type":"record","name":"ShipmentDrafted","namespace":"relay.events.shipments","'
@@ -125,6 +126,7 @@ class ShipmentReady(DomainEvent):
     EVENT_TYPE: ClassVar[Literal["ShipmentReady"]] = "ShipmentReady"
     SCHEMA_VERSION: ClassVar[int] = 1
     AGGREGATE_TYPE: ClassVar[str] = "shipment"
+    SOURCE_MODULE: ClassVar[str] = "shipments"
     FINGERPRINT: ClassVar[bytes] = bytes.fromhex("a98928afcde5b45c")
     SCHEMA: ClassVar[dict[str, Any]] = json.loads(
         '{"type":"record","name":"ShipmentReady","namespace":"relay.events.shipments","fi'
@@ -185,6 +187,7 @@ class ShipmentInTransit(DomainEvent):
     EVENT_TYPE: ClassVar[Literal["ShipmentInTransit"]] = "ShipmentInTransit"
     SCHEMA_VERSION: ClassVar[int] = 1
     AGGREGATE_TYPE: ClassVar[str] = "shipment"
+    SOURCE_MODULE: ClassVar[str] = "shipments"
     FINGERPRINT: ClassVar[bytes] = bytes.fromhex("a024672d2f7d40f6")
     SCHEMA: ClassVar[dict[str, Any]] = json.loads(
         '{"type":"record","name":"ShipmentInTransit","namespace":"relay.events.shipments"'
@@ -249,6 +252,7 @@ class ShipmentDelivered(DomainEvent):
     EVENT_TYPE: ClassVar[Literal["ShipmentDelivered"]] = "ShipmentDelivered"
     SCHEMA_VERSION: ClassVar[int] = 1
     AGGREGATE_TYPE: ClassVar[str] = "shipment"
+    SOURCE_MODULE: ClassVar[str] = "shipments"
     FINGERPRINT: ClassVar[bytes] = bytes.fromhex("e7c5f3175097aeb2")
     SCHEMA: ClassVar[dict[str, Any]] = json.loads(
         '{"type":"record","name":"ShipmentDelivered","namespace":"relay.events.shipments"'

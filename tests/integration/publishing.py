@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
@@ -33,7 +33,7 @@ class OrderNoted(DomainEvent):
     AGGREGATE_TYPE = "order"
     SCHEMA = NOTED_SCHEMA
     FINGERPRINT = rabin(NOTED_SCHEMA)
-    SOURCE_MODULE: ClassVar[str] = "orders"
+    SOURCE_MODULE = "orders"
 
     order_id: str
     note: str
