@@ -76,10 +76,10 @@ def own_mode(store: Store, subject: str) -> str:
 
 def set_level(store: Store, subject: str, level: Any) -> Level:
     """Sets the level of `subject`, in any case of letters. Raises Refusal 42203, 42205."""
-    try:
-        chosen = Level(str(level).upper())
-    except ValueError:
-        raise refusals.invalid_level(level) from None
+    # NONE must be asked for in words: a level left out is not one.
+    if not isinstance(level, str) or level.upper() not in set(Level):
+        raise refusals.invalid_level(level)
+    chosen = Level(level.upper())
     store.lock()
     check_writable(mode_of(store, subject), subject)
     store.set_level(subject, chosen)

@@ -1,0 +1,55 @@
+"""Registries of a test's own, and plain requests to them."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+import httpx
+
+MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
+
+
+def record(*fields: str, name: str = "Order") -> str:
+    """Text of a record; a field is written `name:type` or `name:type=default` in JSON."""
+    parts = []
+    for field in fields:
+        key, _, rest = field.partition(":")
+        kind, _, default = rest.partition("=")
+        parts.append(
+            {"name": key, "type": kind} | ({"default": json.loads(default)} if default else {})
+        )
+    return json.dumps({"type": "record", "name": name, "fields": parts})
+
+
+def unused_subject() -> str:
+    """A subject that no other test uses."""
+    return f"events.test-{uuid.uuid4().hex}"
+
+
+class Asking:
+    """Plain requests to a registry; keeps answers to the registry's own form."""
+
+    def __init__(self, url: str) -> None:
+        self._http = httpx.Client(base_url=url, timeout=15, trust_env=False)
+
+    def __call__(self, method: str, address: str, body: Any = None) -> tuple[int, Any]:
+        """(HTTP status, JSON) of a request."""
+        response = self._http.request(method, address, json=body)
+        assert response.headers["content-type"] == MEDIA_TYPE
+        return response.status_code, response.json()
+
+    def code(self, method: str, address: str, body: Any = None) -> int:
+        """Error code of a request that must fail; an error has code and message alone."""
+        status, content = self(method, address, body)
+        assert status >= 400, content
+        assert set(content) == {"error_code", "message"}
+        assert str(content["error_code"]).startswith(str(status)) or status == 503
+        return int(content["error_code"])
+
+    def register(self, subject: str, text: str, **more: Any) -> int:
+        """Id of a schema that must be accepted."""
+        status, content = self("POST", f"/subjects/{subject}/versions", {"schema": text, **more})
+        assert (status, set(content)) == (200, {"id"}), content
+        return int(content["id"])

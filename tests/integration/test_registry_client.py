@@ -1,0 +1,165 @@
+"""The relay's own client: ids by text and fingerprint, outages told from refusals."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from relay.avro.fingerprint import rabin
+from relay.errors import ConfigurationInvalid, RegistryUnavailable, SchemaUnknown
+from relay.local.ports import HOST
+from relay.local.postgres import LocalPostgres
+from relay.local.registry import LocalRegistry
+from relay.outbox.migrate import migrate
+from relay.registry.client import RegistryClient, RegistryRefused
+from tests.integration.registry_servers import Asking, record, unused_subject
+from tests.stack import until
+
+NOWHERE = f"http://{HOST}:9"
+
+
+@pytest.fixture
+def client(registry_url: str) -> Iterator[RegistryClient]:
+    with RegistryClient(registry_url) as client:
+        yield client
+
+
+@pytest.fixture
+def subject() -> str:
+    return unused_subject()
+
+
+def fingerprint(text: str) -> bytes:
+    return rabin(json.loads(text))
+
+
+def test_the_id_is_looked_up_by_text_never_by_number(
+    client: RegistryClient, registry_url: str, subject: str
+) -> None:
+    # Given a registry whose version 1 is the publisher's version 2, with swapped fields
+    Asking(registry_url)("PUT", f"/config/{subject}", {"compatibility": "NONE"})
+    here, there = record("from:string", "to:string"), record("to:string", "from:string")
+    swapped = client.register(subject, there)
+    mine = client.register(subject, here)
+
+    assert client.id_of(subject, here, fingerprint(here)) == mine
+    assert client.id_of(subject, there, fingerprint(there)) == swapped
+    assert client.id_of_fingerprint(subject, fingerprint(here)) == mine
+
+
+def test_a_text_that_lacks_the_fingerprint_of_the_bytes_gets_no_id(
+    client: RegistryClient, subject: str
+) -> None:
+    # Given bytes written with a schema that swaps the fields of the registered one
+    here, there = record("from:string", "to:string"), record("to:string", "from:string")
+    client.register(subject, there)
+
+    with pytest.raises(SchemaUnknown, match=fingerprint(here).hex()):
+        client.id_of(subject, there, fingerprint(here))
+
+
+def test_a_text_that_reads_otherwise_is_found_by_its_fingerprint(
+    client: RegistryClient, subject: str
+) -> None:
+    text = record("a:int")
+    registered = client.register(subject, text)
+    documented = json.dumps({**json.loads(text), "doc": "an order"})
+
+    assert client.id_of(subject, documented, fingerprint(documented)) == registered
+
+
+def test_looking_up_registers_nothing_and_is_asked_again(
+    client: RegistryClient, registry_url: str, subject: str
+) -> None:
+    text = record("a:int")
+    with pytest.raises(SchemaUnknown, match="relay schemas register"):
+        client.id_of(subject, text, fingerprint(text))
+    with pytest.raises(SchemaUnknown):
+        client.id_of_fingerprint(subject, fingerprint(text))
+    assert Asking(registry_url).code("GET", f"/subjects/{subject}/versions") == 40401
+
+    registered = client.register(subject, text)
+
+    assert client.id_of(subject, text, fingerprint(text)) == registered
+
+
+def test_answers_outlive_the_registry(database_url: str, tmp_path: Path) -> None:
+    text = record("a:int")
+    with (
+        LocalRegistry(
+            tmp_path, database_url=database_url, bootstrap_servers="127.0.0.1:9"
+        ) as server,
+        RegistryClient(server.url) as client,
+    ):
+        registered = client.register("orders", text)
+        assert client.id_of("orders", text, fingerprint(text)) == registered
+        assert client.schema(registered) == json.loads(text)
+        server.stop()
+
+        assert client.id_of("orders", text, fingerprint(text)) == registered
+        assert client.id_of_fingerprint("orders", fingerprint(text)) == registered
+        assert client.schema(registered) == json.loads(text)
+        with pytest.raises(RegistryUnavailable, match="EVENT_BUS_SCHEMA_REGISTRY_URL"):
+            client.id_of_fingerprint("orders", bytes(8))
+
+
+def test_an_unknown_id_is_told_from_a_registry_that_is_away(client: RegistryClient) -> None:
+    with pytest.raises(SchemaUnknown, match="17"):
+        client.schema(17)
+    with RegistryClient(NOWHERE) as away, pytest.raises(RegistryUnavailable):
+        away.schema(17)
+
+
+def test_another_url_answers_when_the_first_is_away(registry_url: str, subject: str) -> None:
+    address = registry_url.removeprefix("http://")
+    with RegistryClient(f"{NOWHERE}, http://someone:secret@{address}/") as client:
+        assert client.register(subject, record("a:int")) > 0
+
+
+def test_a_refusal_carries_the_registrys_code(client: RegistryClient, subject: str) -> None:
+    client.register(subject, record("a:int"))
+
+    with pytest.raises(RegistryRefused) as refusal:
+        client.register(subject, record("a:string"))
+
+    assert refusal.value.code == 409
+
+
+@pytest.mark.parametrize("url", ["", " , ", "localhost:8081"])
+def test_a_url_that_is_none_is_refused_by_name(url: str) -> None:
+    with pytest.raises(ConfigurationInvalid, match="EVENT_BUS_SCHEMA_REGISTRY_URL"):
+        RegistryClient(url)
+
+
+def test_passwords_stay_out_of_messages() -> None:
+    with (
+        RegistryClient(f"http://someone:secret@{HOST}:9") as client,
+        pytest.raises(RegistryUnavailable) as failure,
+    ):
+        client.schema(1)
+
+    assert "secret" not in str(failure.value)
+
+
+def test_a_database_that_is_away_is_an_outage_and_over_when_it_is_back(tmp_path: Path) -> None:
+    with LocalPostgres(tmp_path / "postgres") as postgres:
+        url = postgres.url_of("postgres")
+        migrate(url)
+        registry = LocalRegistry(
+            tmp_path / "registry", database_url=url, bootstrap_servers="127.0.0.1:9"
+        )
+        with registry, RegistryClient(registry.url) as client:
+            registered = client.register("orders", record("a:int"))
+            postgres.kill()
+
+            assert Asking(registry.url).code("GET", "/subjects") == 50001
+            with pytest.raises(RegistryUnavailable, match="503"):
+                client.schema(registered)
+
+            postgres.start()
+            assert until(
+                lambda: client.schema(registered), ignoring=(RegistryUnavailable,), timeout=30
+            ) == json.loads(record("a:int"))
