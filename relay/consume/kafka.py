@@ -6,12 +6,21 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from relay.errors import BrokerUnavailable, ConfigurationInvalid
 from relay.settings import Settings
 
 __all__ = [
+    "Ends",
     "as_bytes",
     "consumer",
     "existing_topics",
@@ -41,6 +50,7 @@ def consumer(settings: Settings, group: str, **options: Any) -> Consumer:
             "heartbeat.interval.ms": max(100, settings.session_timeout_ms // 6),
             "max.poll.interval.ms": max(300_000, settings.session_timeout_ms),
             "queued.max.messages.kbytes": 16_384,
+            "fetch.wait.max.ms": 200,
             "fetch.error.backoff.ms": 100,
             "topic.metadata.refresh.interval.ms": 10_000,
             "allow.auto.create.topics": False,
@@ -105,6 +115,41 @@ def headers_of(message: Message) -> tuple[tuple[str, bytes | None], ...]:
     found = message.headers() or ()
     pairs = found.items() if isinstance(found, dict) else found
     return tuple((name, as_bytes(value)) for name, value in pairs)
+
+
+class Ends:
+    """Ends of partitions as the broker has them now, open transactions included.
+
+    Asked over a connection of its own: a consumer's waits behind its own long poll for each.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._admin = AdminClient(
+            {
+                **settings.kafka_options,
+                "bootstrap.servers": settings.kafka_bootstrap_servers,
+            }
+        )
+        spec: Any = OffsetSpec  # without types in its package
+        self._latest = spec.latest()
+
+    def reached(self, read: dict[tuple[str, int], int]) -> bool:
+        """Whether the offsets in `read`, the next ones to read, are the ends of all partitions.
+
+        read: (topic, partition) -> offset. False also when the broker does not answer.
+        """
+        if not read:
+            return True
+        asked = {TopicPartition(*place): self._latest for place in read}
+        try:
+            answers = self._admin.list_offsets(asked, request_timeout=METADATA_TIMEOUT_S)
+            return all(
+                answer.result().offset <= read[(place.topic, place.partition)]
+                for place, answer in answers.items()
+            )
+        except KafkaException as error:
+            log.info("the topics' ends are not known, asking again: %s", reason(error))
+            return False
 
 
 def reason(error: KafkaException) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from relay.consume.kafka import as_bytes, headers_of, reason, require_topics
+from relay.consume.kafka import Ends, as_bytes, headers_of, reason, require_topics
 from relay.consume.lane import Lane
 from relay.consume.partition import Item, Partition
 from relay.consume.record import Record
@@ -117,27 +117,16 @@ class Reader:
             self._commit(asynchronous=True)
             self._next_commit = time.monotonic() + COMMIT_EVERY_S
 
-    def at_end(self) -> bool:
+    def at_end(self, ends: Ends) -> bool:
         """Whether every assigned partition was read to its end and nothing is in the lanes.
 
         The end is that of the broker now; records of open transactions count as not read yet.
         """
         if not self._assigned_once or self._in_flight.records:
             return False
-        for partition in list(self._partitions.values()):
-            if partition.end is None:
-                return False
-        try:
-            for (topic, number), partition in list(self._partitions.items()):
-                _, high = self._consumer.get_watermark_offsets(
-                    TopicPartition(topic, number), timeout=5, cached=False
-                )
-                if partition.end is None or high > partition.end:
-                    return False
-        except KafkaException as error:
-            log.info("the topics' ends are not known, asking again: %s", reason(error))
-            return False
-        return True
+        read = {place: partition.end for place, partition in self._partitions.items()}
+        known = {place: end for place, end in read.items() if end is not None}
+        return len(known) == len(read) and ends.reached(known)
 
     def close(self) -> None:
         """Commits what is done and leaves the group. The lanes must have ended before."""

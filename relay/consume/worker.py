@@ -15,7 +15,7 @@ from relay.consume.attempt import Attempts
 from relay.consume.backoff import Backoff
 from relay.consume.decode import Decoder, Schemas
 from relay.consume.group import Group
-from relay.consume.kafka import consumer
+from relay.consume.kafka import Ends, consumer
 from relay.consume.lane import Lane, Policy
 from relay.consume.parked import ParkedRunner
 from relay.consume.reader import InFlight, Reader
@@ -60,6 +60,7 @@ class _GroupProcess:
     def __init__(
         self, settings: Settings, group: Group, catalog: Catalog, schemas: Schemas
     ) -> None:
+        self._settings = settings
         self._group = group
         self._ending = threading.Event()
         self._crash: BaseException | None = None
@@ -116,6 +117,7 @@ class _GroupProcess:
 
     def run(self, until_idle: bool, stop: threading.Event) -> None:
         threads = [*self._lanes, self._runner, self._sender]
+        ends = Ends(self._settings)
         try:
             self._session.run(_check_tables)
             self._reader.subscribe(self._dlq_topics)
@@ -124,7 +126,7 @@ class _GroupProcess:
             log.info("group %s runs with %d lanes", self._group.name, len(self._lanes))
             while not stop.is_set() and self._crash is None:
                 self._reader.step()
-                if until_idle and self._reader.at_end() and self._nothing_waits():
+                if until_idle and self._reader.at_end(ends) and self._nothing_waits():
                     break
         finally:
             self._end(threads)

@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from relay.catalog import Catalog
 from relay.consume import headers as names
-from relay.consume.kafka import consumer, existing_topics, headers_of, reason
+from relay.consume.kafka import Ends, consumer, existing_topics, headers_of, reason
 from relay.consume.session import Session, Stopped
 from relay.errors import BrokerUnavailable
 from relay.settings import Settings
@@ -104,7 +104,7 @@ def reconcile(
     reader = consumer(settings, f"relay.{settings.name}.reconciler")
     session = Session(settings.database_url, "reconciler", stop)
     try:
-        return _Reconciler(reader, session, catalog).run(until_idle, stop)
+        return _Reconciler(reader, session, catalog, Ends(settings)).run(until_idle, stop)
     except Stopped:
         return 0
     finally:
@@ -115,9 +115,10 @@ def reconcile(
 class _Reconciler:
     """Runs in one thread, which owns the consumer and the session."""
 
-    def __init__(self, reader: Consumer, session: Session, catalog: Catalog) -> None:
+    def __init__(self, reader: Consumer, session: Session, catalog: Catalog, ends: Ends) -> None:
         self._reader = reader
         self._session = session
+        self._broker_ends = ends
         origins = "|".join(re.escape(topic) for topic in catalog.topics)
         self._pattern = re.compile(rf"(?:{origins})\.[a-z][a-z0-9-]*\.dlq")
         self._topics: list[str] = []
@@ -201,14 +202,7 @@ class _Reconciler:
     def _at_end(self) -> bool:
         if self._assigned is None or self._assigned - self._ends.keys():
             return False
-        try:
-            return all(
-                self._reader.get_watermark_offsets(TopicPartition(*place), timeout=5)[1]
-                <= self._ends[place]
-                for place in self._assigned
-            )
-        except KafkaException:
-            return False
+        return self._broker_ends.reached({place: self._ends[place] for place in self._assigned})
 
     def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         self._assigned = (self._assigned or set()) | {(p.topic, p.partition) for p in partitions}

@@ -1,0 +1,254 @@
+"""What tests of consumer groups share: a domain of their own on the real broker, its events,
+a producer in the relay's wire format, and groups that run in threads or processes."""
+
+from __future__ import annotations
+
+import json
+import struct
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import psycopg
+from confluent_kafka import Consumer, Message, Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from relay.avro.encoder import compile_encoder
+from relay.avro.fingerprint import rabin
+from relay.catalog import Catalog
+from relay.consume import Group
+from relay.consume.worker import consume
+from relay.errors import SchemaUnknown
+from relay.events import DomainEvent
+from relay.settings import Settings, load_settings
+
+SCHEMA_ID = 7
+FIELDS = [{"name": "number", "type": "int"}]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted(DomainEvent):
+    """The event of these tests: a number of its aggregate."""
+
+    EVENT_TYPE: ClassVar[str] = "counted"
+    SCHEMA_VERSION: ClassVar[int] = 1
+    AGGREGATE_TYPE: ClassVar[str] = "counter"
+    SCHEMA: ClassVar[dict[str, Any]] = {
+        "type": "record",
+        "name": "Counted",
+        "namespace": "relay.events.counting",
+        "fields": FIELDS,
+    }
+    FINGERPRINT: ClassVar[bytes] = rabin(
+        {"type": "record", "name": "Counted", "namespace": "relay.events.counting", "fields": FIELDS}
+    )
+    JSON_FIELDS: ClassVar[dict[str, str]] = {"number": "number"}
+
+    number: int
+
+    @classmethod
+    def from_json(cls, payload: Any, *, aggregate_id: str, occurred_at: Any, metadata: Any = None) -> Self:  # fmt: skip
+        return cls(
+            number=payload["number"],
+            aggregate_id=aggregate_id,
+            occurred_at=occurred_at,
+            metadata=metadata,
+        )
+
+
+class OneSchema:
+    """Knows the schema of Counted alone."""
+
+    def schema(self, schema_id: int) -> dict[str, Any]:
+        if schema_id != SCHEMA_ID:
+            raise SchemaUnknown(f"no schema {schema_id}")
+        return Counted.SCHEMA
+
+
+@dataclass
+class World:
+    """One domain with its topics, one database, one consumer group by the test's name."""
+
+    folder: Path
+    name: str
+    database_url: str
+    bootstrap_servers: str
+    partitions: int = 2
+
+    def __post_init__(self) -> None:
+        self.domain = self.name.replace("-", "_")
+        self.group = f"g-{self.name}"[:50]
+        self.topic = f"events.{self.domain}"
+        self._encode = compile_encoder(Counted.SCHEMA)
+        self._sent = 0
+        folder = self.folder / self.domain
+        folder.mkdir(parents=True)
+        (folder / "domain.yaml").write_text(
+            f"domain: {self.domain}\npartitions: {self.partitions}\nowner: Tests\nevents:\n"
+            f"  counted:\n    aggregate: counter\n    versions: {{1: active}}\n"
+            f"    consumers: [{self.group}]\n"
+        )
+        schema = Counted.SCHEMA | {"namespace": f"relay.events.{self.domain}"}
+        (folder / "counted.v1.avsc").write_text(json.dumps(schema))
+        self.catalog = Catalog.load(self.folder)
+        self.dlq = Catalog.dlq_topic(self.topic, self.group)
+        self.retry = Catalog.retry_topic(self.topic, self.group)
+        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
+        wide = self.catalog.all_topics()
+        for made in admin.create_topics([NewTopic(t, n, 1) for t, n in wide.items()]).values():
+            made.result(30)
+        with self.connect() as connection:
+            connection.execute(
+                "create table effects (position bigint generated always as identity, "
+                "key text, number int, event_id text, attempt int)"
+            )
+
+    def settings(self, **overrides: Any) -> Settings:
+        """Settings of this world with short pauses."""
+        return load_settings(
+            **{
+                "database_url": self.database_url,
+                "kafka_bootstrap_servers": self.bootstrap_servers,
+                "schemas_dir": self.folder,
+                "backoff_initial_ms": 50,
+                "backoff_max_ms": 400,
+                "name": self.name,
+                **overrides,
+            }
+        )
+
+    def new_group(self, **options: Any) -> Group:
+        return Group(self.group, **options)
+
+    def connect(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(self.database_url, autocommit=True)
+
+    def rows(self, query: str, *parameters: Any) -> list[Any]:
+        with self.connect() as connection:
+            return connection.execute(query, parameters).fetchall()
+
+    def numbers(self, key: str) -> list[int]:
+        """Numbers that were acted on for a key, in the order of the effects' commits."""
+        return [n for (n,) in self.rows(
+            "select number from effects where key = %s order by position", key)]  # fmt: skip
+
+    def value(self, number: int) -> bytes:
+        return struct.pack(">bI", 0, SCHEMA_ID) + self._encode({"number": number})
+
+    def send(
+        self,
+        events: Sequence[tuple[str, int]],
+        *,
+        commit: bool = True,
+        ids: Sequence[str] | None = None,
+        values: Sequence[bytes | None] | None = None,
+    ) -> list[str]:
+        """Produces events (key, number) in one transaction, as the relay does; their ids."""
+        producer = Producer(
+            {
+                "bootstrap.servers": self.bootstrap_servers,
+                "transactional.id": f"{self.name}-{commit}",
+                "partitioner": "murmur2_random",
+            }
+        )
+        producer.init_transactions(30)
+        producer.begin_transaction()
+        made = []
+        for index, (key, number) in enumerate(events):
+            self._sent += 1
+            event_id = ids[index] if ids else f"e{self._sent}-{key}-{number}"
+            made.append(event_id)
+            headers = {
+                "ce_specversion": "1.0",
+                "ce_id": event_id,
+                "ce_type": "counted",
+                "ce_source": "tests",
+                "ce_subject": key,
+                "ce_time": "2026-01-02T03:04:05.000006Z",
+                "ce_aggregatetype": "counter",
+                "ce_correlationid": f"c-{key}",
+                "content-type": "application/avro",
+            }
+            value = values[index] if values else self.value(number)
+            while True:
+                try:
+                    producer.produce(
+                        self.topic, key=key, value=value,
+                        headers=[(n, t.encode()) for n, t in headers.items()],
+                    )  # fmt: skip
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+        producer.flush(60)
+        if commit:
+            producer.commit_transaction(60)
+        else:
+            producer.abort_transaction(60)
+        return made
+
+    @contextmanager
+    def running(self, group: Group, **overrides: Any) -> Iterator[threading.Event]:
+        """Runs `group` in a thread; an error of it fails the test. Yields its stop event."""
+        stop = threading.Event()
+        errors: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                consume(self.settings(**overrides), group, OneSchema(), stop=stop)
+            except BaseException as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=run, name="group under test")
+        thread.start()
+        try:
+            yield stop
+        finally:
+            stop.set()
+            thread.join(60)
+        assert not errors, errors
+        assert not thread.is_alive()
+
+    def until_idle(self, group: Group, **overrides: Any) -> None:
+        """Runs `group` here until it has nothing more to do."""
+        consume(self.settings(**overrides), group, OneSchema(), until_idle=True)
+
+    def records(self, topic: str) -> list[Message]:
+        """All committed records of a topic, by partition and offset."""
+        reader = Consumer(
+            {
+                "bootstrap.servers": self.bootstrap_servers,
+                "group.id": f"look-{self.name}",
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "earliest",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+            }
+        )
+        found: list[Message] = []
+        try:
+            partitions = reader.list_topics(topic, timeout=10).topics[topic].partitions
+            from confluent_kafka import OFFSET_BEGINNING, TopicPartition
+
+            reader.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in partitions])
+            open_partitions = set(partitions)
+            while open_partitions:
+                message = reader.poll(10)
+                assert message is not None, f"{topic} does not answer"
+                if message.error() is None:
+                    found.append(message)
+                else:
+                    open_partitions.discard(message.partition())
+        finally:
+            reader.close()
+        return sorted(found, key=lambda m: (m.partition(), m.offset()))
+
+
+def act(event: Counted, context: Any) -> None:
+    """The usual handler: one row an event."""
+    context.connection.execute(
+        "insert into effects (key, number, event_id, attempt) values (%s, %s, %s, %s)",
+        (event.aggregate_id, event.number, context.event_id, context.attempt),
+    )
