@@ -75,6 +75,7 @@ class Record:
             topic=origin_topic,
             partition=partition if known and partition is not None else self.partition,
             offset=offset if known and offset is not None else self.offset,
+            event_id=self.header(names.EVENT) or self.event_id,
             attempts=names.number(self.header(names.ATTEMPT)) or 0,
             headers=names.without_own(self.headers),
         )
