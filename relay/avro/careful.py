@@ -133,12 +133,14 @@ def _of_best_branch(
     node: Node, value: Any, path: str, reasons: list[PayloadInvalid]
 ) -> PayloadInvalid:
     """The reason of the only branch that can be meant, else a list of all of them."""
+    nullable = len(node.branches) == 2
     meant = [
         reason
         for branch, reason in zip(node.branches, reasons, strict=True)
-        if branch.kind != "null" and (type(value) is dict) == (branch.kind in {"record", "map"})
+        if branch.kind != "null"
+        and (nullable or (type(value) is dict) == (branch.kind in {"record", "map"}))
     ]
-    if len(meant) == 1 or (len(node.branches) == 2 and meant and value is not None):
+    if len(meant) == 1:
         return meant[0]
     return PayloadInvalid(
         path,

@@ -136,7 +136,11 @@ class _Reader:
     def _record(self, schema: dict[str, Any], namespace: str, where: str) -> Node:
         node = Node("record", "record", doc=schema.get("doc", ""))
         inner = self._declare(node, schema, namespace, where)
-        for entry in schema.get("fields", ()):
+        if not isinstance(schema.get("fields"), list):
+            raise CatalogInvalid(
+                f"{node.name}: a record without fields. List them, or an empty list"
+            )
+        for entry in schema["fields"]:
             name = entry.get("name") if isinstance(entry, dict) else None
             if not isinstance(name, str) or "type" not in entry:
                 raise CatalogInvalid(f"{node.name}: field {entry!r} needs a name and a type")

@@ -1,0 +1,140 @@
+"""Avro binary to natural JSON, and schema resolution to a reader's shape."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+import pytest
+from fastavro import schemaless_reader
+
+from relay.avro.decoder import compile_decoder, decode
+from relay.avro.encoder import compile_encoder
+from relay.errors import PayloadInvalid
+
+AT = {"type": "long", "logicalType": "timestamp-micros"}
+
+
+def record(*fields: Any) -> dict[str, Any]:
+    return {"type": "record", "name": "shop.Paid", "fields": list(fields)}
+
+
+def field(name: str, type_: Any, **rest: Any) -> dict[str, Any]:
+    return {"name": name, "type": type_, **rest}
+
+
+def test_bytes_of_another_schema_are_refused() -> None:
+    encoded = compile_encoder(record(field("a", "string")))({"a": "hello"})
+
+    with pytest.raises(PayloadInvalid, match="bytes behind"):
+        compile_decoder(record(field("a", "int")))(encoded)
+    with pytest.raises(PayloadInvalid, match="not of this schema"):
+        compile_decoder(record(field("a", "string"), field("b", "string")))(encoded)
+
+
+def test_bytes_that_are_cut_off_are_refused() -> None:
+    schema = record(field("a", "string"), field("b", "string"))
+    encoded = compile_encoder(schema)({"a": "hello", "b": "world"})
+
+    for end in range(len(encoded)):
+        with pytest.raises(PayloadInvalid):
+            compile_decoder(schema)(encoded[:end])
+
+
+def test_a_field_that_only_the_reader_has_comes_with_its_default_in_natural_json() -> None:
+    amount = {"type": "bytes", "logicalType": "decimal", "precision": 5, "scale": 2}
+    reader = record(
+        field("at", AT, default=1_000_000),
+        field("fee", amount, default="\u007f"),
+        field(
+            "line", {"type": "record", "name": "L", "fields": [field("at", AT)]}, default={"at": 0}
+        ),
+        field("note", ["null", "string"], default=None),
+        field("tags", {"type": "map", "values": amount}, default={"a": "\u0001"}),
+    )
+
+    assert decode(record(), reader, b"") == {
+        "at": "1970-01-01T00:00:01Z",
+        "fee": "1.27",
+        "line": {"at": "1970-01-01T00:00:00Z"},
+        "note": None,
+        "tags": {"a": "0.01"},
+    }
+
+
+def test_a_field_that_only_the_writer_has_is_left_out() -> None:
+    writer = record(field("a", "int"), field("gone", AT), field("b", "string"))
+    encoded = compile_encoder(writer)({"a": 1, "gone": "2026-01-31T12:00:00Z", "b": "x"})
+
+    assert decode(writer, record(field("b", "string")), encoded) == {"b": "x"}
+
+
+def test_a_renamed_field_is_found_by_its_alias_and_a_renamed_record_too() -> None:
+    writer = record(field("custId", "string"))
+    reader = {
+        "type": "record",
+        "name": "shop.PaidNow",
+        "aliases": ["shop.Paid"],
+        "fields": [field("customerId", "string", aliases=["custId"])],
+    }
+
+    assert decode(writer, reader, compile_encoder(writer)({"custId": "c"})) == {"customerId": "c"}
+
+
+def test_a_symbol_that_the_reader_lacks_becomes_its_default() -> None:
+    def schema(*symbols: str) -> dict[str, Any]:
+        enum = {"type": "enum", "name": "M", "symbols": list(symbols), "default": "OTHER"}
+        return record(field("m", enum))
+
+    writer = schema("CARD", "CRYPTO", "OTHER")
+    encoded = compile_encoder(writer)({"m": "CRYPTO"})
+
+    assert decode(writer, schema("CARD", "OTHER"), encoded) == {"m": "OTHER"}
+
+
+def test_numbers_are_promoted() -> None:
+    writer = record(field("n", "int"))
+
+    assert decode(writer, record(field("n", "double")), compile_encoder(writer)({"n": 3})) == {
+        "n": 3.0
+    }
+
+
+def test_schemas_that_can_not_be_resolved_are_refused() -> None:
+    writer = record(field("n", "string"))
+
+    with pytest.raises(PayloadInvalid):
+        decode(writer, record(field("n", "int")), compile_encoder(writer)({"n": "x"}))
+    with pytest.raises(PayloadInvalid):
+        decode(writer, record(field("m", "int")), compile_encoder(writer)({"n": "x"}))
+
+
+def test_a_timestamp_is_read_in_the_unit_that_the_writer_meant() -> None:
+    writer = record(field("at", {"type": "long", "logicalType": "timestamp-millis"}))
+    encoded = compile_encoder(writer)({"at": "2026-01-31T12:00:00.5Z"})
+
+    assert decode(writer, record(field("at", AT)), encoded) == {"at": "2026-01-31T12:00:00.500Z"}
+
+
+def test_decimals_longer_than_28_digits_are_not_rounded() -> None:
+    schema = record(
+        field("d", {"type": "bytes", "logicalType": "decimal", "precision": 40, "scale": 5})
+    )
+    value = {"d": "12345678901234567890123456789012345.67891"}
+
+    assert compile_decoder(schema)(compile_encoder(schema)(value)) == value
+
+
+def test_other_users_of_fastavro_keep_its_conversions() -> None:
+    schema = record(field("at", AT))
+    encoded = compile_encoder(schema)({"at": "2026-01-31T12:00:00Z"})
+    compile_decoder(schema)(encoded)
+
+    assert schemaless_reader(BytesIO(encoded), schema)["at"].year == 2026
+
+
+def test_a_timestamp_beyond_the_year_9999_is_refused_with_a_reason() -> None:
+    encoded = compile_encoder(record(field("at", "long")))({"at": 2**62})
+
+    with pytest.raises(PayloadInvalid, match="not of this schema"):
+        compile_decoder(record(field("at", AT)))(encoded)
