@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from relay.errors import RelayError, StackFailed
 from relay.local.archive import record_archive
@@ -27,8 +29,11 @@ _COORDINATES = (
     f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}",
     "org.slf4j:slf4j-simple:1.7.36",  # without a binding of slf4j Kafka logs nothing
 )
-_APPROXIMATE_BYTES = 44_000_000
 _ATTEMPTS = 4
+_DOWNLOADS_AT_ONCE = 4
+
+Subject = TypeVar("Subject")
+Found = TypeVar("Found")
 
 
 def kafka_home() -> Path:
@@ -58,25 +63,6 @@ def kafka_libraries() -> Path:
     return libraries
 
 
-def _download(home: Path, libraries: Path) -> None:
-    staging = home / "staging"
-    console = Console(stderr=True)
-    console.print(f"downloading Kafka {KAFKA_VERSION} to {home} (about 44 MB, once)")
-    began = time.monotonic()
-    with _progress(console) as report:
-        for coordinate in _COORDINATES:
-            _resolve(coordinate, staging / "jgo", report)
-    collected = staging / "lib"
-    shutil.rmtree(collected, ignore_errors=True)
-    collected.mkdir(parents=True)
-    for jar in (staging / "jgo").rglob("*.jar"):
-        shutil.copyfile(jar, collected / jar.name)
-    # The rename is the last act: a folder of that name is complete.
-    collected.rename(libraries)
-    shutil.rmtree(staging, ignore_errors=True)
-    console.print(f"Kafka {KAFKA_VERSION} is there ({time.monotonic() - began:.0f} s)")
-
-
 def provision() -> Path:
     """Downloads Kafka and records the archive for quick starts, each unless it is there.
 
@@ -90,51 +76,73 @@ def provision() -> Path:
     return home
 
 
-def _resolve(coordinate: str, cache_dir: Path, report: Callable[[int], None]) -> None:
+def _download(home: Path, libraries: Path) -> None:
+    console = Console(stderr=True)
+    console.print(f"downloading Kafka {KAFKA_VERSION} to {home} (about 44 MB, once)")
+    began = time.monotonic()
+    staging = home / "lib.new"
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir()
+    columns = (TextColumn("Kafka {task.fields[version]}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("jars", total=None, version=KAFKA_VERSION)
+        artifacts = [found for name in _COORDINATES for found in _persistently(_resolve, name)]
+        progress.update(task, total=len(artifacts))
+        with ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as pool:
+            for jar in pool.map(lambda artifact: _persistently(_fetch, artifact), artifacts):
+                shutil.copyfile(jar, staging / jar.name)
+                progress.advance(task)
+    # The rename is the last act: a folder of that name is complete.
+    staging.rename(libraries)
+    console.print(f"Kafka {KAFKA_VERSION} is there ({time.monotonic() - began:.0f} s)")
+
+
+def _resolve(coordinate: str) -> list[Any]:
+    """Artifacts of `coordinate` and of everything that it needs to run."""
     try:
         import jgo
-        from jgo.maven import PythonResolver
     except ModuleNotFoundError as error:
         raise StackFailed("the package jgo is missing: install outbox-relay[local]") from error
+    artifacts: list[Any] = jgo.resolve(coordinate)
+    return artifacts
 
-    @contextlib.contextmanager
-    def follow(_filename: str, _size: int) -> Iterator[Callable[[int], None]]:
-        yield report
 
+def _fetch(artifact: Any) -> Path:
+    """The artifact's jar in the local Maven repository, downloaded when it is not there."""
+    jar = Path(artifact.resolve())
+    try:
+        with zipfile.ZipFile(jar) as archive:
+            damaged = archive.testzip()
+    except zipfile.BadZipFile:
+        damaged = jar.name
+    if damaged is not None:
+        # Left by a download that was cut off; without it the next try fetches it anew.
+        jar.unlink()
+        raise OSError(errno.EIO, "a damaged jar was removed", str(jar))
+    return jar
+
+
+def _persistently(act: Callable[[Subject], Found], subject: Subject) -> Found:
+    """`act(subject)`, tried again when the network fails."""
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            jgo.build(
-                coordinate,
-                cache_dir=cache_dir,
-                resolver=PythonResolver(progress_callback=follow),
-            )
+            return act(subject)
+        except StackFailed:
+            raise
         except Exception as error:
             # jgo has no errors of its own: what a bad network does to it is any of them.
             if getattr(error, "errno", None) in (errno.ENOSPC, errno.EACCES, errno.EROFS):
                 raise
             if attempt == _ATTEMPTS:
+                reason = str(error).splitlines()[0] if str(error) else "no reason given"
                 raise StackFailed(
                     f"Kafka {KAFKA_VERSION} could not be downloaded, tried {attempt} times: "
-                    f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}. "
+                    f"{type(error).__name__}: {reason}. "
                     "The first start needs the network (HTTPS_PROXY is heeded); check it and run "
                     "`relay stack download` again, which goes on where it stopped"
                 ) from error
             time.sleep(2.0 ** (attempt - 1))
-        else:
-            return
-
-
-@contextlib.contextmanager
-def _progress(console: Console) -> Iterator[Callable[[int], None]]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(f"Kafka {KAFKA_VERSION}", total=_APPROXIMATE_BYTES)
-        yield lambda count: progress.advance(task, count)
+    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 def _explain(error: OSError, home: Path) -> str:

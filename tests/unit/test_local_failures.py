@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import zipfile
 from collections import namedtuple
 from pathlib import Path
 
@@ -116,7 +117,7 @@ def test_a_first_download_without_network_says_so_after_trying_again(
         raise requests.ConnectionError("no route to host")
 
     monkeypatch.setenv("EVENT_BUS_LOCAL_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(jgo, "build", fail)
+    monkeypatch.setattr(jgo, "resolve", fail)
     monkeypatch.setattr(download.time, "sleep", lambda _: None)
 
     with pytest.raises(StackFailed, match=r"could not be downloaded.*no route.*needs the network"):
@@ -124,6 +125,35 @@ def test_a_first_download_without_network_says_so_after_trying_again(
 
     assert len(tries) > 1
     assert not (download.kafka_home() / "lib").exists()
+
+
+def test_a_jar_that_was_cut_off_is_fetched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import jgo
+
+    class Artifact:
+        """Arrives damaged the first time."""
+
+        tries = 0
+
+        def resolve(self) -> Path:
+            jar = tmp_path / "kafka.jar"
+            self.tries += 1
+            if self.tries == 1:
+                jar.write_bytes(b"PK half of a jar")
+            elif not jar.exists():
+                with zipfile.ZipFile(jar, "w") as archive:
+                    archive.writestr("kafka/Kafka.class", b"whole")
+            return jar
+
+    monkeypatch.setenv("EVENT_BUS_LOCAL_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(jgo, "resolve", lambda _: [Artifact()])
+    monkeypatch.setattr(download.time, "sleep", lambda _: None)
+
+    libraries = download.kafka_libraries()
+
+    assert zipfile.ZipFile(libraries / "kafka.jar").namelist() == ["kafka/Kafka.class"]
 
 
 def test_a_cache_that_can_not_be_written_is_named(
