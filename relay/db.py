@@ -9,7 +9,10 @@ import psycopg
 
 from relay.errors import ConfigurationInvalid, DatabaseUnavailable
 
-__all__ = ["connect", "libpq_url", "sqlalchemy_url"]
+__all__ = ["OUTAGES", "connect", "libpq_url", "sqlalchemy_url"]
+
+# What says that the database can't be reached (any more), and nothing about what was asked of it.
+OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, DatabaseUnavailable)
 
 _DRIVER = re.compile(r"^(postgres(?:ql)?)(\+\w+)?://")
 

@@ -8,11 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-import psycopg
-
 from relay.capture.position import Position, Step
 from relay.capture.reader import Page, Reader, Reading, Row
-from relay.errors import DatabaseUnavailable
+from relay.db import OUTAGES
 
 __all__ = ["Durable", "Feed", "Piece", "Taker"]
 
@@ -95,6 +93,8 @@ class Feed:
         self._stopping = False
         self._idle_rounds = 0
         self._room = threading.Event()
+        # What ended the thread, other than being stopped; the worker ends then, too.
+        self.failure: Exception | None = None
         self._durable = Durable()
         self._on_disk = False
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
@@ -143,12 +143,16 @@ class Feed:
             try:
                 reader = reader or self._open_reader()
                 found, crowd = self._round(reader)
-            except (psycopg.Error, DatabaseUnavailable) as error:
+            except OUTAGES as error:
                 reader = None
                 self._lose(f"the outbox can't be read: {str(error).strip()}")
                 self._wake.wait(_RETRY_SECONDS)
                 self._wake.clear()
                 continue
+            except Exception as error:
+                self.failure = error
+                self._lose(f"reading the outbox failed: {error!r}")
+                return
             if found:
                 pause = _FIRST_PAUSE
                 self._idle_rounds = 0

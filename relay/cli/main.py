@@ -13,11 +13,17 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="relay",
-    help="Publishes what services write to the outbox to Kafka, in order, exactly once.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+@app.callback()
+def relay() -> None:
+    """Publishes what services write to the outbox to Kafka, in order, exactly once."""
+
+
 families.add_to(app)
 
 

@@ -31,6 +31,7 @@ def command(
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     settings = load_settings()
     runner: Worker | Supervisor
     if workers == 1:

@@ -8,9 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
-import psycopg
-
-from relay.errors import DatabaseUnavailable
+from relay.db import OUTAGES
 from relay.publish.producer import Acknowledged
 from relay.publish.store import Outcome, Stale, Store
 
@@ -54,6 +52,8 @@ class Deliveries:
         self._queue: deque[tuple[Outcome, Receipt]] = deque()
         self._changed = threading.Condition()
         self._stopping = False
+        # What ended the thread, other than being stopped; the worker ends then, too.
+        self.failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="deliveries", daemon=True)
 
     def start(self) -> None:
@@ -82,12 +82,15 @@ class Deliveries:
             try:
                 store = store or self._open_store()
                 self._write(store, work)
-            except (psycopg.Error, DatabaseUnavailable) as error:
+            except OUTAGES as error:
                 log.warning("flags wait for the database: %s", str(error).strip())
                 store = None
                 if self._stopping:
                     return
                 time.sleep(_RETRY_SECONDS)
+            except Exception as error:
+                self.failure = error
+                return
 
     def _next(self) -> list[tuple[Outcome, Receipt]] | None:
         with self._changed:

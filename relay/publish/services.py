@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 from relay.capture.identity import Identity, read_identity
 from relay.capture.reader import Reader, Row
 from relay.catalog import Catalog
-from relay.db import connect
+from relay.db import OUTAGES, connect
 from relay.errors import DatabaseUnavailable
 from relay.publish import pinned, topics
 from relay.publish.ends import TopicEnds
@@ -134,7 +134,7 @@ class Services:
     def has_work(self) -> bool:
         """Whether something is still to be published now or will be tried again by itself."""
         query = load(__package__, "has_work.sql")
-        return bool(self._use(lambda connection: connection.execute(query).fetchone()))
+        return self._use(lambda connection: connection.execute(query).fetchone()) is not None
 
     def close(self) -> None:
         """Closes what is shared."""
@@ -148,7 +148,7 @@ class Services:
         with self._lock:
             try:
                 return work(self._connected())
-            except psycopg.OperationalError:
+            except OUTAGES:
                 self._forget_connection()
                 raise
 

@@ -11,11 +11,10 @@ from functools import partial
 from itertools import chain, islice
 from typing import TypeVar
 
-import psycopg
-
 from relay.capture.feed import Feed, Piece
 from relay.capture.position import Position, Step
-from relay.errors import BrokerUnavailable, DatabaseUnavailable, RegistryUnavailable, RelayError
+from relay.db import OUTAGES
+from relay.errors import BrokerUnavailable, RegistryUnavailable
 from relay.publish.batch import Batch, Builder, cut
 from relay.publish.deliveries import Deliveries, Receipt, copy_text
 from relay.publish.holds import Hold, Holds
@@ -139,9 +138,9 @@ class Shard:
             self._live(producer, taken)
         except (Doubt, Stale) as error:
             self.failure = error
-        except (BrokerUnavailable, DatabaseUnavailable, psycopg.Error) as error:
+        except (BrokerUnavailable, *OUTAGES) as error:
             self.failure = Doubt(str(error).strip())
-        except RelayError as error:
+        except Exception as error:
             self.failure = error
         finally:
             self._feed.remove(self.number, self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from relay.settings import Settings
 __all__ = ["Cluster", "TopicState", "admin_options", "create", "describe"]
 
 _TIMEOUT = 10.0
+_PAUSE = 0.02
 _EXISTS_ALREADY = "TOPIC_ALREADY_EXISTS"
 
 
@@ -126,4 +128,17 @@ def create(
                 f"topic {name} can't be created: {error.args[0].str()}. "
                 "Create it by hand or give the relay the right to, then run `relay migrate` again."
             ) from error
+    _await(admin, missing)
     return sorted(missing)
+
+
+def _await(admin: AdminClient, names: Iterable[str]) -> None:
+    """Waits until the brokers tell of new topics: creation is over before all know of it."""
+    deadline = time.monotonic() + _TIMEOUT
+    while missing := set(names) - describe(admin).topics.keys():
+        if time.monotonic() > deadline:
+            raise BrokerUnavailable(
+                f"topics {', '.join(sorted(missing))} were created but do not appear. "
+                "Look at the brokers' logs, then run `relay migrate` again"
+            )
+        time.sleep(_PAUSE)

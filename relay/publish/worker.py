@@ -7,7 +7,6 @@ import threading
 import time
 
 from relay.capture.feed import Feed
-from relay.errors import RelayError
 from relay.publish.deliveries import Deliveries
 from relay.publish.membership import Membership, Seat
 from relay.publish.producer import Doubt
@@ -112,16 +111,18 @@ class Worker:
     def _tend(self, membership: Membership) -> None:
         """Looks after shards that ended by themselves: they start again only once the group says
         that they are still this worker's, so that two owners never fence each other for ever."""
+        if (failure := self._feed.failure or self._deliveries.failure) is not None:
+            raise failure
         for number, shard in list(self._running.items()):
             if not shard.ended:
                 continue
             match shard.failure:
                 case Doubt() | Stale() as failure:
                     log.warning("shard %d is in doubt and taken over anew: %s", number, failure)
-                case RelayError() as failure:
+                case Exception() as failure:
                     raise failure
-                case failure:
-                    raise RuntimeError(f"shard {number} ended: {failure!r}") from failure
+                case None:
+                    raise RuntimeError(f"shard {number} ended without a reason")
             del self._running[number]
             self._retry_at[number] = time.monotonic()
         for number, at in list(self._retry_at.items()):

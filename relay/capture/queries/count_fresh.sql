@@ -6,4 +6,4 @@ from (
     where (f.xid = any(%(in_progress)s::xid8[]) or f.xid >= %(xmax)s::xid8)
       and pg_visible_in_snapshot(f.xid, %(upto)s::pg_snapshot)
     limit %(rows)s + 1
-) as some
+) as page

@@ -1,0 +1,263 @@
+"""A relay under test: a catalog of its own, real worker processes, and a reader of its topics."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg
+import yaml
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+
+from tests.stack import until
+
+SCHEMA_FIELDS: list[dict[str, Any]] = [
+    {"name": "number", "type": "long", "doc": "counts within the aggregate"},
+    {"name": "note", "type": "string", "default": "", "doc": "free text"},
+]
+
+
+class Record(NamedTuple):
+    """A committed record of an event topic."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    event_id: str
+    sequence: int
+    headers: dict[str, str]
+    value: bytes
+
+
+@dataclass
+class Relay:
+    """One relay: its database, catalog and settings."""
+
+    name: str
+    domain: str
+    folder: Path
+    environment: dict[str, str]
+
+    @property
+    def database_url(self) -> str:
+        return self.environment["EVENT_BUS_DATABASE_URL"]
+
+    @property
+    def topic(self) -> str:
+        return f"events.{self.domain}"
+
+    @property
+    def positions_topic(self) -> str:
+        return f"relay.{self.name}.positions"
+
+    def command(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Runs `relay ...` to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "relay.cli.main", *words],
+            env={**os.environ, **self.environment, **more},
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def must(self, *words: str, **more: str) -> str:
+        """Runs `relay ...`, which must succeed; its standard output."""
+        done = self.command(*words, **more)
+        assert done.returncode == 0, f"relay {' '.join(words)}: {done.stderr[-3000:]}"
+        return done.stdout
+
+    def start(self, *words: str, **more: str) -> subprocess.Popen[bytes]:
+        """Starts `relay ...` in the background; its standard error goes to `<folder>/log`."""
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "relay.cli.main", *words],
+                env={**os.environ, **self.environment, **more},
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+            )
+
+    @contextmanager
+    def running(self, *words: str, **more: str) -> Iterator[subprocess.Popen[bytes]]:
+        """`relay run ...` in the background, ended afterwards."""
+        process = self.start("run", *words, **more)
+        try:
+            yield process
+        finally:
+            end(process)
+
+    def log(self) -> str:
+        """What the processes in the background wrote."""
+        path = self.folder / "log"
+        return path.read_text() if path.exists() else ""
+
+    def add_event_type(self, event_type: str, fields: Sequence[dict[str, Any]]) -> None:
+        """Adds an active event type to the catalog."""
+        add_event_type(self.folder / "schemas", self.domain, event_type, fields)
+
+    def sql(self, query: str, parameters: Any = None) -> list[tuple[Any, ...]]:
+        """Runs one statement and commits it."""
+        with psycopg.connect(self.database_url, autocommit=True) as connection:
+            cursor = connection.execute(query, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def publish(self, aggregate: str, number: int, event_type: str = "counted", **more: Any) -> str:
+        """Writes one event in a transaction of its own; its id."""
+        payload = {"number": number, **more}
+        row = self.sql(
+            "select outbox.publish(%s, 'counter', %s, %s::jsonb)",
+            (event_type, aggregate, json.dumps(payload)),
+        )
+        return str(row[0][0])
+
+    def status(self) -> list[dict[str, Any]]:
+        """All rows of the status view in order of seq."""
+        with psycopg.connect(
+            self.database_url, autocommit=True, row_factory=psycopg.rows.dict_row
+        ) as connection:
+            return connection.execute(
+                "select * from outbox.domain_event_status order by seq"
+            ).fetchall()
+
+    def published(self, isolation: str = "read_committed") -> list[Record]:
+        """All records of the event topic now."""
+        return read_topic(
+            self.environment["EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS"], self.topic, isolation
+        )
+
+    def wait_until_delivered(self, count: int, timeout: float = 30.0) -> None:
+        """Waits for `count` flags."""
+        until(
+            lambda: self.sql("select count(*) from outbox.deliveries")[0][0] >= count,
+            timeout=timeout,
+            what=f"{count} deliveries; log: {self.log()[-3000:]}",
+        )
+
+
+def create_relay(
+    folder: Path, name: str, *, database_url: str, bootstrap_servers: str, registry_url: str,
+    partitions: int = 4, **settings: str,
+) -> Relay:
+    """A migrated relay whose catalog has one domain with the event type `counted`, registered."""
+    domain = f"d_{name}".replace("-", "_")
+    (folder / "schemas" / domain).mkdir(parents=True)
+    (folder / "schemas" / domain / "domain.yaml").write_text(
+        json.dumps(
+            {"domain": domain, "owner": "Tests", "partitions": partitions, "events": {}}
+        )
+    )
+    add_event_type(folder / "schemas", domain, "counted", SCHEMA_FIELDS)
+    relay = Relay(
+        name,
+        domain,
+        folder,
+        {
+            "EVENT_BUS_NAME": name,
+            "EVENT_BUS_DATABASE_URL": database_url,
+            "EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS": bootstrap_servers,
+            "EVENT_BUS_SCHEMA_REGISTRY_URL": registry_url,
+            "EVENT_BUS_SCHEMAS_DIR": str(folder / "schemas"),
+            "EVENT_BUS_SHARDS": "2",
+            "EVENT_BUS_SESSION_TIMEOUT_MS": "2000",
+            **{f"EVENT_BUS_{key.upper()}": value for key, value in settings.items()},
+        },
+    )
+    relay.must("migrate")
+    relay.must("schemas", "register")
+    return relay
+
+
+def add_event_type(
+    schemas: Path, domain: str, event_type: str, fields: Sequence[dict[str, Any]]
+) -> None:
+    """Adds an active event type of the aggregate `counter` to a domain of a catalog."""
+    file = schemas / domain / "domain.yaml"
+    content = yaml.safe_load(file.read_text())
+    content["events"][event_type] = {
+        "aggregate": "counter", "versions": {1: "active"}, "consumers": ["readers"],
+    }
+    file.write_text(yaml.safe_dump(content))
+    camel = "".join(word[:1].upper() + word[1:] for word in event_type.replace(".", "_").split("_"))
+    (schemas / domain / f"{event_type}.v1.avsc").write_text(
+        json.dumps(
+            {
+                "type": "record",
+                "name": camel,
+                "namespace": f"relay.events.{domain}",
+                "fields": list(fields),
+            }
+        )
+    )
+
+
+def read_topic(
+    bootstrap_servers: str, topic: str, isolation: str = "read_committed"
+) -> list[Record]:
+    """All records of a topic up to its ends now, in the order of each partition."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "group.id": "tests",
+            "isolation.level": isolation,
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+        }
+    )
+    try:
+        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
+        open_ = set(partitions)
+        records = []
+        while open_:
+            messages: list[Any] = consumer.consume(10_000, 0.2)
+            for message in messages:
+                if message.error() is not None:
+                    assert message.error().code() == KafkaError._PARTITION_EOF, message.error()
+                    open_.discard(message.partition())
+                    continue
+                headers = {name: value.decode() for name, value in message.headers() or []}
+                records.append(
+                    Record(
+                        topic,
+                        message.partition(),
+                        message.offset(),
+                        (message.key() or b"").decode(),
+                        headers.get("ce_id", ""),
+                        int(headers.get("ce_sequence", "0")),
+                        headers,
+                        message.value() or b"",
+                    )
+                )
+        return records
+    finally:
+        consumer.close()
+
+
+def end(process: subprocess.Popen[bytes], timeout: float = 20.0) -> int:
+    """Ends a process gently, or by force when it takes too long; its status."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    return process.returncode
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process without notice."""
+    process.send_signal(signal.SIGKILL)
+    process.wait()
