@@ -34,12 +34,11 @@ class Schemas(Protocol):
 class Decoder:
     """Decodes records with the schema they were written with to the one their handler knows.
 
-    schemas: writer schemas by id, asked once for each id.
+    schemas: writer schemas by id; it keeps those that it was asked for.
     """
 
     def __init__(self, schemas: Schemas) -> None:
         self._schemas = schemas
-        self._writers: dict[int, dict[str, Any]] = {}
 
     def decode(self, record: Record, group: Group) -> tuple[str, Subscription, DomainEvent] | None:
         """Event type, subscription and event of a record; None when the group has no handler.
@@ -68,14 +67,10 @@ class Decoder:
         return event_type, subscription, event
 
     def _writer(self, schema_id: int) -> dict[str, Any]:
-        writer = self._writers.get(schema_id)
-        if writer is None:
-            try:
-                writer = self._schemas.schema(schema_id)
-            except SchemaUnknown as error:
-                raise Poison(f"the registry knows no schema {schema_id}: {error}") from error
-            self._writers[schema_id] = writer
-        return writer
+        try:
+            return self._schemas.schema(schema_id)
+        except SchemaUnknown as error:
+            raise Poison(f"the registry knows no schema {schema_id}: {error}") from error
 
     def _type_of(self, schema_id: int, group: Group) -> str | None:
         writer = self._writer(schema_id)

@@ -6,7 +6,7 @@ import fnmatch
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from relay.catalog import Catalog
 from relay.consume.context import Context
@@ -58,9 +58,15 @@ class Group:
         self.statement_timeout_ms = statement_timeout_ms
         self.subscriptions: dict[str, Subscription] = {}
 
+    @overload
     def handles(
-        self, *event_classes: type[E]
-    ) -> Callable[[Callable[[E, Context], None]], Callable[[E, Context], None]]:
+        self, event_class: type[E], /
+    ) -> Callable[[Callable[[E, Context], None]], Callable[[E, Context], None]]: ...
+
+    @overload
+    def handles(self, *event_classes: type[DomainEvent]) -> Callable[[Handler], Handler]: ...
+
+    def handles(self, *event_classes: type[DomainEvent]) -> Callable[[Handler], Handler]:
         """Decorator: the function handles events of these generated classes.
 
         It is called as `handler(event, context)` inside a transaction. It may raise Fatal
@@ -68,7 +74,7 @@ class Group:
         Raises ConfigurationInvalid when an event type already has a handler in this group.
         """
 
-        def register(handler: Callable[[E, Context], None]) -> Callable[[E, Context], None]:
+        def register(handler: Handler) -> Handler:
             for event_class in event_classes:
                 self._add(event_class, handler)
             return handler

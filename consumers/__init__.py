@@ -1,0 +1,1 @@
+"""Consumer groups of the catalog: one module a group, each with tables of its own."""
