@@ -7,10 +7,12 @@ transaction is recognized and how a statement is run, and that is all this modul
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Coroutine, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
+import orjson
 import psycopg
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, TextClause, text
@@ -32,7 +34,6 @@ __all__ = ["insert"]
 Parameters = Mapping[str, Any]
 Either = None | Coroutine[Any, Any, None]
 
-COLUMNS: Final = tuple(Row.__annotations__)
 _PARAMETER: Final = re.compile(r"%\((\w+)\)s")
 
 
@@ -45,12 +46,24 @@ def insert(session: object, rows: Sequence[Row], *, lock: bool) -> Either:
     TypeError for anything that is not a session.
     """
     if len(rows) == 1:
-        name, parameters = "insert_event.sql", {**rows[0], "lock": lock}
-    else:
-        name = "insert_events.sql"
-        parameters = {column: [row[column] for row in rows] for column in COLUMNS}  # type: ignore[literal-required]
-        parameters["lock"] = lock
-    return _run(session, name, parameters)
+        return _run(session, "insert_event.sql", {**rows[0], "lock": lock})
+    return _run(session, "insert_events.sql", {"rows": _json(rows), "lock": lock})
+
+
+def _json(rows: Sequence[Row]) -> str:
+    """One text for all rows: drivers take five times as long over an array a column."""
+    return orjson.dumps(
+        [
+            {
+                **row,
+                "payload": orjson.Fragment(row["payload"]),
+                "metadata": orjson.Fragment(row["metadata"]),
+                "fingerprint": row["fingerprint"].hex(),
+                "avro": b64encode(row["avro"]).decode(),
+            }
+            for row in rows
+        ]
+    ).decode()
 
 
 def _run(session: object, name: str, parameters: Parameters) -> Either:

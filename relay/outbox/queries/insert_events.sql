@@ -1,15 +1,27 @@
 -- All locks first, in one order for every publisher, so that two of them never wait crosswise;
--- then the rows, numbered in the order they were given.
-with locked as materialized (
-    select count(pg_advisory_xact_lock(wanted.key)) as locks
+-- then the rows, which draw their numbers one by one in the order they were given: the columns'
+-- defaults are worked out for what the last select gives, and it gives nothing before `locked`.
+with given as materialized (
+    select *
+    from rows from (
+        json_to_recordset(cast(%(rows)s as json)) as (
+            id text, event_type text, schema_version integer, aggregate_type text,
+            aggregate_id text, payload jsonb, metadata jsonb, occurred_at timestamptz,
+            fingerprint text, avro text
+        )
+    ) with ordinality as given (
+        id, event_type, schema_version, aggregate_type, aggregate_id,
+        payload, metadata, occurred_at, fingerprint, avro, place
+    )
+),
+locked as materialized (
+    select count(pg_advisory_xact_lock(aggregate.key))
     from (
-        select distinct outbox.aggregate_lock(aggregate.type, aggregate.id) as key
-        from unnest(
-            cast(%(aggregate_type)s as text[]), cast(%(aggregate_id)s as text[])
-        ) as aggregate (type, id)
+        select distinct outbox.aggregate_lock(aggregate_type, aggregate_id) as key
+        from given
         where cast(%(lock)s as boolean)
         order by key
-    ) as wanted
+    ) as aggregate
 )
 insert into outbox.domain_events (
     id, event_type, schema_version, aggregate_type, aggregate_id,
@@ -17,17 +29,8 @@ insert into outbox.domain_events (
 )
 select
     given.id, given.event_type, given.schema_version, given.aggregate_type, given.aggregate_id,
-    cast(given.payload as jsonb), cast(given.metadata as jsonb), given.occurred_at,
-    given.fingerprint, given.avro
+    given.payload, given.metadata, given.occurred_at,
+    decode(given.fingerprint, 'hex'), decode(given.avro, 'base64')
 from locked
-cross join unnest(
-    cast(%(id)s as text[]), cast(%(event_type)s as text[]), cast(%(schema_version)s as integer[]),
-    cast(%(aggregate_type)s as text[]), cast(%(aggregate_id)s as text[]),
-    cast(%(payload)s as text[]), cast(%(metadata)s as text[]),
-    cast(%(occurred_at)s as timestamptz[]), cast(%(fingerprint)s as bytea[]),
-    cast(%(avro)s as bytea[])
-) with ordinality as given (
-    id, event_type, schema_version, aggregate_type, aggregate_id,
-    payload, metadata, occurred_at, fingerprint, avro, place
-)
+cross join given
 order by given.place
