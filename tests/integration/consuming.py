@@ -43,7 +43,12 @@ class Counted(DomainEvent):
         "fields": FIELDS,
     }
     FINGERPRINT: ClassVar[bytes] = rabin(
-        {"type": "record", "name": "Counted", "namespace": "relay.events.counting", "fields": FIELDS}
+        {
+            "type": "record",
+            "name": "Counted",
+            "namespace": "relay.events.counting",
+            "fields": FIELDS,
+        }
     )
     JSON_FIELDS: ClassVar[dict[str, str]] = {"number": "number"}
 

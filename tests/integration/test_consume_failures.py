@@ -1,0 +1,244 @@
+"""What handlers can't do is tried again, parked in order, dead-lettered; nothing overtakes."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relay.consume import Fatal, Retryable
+from tests.integration.consuming import SCHEMA_ID, Counted, World, act
+from tests.stack import until
+
+
+@pytest.fixture
+def world(tmp_path: Path, unique_name: str, database_url: str, bootstrap_servers: str) -> World:
+    return World(tmp_path, unique_name, database_url, bootstrap_servers)
+
+
+def test_an_event_that_fails_twice_and_then_works_is_acted_on_once(world: World) -> None:
+    (event_id,) = world.send([("a", 1)])
+    calls: list[int] = []
+    group = world.new_group()
+
+    @group.handles(Counted)
+    def fail_twice(event: Counted, context: Any) -> None:
+        act(event, context)
+        calls.append(context.attempt)
+        if len(calls) < 3:
+            raise RuntimeError("not yet")
+
+    world.until_idle(group)
+
+    assert calls == [1, 2, 3]
+    assert world.rows("select event_id, attempt from effects") == [(event_id, 3)]
+    assert world.rows("select attempt from inbox.processed") == [(3,)]
+    assert world.records(world.dlq) == []
+
+
+def test_with_failures_at_random_every_key_keeps_its_exact_order(world: World) -> None:
+    keys = [f"k{n}" for n in range(5)]
+    world.send([(key, number) for number in range(20) for key in keys])
+    dice = random.Random(20)
+    failed: Counter[str] = Counter()
+    group = world.new_group()
+
+    @group.handles(Counted)
+    def fail_sometimes(event: Counted, context: Any) -> None:
+        act(event, context)
+        if dice.random() < 0.1:
+            failed[event.aggregate_id] += 1
+            raise Retryable("one of ten")
+
+    world.until_idle(group, max_attempts=50, backoff_initial_ms=20)
+
+    assert failed.total() > 0
+    assert {key: world.numbers(key) for key in keys} == {key: list(range(20)) for key in keys}
+
+
+def test_later_events_of_a_parked_key_wait_while_other_keys_go_on(world: World) -> None:
+    world.send([("a", 1), ("a", 2), ("b", 1), ("a", 3), ("b", 2)])
+    repaired = threading.Event()
+    group = world.new_group(lanes=1)
+
+    @group.handles(Counted)
+    def fail_until_repaired(event: Counted, context: Any) -> None:
+        if (event.aggregate_id, event.number) == ("a", 1) and not repaired.is_set():
+            raise RuntimeError("broken")
+        act(event, context)
+
+    with world.running(group, max_attempts=100):
+        until(lambda: world.numbers("b") == [1, 2])
+        until(lambda: world.rows("select count(*) from inbox.parked") == [(3,)])
+        assert world.numbers("a") == []
+        world.send([("a", 4)])
+        until(lambda: world.rows("select count(*) from inbox.parked") == [(4,)])
+        repaired.set()
+        until(lambda: world.numbers("a") == [1, 2, 3, 4])
+        until(lambda: world.rows("select count(*) from inbox.parked") == [(0,)])
+
+    assert world.rows("select count(*) from inbox.dead_letters") == [(0,)]
+
+
+def test_poison_goes_to_the_dead_letter_topic_with_its_bytes_and_full_headers(
+    world: World,
+) -> None:
+    poison = b"\x01 no framed avro"
+    event_id, _ = world.send([("a", 1), ("a", 2)], values=[poison, world.value(2)])
+    group = world.new_group()
+    group.handles(Counted)(act)
+
+    world.until_idle(group)
+
+    assert world.numbers("a") == [2]
+    (letter,) = world.records(world.dlq)
+    headers = {name: value.decode() for name, value in letter.headers()}
+    assert (letter.key(), letter.value()) == (b"a", poison)
+    assert headers["ce_id"] == event_id
+    assert headers["ce_correlationid"] == "c-a"
+    assert headers["__dlq.errors.topic"] == world.topic
+    assert headers["__dlq.errors.partition"].isdigit()
+    assert headers["__dlq.errors.offset"] == "0"
+    assert headers["__dlq.errors.group"] == world.group
+    assert headers["__dlq.errors.delivery.count"] == "1"
+    assert "starts with byte 1" in headers["__dlq.errors.message"]
+    assert headers["__dlq.errors.exception.class.name"] == "relay.consume.failures.Poison"
+    assert "Traceback" in headers["__dlq.errors.exception.stacktrace"]
+    assert headers["__dlq.errors.stage"] == "decode"
+    assert headers["__dlq.errors.first-failed-at"] == headers["__dlq.errors.failed-at"]
+    assert headers["__dlq.id"] == f"{event_id}/{world.group}/1"
+
+
+def test_an_unknown_schema_or_a_missing_value_is_poison_and_no_obstacle(world: World) -> None:
+    unknown = world.value(1).replace(bytes([SCHEMA_ID]), b"\x63", 1)
+    world.send([("a", 1), ("a", 2), ("a", 3)], values=[unknown, None, world.value(3)])
+    group = world.new_group()
+    group.handles(Counted)(act)
+
+    world.until_idle(group)
+
+    assert world.numbers("a") == [3]
+    errors = [e for (e,) in world.rows("select error from inbox.dead_letters order by error")]
+    assert len(errors) == 2
+    assert "no value" in errors[0]
+    assert "knows no schema 99" in errors[1]
+
+
+def test_a_fatal_event_is_dead_at_once_and_one_that_never_works_after_all_attempts(
+    world: World,
+) -> None:
+    fatal, hopeless = world.send([("a", 1), ("b", 1)])
+    attempts: Counter[str] = Counter()
+    group = world.new_group(lanes=1)
+
+    @group.handles(Counted)
+    def never(event: Counted, context: Any) -> None:
+        attempts[context.event_id] += 1
+        if event.aggregate_id == "a":
+            raise Fatal("never will")
+        raise RuntimeError("never does")
+
+    world.until_idle(group, max_attempts=5)
+
+    letters = dict(world.rows("select event_id, attempt from inbox.dead_letters"))
+    assert letters == {fatal: 1, hopeless: 5}
+    assert attempts == {fatal: 1, hopeless: 5}
+
+
+def test_dead_lettering_writes_no_inbox_row(world: World) -> None:
+    (dead,) = world.send([("a", 1)])
+    group = world.new_group()
+
+    @group.handles(Counted)
+    def never(event: Counted, context: Any) -> None:
+        raise Fatal("never will")
+
+    world.until_idle(group)
+
+    assert world.rows("select event_id from inbox.dead_letters") == [(dead,)]
+    assert world.rows("select count(*) from inbox.processed") == [(0,)]
+
+
+def test_an_event_that_is_dead_is_not_run_again_when_its_record_comes_again(world: World) -> None:
+    calls: list[str] = []
+    group = world.new_group()
+
+    @group.handles(Counted)
+    def never(event: Counted, context: Any) -> None:
+        calls.append(context.event_id)
+        raise Fatal("never will")
+
+    world.send([("a", 1)], ids=["one"])
+    world.until_idle(group)
+    world.send([("a", 1)], ids=["one"])
+    world.until_idle(group)
+
+    assert calls == ["one"]
+    assert len(world.records(world.dlq)) == 1
+
+
+def test_a_handler_that_swallows_a_database_error_does_not_lose_its_event(world: World) -> None:
+    (event_id,) = world.send([("a", 1)])
+    swallowed: list[int] = []
+    group = world.new_group()
+
+    @group.handles(Counted)
+    def swallow_once(event: Counted, context: Any) -> None:
+        act(event, context)
+        if not swallowed:
+            swallowed.append(1)
+            try:
+                context.connection.execute("select 1 / 0")
+            except Exception as error:
+                assert "division" in str(error)
+
+    world.until_idle(group)
+
+    assert world.rows("select event_id from effects") == [(event_id,)]
+
+
+def test_a_database_that_goes_away_costs_no_attempt(world: World) -> None:
+    world.send([("a", 1)])
+    seen: list[int] = []
+    group = world.new_group()
+
+    @group.handles(Counted)
+    def lose_the_session(event: Counted, context: Any) -> None:
+        act(event, context)
+        seen.append(context.attempt)
+        if len(seen) <= 4:
+            pid = context.connection.info.backend_pid
+            world.rows("select pg_terminate_backend(%s)", pid)
+            context.connection.execute("select 1")
+
+    world.until_idle(group, max_attempts=2)
+
+    assert seen == [1, 1, 1, 1, 1]
+    assert world.rows("select attempt from effects") == [(1,)]
+
+
+def test_a_handler_that_leaves_its_transaction_idle_for_too_long_has_failed(world: World) -> None:
+    world.send([("a", 1)])
+    attempts: list[int] = []
+    ended = threading.Event()
+    group = world.new_group()
+
+    @group.handles(Counted)
+    def idle_at_first(event: Counted, context: Any) -> None:
+        attempts.append(context.attempt)
+        act(event, context)
+        if len(attempts) == 1:
+            pid = context.connection.info.backend_pid
+            alive = "select count(*) from pg_stat_activity where pid = %s"
+            until(lambda: world.rows(alive, pid) == [(0,)])
+            ended.set()
+
+    world.until_idle(group, session_timeout_ms=1_000)
+
+    assert ended.is_set()
+    assert attempts == [1, 2]
+    assert world.rows("select attempt from effects") == [(2,)]

@@ -1,0 +1,62 @@
+"""Offsets are committed up to the first unfinished record and never beyond it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.consume.offsets import Offsets
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[tuple[str, int]]:
+    """Steps of one partition: rising offsets with gaps, some passed over, finished in any order."""
+    offsets = sorted(draw(st.sets(st.integers(0, 60), max_size=25)))
+    steps: list[tuple[str, int]] = []
+    running: list[int] = []
+    for offset in offsets:
+        if draw(st.booleans()):
+            steps.append(("begin", offset))
+            running.append(offset)
+        else:
+            steps.append(("pass_over", offset))
+        while running and draw(st.booleans()):
+            chosen = draw(st.integers(0, len(running) - 1))
+            steps.append(("finish", running.pop(chosen)))
+    return steps
+
+
+@given(histories())
+def test_nothing_at_or_above_the_committed_offset_is_finished_only_by_luck(
+    steps: list[tuple[str, int]],
+) -> None:
+    offsets = Offsets()
+    seen: set[int] = set()
+    unfinished: set[int] = set()
+    last: int | None = None
+    for step, offset in steps:
+        getattr(offsets, step)(offset)
+        if step != "finish":
+            seen.add(offset)
+        if step == "begin":
+            unfinished.add(offset)
+        unfinished -= {offset} if step == "finish" else set()
+        committable = offsets.committable()
+        # Exactly: the first unfinished record, or the place behind all that was seen.
+        assert committable == (min(unfinished) if unfinished else max(seen) + 1)
+        assert last is None or committable >= last
+        assert offsets.unfinished == len(unfinished)
+        last = committable
+
+
+def test_an_offset_that_goes_back_is_refused() -> None:
+    offsets = Offsets()
+    offsets.begin(5)
+
+    with pytest.raises(ValueError, match="offset 5 came after 5"):
+        offsets.begin(5)
+
+
+def test_before_anything_is_read_there_is_nothing_to_commit() -> None:
+    assert Offsets().committable() is None
