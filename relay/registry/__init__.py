@@ -1,1 +1,1 @@
-"""."""
+"""Schemas: the registry and its client, and what is made and checked from the catalog."""

@@ -58,7 +58,7 @@ def test_an_unknown_schema_is_40403(ask: Asking, subject: str) -> None:
     ask.register(subject, ONE)
 
     assert ask.code("POST", f"/subjects/{subject}", {"schema": TWO}) == 40403
-    for address in ("1", "1/schema", "1/subjects", "1/versions", "0", "x", "99999999999"):
+    for address in ("1", "1/schema", "1/subjects", "1/versions", "0", "x", "9" * 5000):
         assert ask.code("GET", f"/schemas/ids/{address}") == 40403
 
 
@@ -146,7 +146,10 @@ def test_an_incompatible_schema_is_409_and_changes_nothing(ask: Asking, subject:
         {"schema": ONE, "ruleSet": {"domainRules": []}},
         {"schema": ONE, "references": [{"name": "x"}]},
         {"schema": ONE, "references": [{"name": "x", "subject": "nowhere", "version": 1}]},
+        {"schema": ONE, "references": 5},
         {"schema": ONE, "id": "7"},
+        {"schema": '{"type":"record","name":"R","doc":"\\ud800","fields":[]}'},
+        {"schema": "[" * 100_000},
     ],
 )
 def test_a_request_without_a_valid_schema_is_42201(ask: Asking, subject: str, body: object) -> None:
@@ -273,6 +276,10 @@ def test_contexts_keep_subjects_apart_and_ids_together(own: Asking) -> None:
 
 def test_serializers_that_ask_for_associations_get_none(ask: Asking) -> None:
     assert ask("GET", "/associations/resources/-/t?resourceType=topic") == (200, [])
+
+
+def test_a_subject_that_cannot_be_stored_is_refused_for_good(ask: Asking) -> None:
+    assert ask.code("POST", "/subjects/a%00b/versions", {"schema": ONE}) == 42201
 
 
 def test_an_unknown_address_is_404_in_the_registrys_form(ask: Asking) -> None:

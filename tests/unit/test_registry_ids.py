@@ -41,6 +41,12 @@ def test_probing_goes_on_at_one_behind_the_largest_id() -> None:
     assert list(islice(candidate_ids(last), 2)) == [2**31 - 1, 1]
 
 
+def test_a_text_has_the_same_id_in_every_database_and_every_release() -> None:
+    text = '{"type": "record", "name": "A", "fields": [{"name": "a", "type": "int"}]}'
+
+    assert next(candidate_ids(digest(compact(text)))) == 1643201962
+
+
 @given(records)
 def test_white_space_and_order_of_keys_make_no_other_schema(schema: dict[str, object]) -> None:
     spread = json.dumps(dict(reversed(schema.items())), indent=3, ensure_ascii=True)

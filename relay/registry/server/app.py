@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Route
 
 from relay.registry.server import answers
 from relay.registry.server.call import Call
-from relay.registry.server.refusals import Refusal, store_failed
+from relay.registry.server.refusals import Refusal, invalid_schema, store_failed
 from relay.registry.server.store import Store
 
 __all__ = ["MEDIA_TYPE", "build_app"]
@@ -107,6 +107,8 @@ def _answer(pool: ConnectionPool[Any], answer: Answer, call: Call) -> Any:
         raise store_failed("the database can't be reached") from error
     except psycopg.errors.UndefinedTable as error:
         raise store_failed("the tables are missing, run `relay migrate`") from error
+    except psycopg.DataError as error:
+        raise invalid_schema(f"it can't be stored: {str(error).strip().splitlines()[0]}") from error
     except psycopg.Error as error:
         _log.exception("the database failed")
         raise store_failed(str(error).strip().splitlines()[0] if str(error) else "") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from relay.registry.server.schema import Reference
 __all__ = ["Call"]
 
 _LARGEST = 2**31 - 1
+_NUMBER = re.compile(r"[0-9]{1,10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Call:
     def schema_id(self) -> int:
         """The schema id in the address. Raises Refusal 40403 for what can't be one."""
         text = self.path["id"]
-        if not text.isascii() or not text.isdigit() or int(text) > _LARGEST:
+        if not _NUMBER.fullmatch(text) or int(text) > _LARGEST:
             raise refusals.schema_not_found(f"Schema {text}")
         return int(text)
 
@@ -59,7 +61,7 @@ class Call:
         text = self.path["version"]
         if text in ("latest", "-1"):
             return None
-        if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _LARGEST:
+        if not _NUMBER.fullmatch(text) or not 1 <= int(text) <= _LARGEST:
             raise refusals.invalid_version(text)
         return int(text)
 
@@ -67,7 +69,7 @@ class Call:
         """The body, a JSON object. Raises Refusal 42201 otherwise."""
         try:
             found = json.loads(self.content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise refusals.invalid_schema(f"the request's body is not JSON: {error}") from None
         if not isinstance(found, dict):
             raise refusals.invalid_schema("the request's body is not a JSON object")
@@ -84,9 +86,12 @@ class Call:
         for part in ("metadata", "ruleSet"):
             if body.get(part):
                 raise refusals.invalid_schema(f"'{part}' is not supported, leave it out")
+        references = body.get("references") or []
+        if not isinstance(references, list):
+            raise refusals.invalid_schema("'references' is no list")
         return Proposed(
             text=text,
-            references=tuple(self._reference(one) for one in body.get("references") or ()),
+            references=tuple(self._reference(one) for one in references),
             schema_id=_positive(body, "id"),
             version=_positive(body, "version"),
         )

@@ -43,7 +43,9 @@ def compact(text: str) -> str:
     Raises Refusal 42201 when it is not JSON.
     """
     try:
-        return json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False)
+        found = json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False)
+        found.encode()  # half a surrogate pair can be written in JSON, and stored nowhere
+        return found
     except (ValueError, RecursionError) as error:
         raise invalid_schema(f"the text is not JSON: {error}") from error
 
