@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import psycopg
-from confluent_kafka import Consumer, Message, Producer
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    Message,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from relay.avro.encoder import compile_encoder
@@ -55,13 +62,8 @@ class Counted(DomainEvent):
     number: int
 
     @classmethod
-    def from_json(cls, payload: Any, *, aggregate_id: str, occurred_at: Any, metadata: Any = None) -> Self:  # fmt: skip
-        return cls(
-            number=payload["number"],
-            aggregate_id=aggregate_id,
-            occurred_at=occurred_at,
-            metadata=metadata,
-        )
+    def from_json(cls, payload: Any, **rest: Any) -> Self:
+        return cls(number=payload["number"], **rest)
 
 
 class OneSchema:
@@ -91,25 +93,54 @@ class World:
         self._sent = 0
         folder = self.folder / self.domain
         folder.mkdir(parents=True)
-        (folder / "domain.yaml").write_text(
-            f"domain: {self.domain}\npartitions: {self.partitions}\nowner: Tests\nevents:\n"
-            f"  counted:\n    aggregate: counter\n    versions: {{1: active}}\n"
-            f"    consumers: [{self.group}]\n"
-        )
+        self._write_domain(self.group)
         schema = Counted.SCHEMA | {"namespace": f"relay.events.{self.domain}"}
         (folder / "counted.v1.avsc").write_text(json.dumps(schema))
-        self.catalog = Catalog.load(self.folder)
         self.dlq = Catalog.dlq_topic(self.topic, self.group)
         self.retry = Catalog.retry_topic(self.topic, self.group)
-        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
-        wide = self.catalog.all_topics()
-        for made in admin.create_topics([NewTopic(t, n, 1) for t, n in wide.items()]).values():
-            made.result(30)
+        self._admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
+        self._create_topics()
         with self.connect() as connection:
             connection.execute(
                 "create table effects (position bigint generated always as identity, "
                 "key text, number int, event_id text, attempt int)"
             )
+
+    def add_group(self, name: str) -> None:
+        """One more consumer group of the domain, with its topics."""
+        self._write_domain(self.group, name)
+        self._create_topics()
+
+    def _write_domain(self, *groups: str) -> None:
+        (self.folder / self.domain / "domain.yaml").write_text(
+            f"domain: {self.domain}\npartitions: {self.partitions}\nowner: Tests\nevents:\n"
+            f"  counted:\n    aggregate: counter\n    versions: {{1: active}}\n"
+            f"    consumers: [{', '.join(groups)}]\n"
+        )
+
+    def _create_topics(self) -> None:
+        existing = self._admin.list_topics(timeout=10).topics
+        wide = Catalog.load(self.folder).all_topics()
+        missing = [NewTopic(topic, n, 1) for topic, n in wide.items() if topic not in existing]
+        for made in self._admin.create_topics(missing).values() if missing else ():
+            made.result(30)
+
+    def members(self) -> int:
+        """Members of the group that have partitions."""
+        described = self._admin.describe_consumer_groups([self.group])[self.group].result(10)
+        return sum(bool(member.assignment.topic_partitions) for member in described.members)
+
+    def committed(self, topic: str) -> int:
+        """Records of a topic below the group's committed offsets."""
+        asked = [ConsumerGroupTopicPartitions(self.group)]
+        found = self._admin.list_consumer_group_offsets(asked)[self.group].result(10)
+        return sum(p.offset for p in found.topic_partitions if p.topic == topic and p.offset > 0)
+
+    def produce(self, topic: str, key: Any, value: Any, headers: Any) -> None:
+        """Produces one record as it stands."""
+        producer = Producer({"bootstrap.servers": self.bootstrap_servers})
+        producer.produce(topic, key=key, value=value, headers=headers)
+        assert producer.flush(30) == 0
 
     def settings(self, **overrides: Any) -> Settings:
         """Settings of this world with short pauses."""
@@ -235,8 +266,6 @@ class World:
         found: list[Message] = []
         try:
             partitions = reader.list_topics(topic, timeout=10).topics[topic].partitions
-            from confluent_kafka import OFFSET_BEGINNING, TopicPartition
-
             reader.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in partitions])
             open_partitions = set(partitions)
             while open_partitions:

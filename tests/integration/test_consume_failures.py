@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from relay.consume import Fatal, Retryable
@@ -191,10 +193,8 @@ def test_a_handler_that_swallows_a_database_error_does_not_lose_its_event(world:
         act(event, context)
         if not swallowed:
             swallowed.append(1)
-            try:
+            with contextlib.suppress(psycopg.errors.DivisionByZero):
                 context.connection.execute("select 1 / 0")
-            except Exception as error:
-                assert "division" in str(error)
 
     world.until_idle(group)
 
