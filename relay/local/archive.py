@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -56,6 +57,7 @@ def record_archive(home: Path) -> None:
     archive = archive_file(home, java)
     if archive.exists():
         return
+    print("recording Kafka's classes for quick starts (about 10 s, once)", file=sys.stderr)
     folder = Path(tempfile.mkdtemp(prefix="record-", dir=home))
     try:
         draft = folder / "archive"

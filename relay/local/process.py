@@ -13,7 +13,15 @@ import psutil
 
 from relay.local.user import Account
 
-__all__ = ["ProcessId", "family", "kill_family", "signal_family", "spawn", "working_in"]
+__all__ = [
+    "ProcessId",
+    "family",
+    "kill_family",
+    "signal_family",
+    "spawn",
+    "wait_until_dead",
+    "working_in",
+]
 
 # Start times are derived from the boot time, which the clock's corrections move a little.
 _START_TOLERANCE_SECONDS = 2.0
@@ -41,10 +49,12 @@ class ProcessId:
         try:
             process = psutil.Process(self.pid)
             with process.oneshot():
+                words = " ".join(process.cmdline())
                 same = (
                     process.status() != psutil.STATUS_ZOMBIE
                     and abs(process.create_time() - self.started) < _START_TOLERANCE_SECONDS
-                    and self.marker in " ".join(process.cmdline())
+                    # Empty for a moment while the kernel replaces the child by its program.
+                    and (self.marker in words or not words)
                 )
         except psutil.Error:
             return None
@@ -131,8 +141,18 @@ def kill_family(process: psutil.Process, timeout: float = 10.0) -> None:
         except psutil.NoSuchProcess:
             continue
     deadline = time.monotonic() + timeout
-    while any(_lives(member) for member in members) and time.monotonic() < deadline:
+    for member in members:
+        wait_until_dead(member, deadline - time.monotonic())
+
+
+def wait_until_dead(process: psutil.Process, timeout: float) -> bool:
+    """True as soon as `process` is dead, reaped or not; False when `timeout` seconds are over."""
+    deadline = time.monotonic() + timeout
+    while _lives(process):
+        if time.monotonic() >= deadline:
+            return False
         time.sleep(0.005)
+    return True
 
 
 def _lives(process: psutil.Process) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import psutil
 from relay.errors import StackFailed
 from relay.local import ports, watchdog
 from relay.local.failures import check_space, explain_exit, explain_os_error, lost_its_port
-from relay.local.process import ProcessId, kill_family, signal_family, working_in
+from relay.local.process import ProcessId, kill_family, signal_family, wait_until_dead, working_in
 from relay.local.settings import LocalSettings
 from relay.local.state import StateFile
 
@@ -130,10 +131,9 @@ class LocalServer(ABC):
         process = self.process
         if process is not None:
             signal_family(process, signal.SIGCONT)
-            process.send_signal(self.stop_signal)
-            try:
-                process.wait(self.stop_timeout)
-            except psutil.TimeoutExpired:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(self.stop_signal)
+            if not wait_until_dead(process, self.stop_timeout):
                 kill_family(process)
         self._forget_process()
         self._end_strays()

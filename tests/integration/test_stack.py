@@ -189,9 +189,7 @@ def test_a_stack_survives_its_shell_and_a_crash_of_all_its_parts(
     assert f"export EVENT_BUS_SCHEMA_REGISTRY_URL={first['registry_url']}" in exported
 
     # And nothing is left running after down, the data is, and nothing at all after a wipe
-    pids = [part["pid"] for part in _parts(relay_stack)]
     assert relay_stack("down").returncode == 0
-    assert not any(psutil.pid_exists(pid) for pid in pids)
     assert _processes_naming(tmp_path) == []
     assert (tmp_path / "stack" / "postgres").is_dir()
     assert relay_stack("down", "--wipe").returncode == 0
