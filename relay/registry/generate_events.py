@@ -155,7 +155,14 @@ def _docs(doc: str, fields: list[Field]) -> list[str]:
     return [doc or "No description.", *(f"{snake(f.name)}: {f.doc}" for f in fields if f.doc)]
 
 
-def _json_names(fields: list[Field]) -> list[str]:
+def _json_names(fields: list[Field], owner: str) -> list[str]:
+    attributes: dict[str, str] = {}
+    for f in fields:
+        if (other := attributes.setdefault(snake(f.name), f.name)) != f.name:
+            raise CatalogInvalid(
+                f"{owner}: the fields {other} and {f.name} both become the attribute "
+                f"{snake(f.name)}. Rename one"
+            )
     names = [f"{literal(f.name)}: {literal(snake(f.name))}" for f in fields]
     defaults = [
         f"{literal(f.name)}: {literal(natural_default(f.node, f.default))}"
@@ -208,7 +215,7 @@ def _part(node: Node, suffix: str) -> list[str]:
         f"class {name}(Part):",
         *docstring(_docs(node.doc, node.fields), "    "),
         "",
-        *_json_names(node.fields),
+        *_json_names(node.fields, node.name),
         "",
         *_attributes(node.fields, suffix),
         "",
@@ -239,7 +246,7 @@ def _event(domain: Domain, event_type: EventType, version: SchemaVersion, root: 
         "    SCHEMA: ClassVar[dict[str, Any]] = json.loads(",
         *wrapped_text(schema, "        "),
         "    )",
-        *_json_names(root.fields),
+        *_json_names(root.fields, version.path.name),
         "",
         *_attributes(root.fields, suffix),
         *([""] if root.fields else []),
@@ -273,13 +280,13 @@ def _factory(event_type: EventType, version: SchemaVersion, root: Node) -> list[
     for field in sorted(root.fields, key=lambda f: f.default is not ABSENT):
         name, kind = snake(field.name), type_of(field.node, "")
         value, anew = ("", False) if field.default is ABSENT else _default(field, "")
-        if anew:
-            optional = kind if kind.endswith("| None") else f"{kind} | None"
-            parameters.append(f"{name}: {optional} = None")
+        if anew and not kind.endswith("| None"):
+            parameters.append(f"{name}: {kind} | None = None")
             arguments.append(f"{name}={value} if {name} is None else {name}")
-        else:
-            parameters.append(f"{name}: {kind}" + (f" = {value}" if value else ""))
-            arguments.append(f"{name}={name}")
+            continue
+        # Where None is a value of its own it can't stand for the default: the caller has to say.
+        parameters.append(f"{name}: {kind}" + (f" = {value}" if value and not anew else ""))
+        arguments.append(f"{name}={name}")
     parameters += ["occurred_at: datetime | None = None", "metadata: Metadata | None = None"]
     arguments += ["occurred_at=occurred_at or now()", "metadata=metadata"]
     return [

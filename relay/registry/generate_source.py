@@ -82,7 +82,10 @@ def _escaped(text: str) -> str:
 
 
 def wrapped_text(text: str, indent: str) -> list[str]:
-    """A long text as literals that Python joins, each within the width."""
+    """A text as one literal where it fits, else as literals that Python joins."""
+    whole = f"{indent}{text_literal(text)}"
+    if len(whole) <= WIDTH:
+        return [whole]
     width = WIDTH - len(indent) - 12
     return [f"{indent}{text_literal(text[i : i + width])}" for i in range(0, len(text), width)]
 

@@ -86,11 +86,11 @@ def default_of(node: Node, value: Any, suffix: str) -> tuple[str, bool]:
 
     value: natural JSON of the default.
     """
+    if value is not None and node.form == "union":
+        node = _optional_of(node) or node
     read = None if value is None else reader_of(node, suffix)
-    if read is None:
+    if read in {None, "list", "dict"} or (isinstance(value, list | dict) and not value):
         return literal(value), isinstance(value, dict | list)
-    if isinstance(value, list | dict) and not value:
-        return literal(value), True
     return f"{read}({literal(value)})", True
 
 

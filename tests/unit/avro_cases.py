@@ -127,8 +127,8 @@ def cases(draw: st.DrawFn, names: count[int] | None = None, depth: int = 3) -> C
         return Case(schema, _same(st.sampled_from(symbols)))
     if kind == "fixed":
         size = draw(st.integers(0, 5))
-        schema = {"type": "fixed", "name": name, "size": size}
-        return Case(schema, st.binary(min_size=size, max_size=size).map(_base64))
+        sized: Any = {"type": "fixed", "name": name, "size": size}
+        return Case(sized, st.binary(min_size=size, max_size=size).map(_base64))
     if kind == "record":
         return draw(_records(name, numbers, depth))
     inner = draw(cases(numbers, depth - 1))
@@ -138,13 +138,13 @@ def cases(draw: st.DrawFn, names: count[int] | None = None, depth: int = 3) -> C
         return Case({"type": "array", "items": inner.schema}, pairs)
     if kind == "map":
         dicts = st.dictionaries(st.text(max_size=5), inner.values, max_size=4)
-        pairs = dicts.map(
+        found_pairs = dicts.map(
             lambda found: (
                 {k: a for k, (a, _) in found.items()},
                 {k: b for k, (_, b) in found.items()},
             )
         )
-        return Case({"type": "map", "values": inner.schema}, pairs)
+        return Case({"type": "map", "values": inner.schema}, found_pairs)
     if inner.schema == "null" or isinstance(inner.schema, list):
         return inner
     branches = ["null", inner.schema] if draw(st.booleans()) else [inner.schema, "null"]
