@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import re
+import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +14,28 @@ from typing import Any
 import pytest
 
 from tests import stack
+from tests.relaying import Relay, create_relay
+
+_OWN_FOLDER = pytest.StashKey[Path]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Gives each run temporary folders of its own.
+
+    pytest closes its usual folder to other accounts whenever a run begins, and PostgreSQL, which
+    does not run as root, would lose its data in the middle of another run.
+    """
+    if config.option.basetemp is None:
+        config.option.basetemp = tempfile.mkdtemp(prefix="relay-tests-")
+        config.stash[_OWN_FOLDER] = Path(config.option.basetemp)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Leaves the temporary folders only where something failed."""
+    folder = session.config.stash.get(_OWN_FOLDER, None)
+    if folder is not None and exitstatus == 0:
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +123,34 @@ def until() -> Callable[..., Any]:
 def stack_dir(tmp_path: Path) -> Path:
     """A folder for servers of the test's own."""
     return tmp_path / "stack"
+
+
+@pytest.fixture
+def make_relay(
+    database_url: str,
+    bootstrap_servers: str,
+    registry_url: str,
+    unique_name: str,
+    tmp_path: Path,
+) -> Callable[..., Relay]:
+    """Creates the test's relay; keywords are settings, in small letters, or servers' addresses."""
+
+    def make(**settings: str) -> Relay:
+        addresses = {
+            "database_url": database_url,
+            "bootstrap_servers": bootstrap_servers,
+            "registry_url": registry_url,
+        }
+        given = {key: settings.pop(key, value) for key, value in addresses.items()}
+        return create_relay(tmp_path, unique_name, **given, **settings)
+
+    return make
+
+
+@pytest.fixture
+def relay(make_relay: Callable[..., Relay]) -> Relay:
+    """A migrated relay with its schemas registered; nothing runs yet."""
+    return make_relay()
 
 
 def _unused() -> str:

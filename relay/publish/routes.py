@@ -10,7 +10,7 @@ from relay.catalog import Catalog, SchemaVersion
 from relay.errors import CatalogInvalid, SchemaUnknown
 from relay.publish.message import NotPublishable, Route, Waiting, encoder_of, frame_of
 from relay.publish.topics import TopicState
-from relay.registry.client import RegistryClient
+from relay.registry.client import RegistryClient, RegistryRefused
 
 __all__ = ["Routes"]
 
@@ -86,7 +86,7 @@ class Routes:
             raise Waiting(f"topic {topic} does not exist: create it with `relay migrate`")
         try:
             schema_id = self._schema_id(event_type, version, fingerprint)
-        except SchemaUnknown as error:
+        except (SchemaUnknown, RegistryRefused) as error:
             raise Waiting(f"{error}. Register it with `relay schemas register`") from error
         return Route(
             topic=topic,

@@ -32,6 +32,8 @@ Built = TypeVar("Built")
 
 # Rows of one transaction: in larger ones a drain gains nothing more.
 _MOST_ROWS = 20_000
+# Rows that wait while a transaction is under way; more would only fill the memory.
+_MOST_WAITING = 5_000
 _RETRY_SECONDS = 1.0
 _LOOK_AT_HEADS_SECONDS = 1.0
 
@@ -109,7 +111,7 @@ class Shard:
     def offer(self, piece: Piece) -> bool:
         """See relay.capture.feed.Taker."""
         with self._changed:
-            if self._rows and self._rows + len(piece.rows) > _MOST_ROWS:
+            if self._rows and self._rows + len(piece.rows) > _MOST_WAITING:
                 return False
             self._pieces.append(piece)
             self._rows += len(piece.rows)
