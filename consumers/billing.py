@@ -62,7 +62,7 @@ def order_paid(event: OrderPaid, context: Context) -> None:
     """Issues the invoice of a paid order; an order that has one gets no second."""
     connection, order_id = context.connection, event.aggregate_id
     if connection.execute(
-        "select from billing.invoices where order_id = %s", (order_id,)
+        "select 1 from billing.invoices where order_id = %s", (order_id,)
     ).fetchone():
         return
     net = (event.amount / (1 + TAX_RATE)).quantize(CENT, ROUND_HALF_UP)
