@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from decimal import Decimal, getcontext
 from io import BytesIO
 from typing import Any
@@ -14,6 +15,7 @@ from relay.avro.careful import Careful
 from relay.avro.decoder import compile_decoder, decode
 from relay.avro.encoder import compile_encoder
 from relay.avro.nodes import read_schema
+from relay.avro.varint import long_bytes
 from relay.errors import PayloadInvalid
 from tests.unit.avro_cases import cases, json_values
 
@@ -109,3 +111,22 @@ def _comparable(value: Any) -> Any:
     if isinstance(value, list):
         return [_comparable(item) for item in value]
     return value
+
+
+@given(
+    st.sampled_from([("millis", 10**3), ("micros", 10**6)]),
+    st.integers(1, 2**17),
+    st.integers(-3, 3) | st.integers(-(10**6), 10**6),
+)
+def test_timestamps_are_right_on_both_sides_of_a_carry(
+    unit: tuple[str, int], carries: int, near: int
+) -> None:
+    name, per_second = unit
+    # The short cut cuts the doubled count at its 28th bit.
+    count = carries * 2**27 + near
+    moment = datetime(1970, 1, 1) + timedelta(microseconds=count * 10**6 // per_second)
+    text = f"{moment.isoformat(timespec=name[:-1] + 'seconds')}Z"
+
+    encoded = compile_encoder({"type": "long", "logicalType": f"timestamp-{name}"})(text)
+
+    assert encoded == long_bytes(count)
