@@ -1,0 +1,38 @@
+# Every target does whatever set-up it needs on a machine with Python 3.11+ and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test setup check bench chaos clean
+
+demo: setup ## The main job on the local stack; ends by itself and prints a summary.
+	$(BIN)/python -m examples.shop.demo
+
+test: setup check ## Lint, types, layers and all tests.
+	$(BIN)/python -m pytest
+
+setup: $(READY) ## The virtual environment from the lock, and the local Kafka.
+	@$(BIN)/python -m relay.local.download
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+check: $(READY) ## Lint, types and layers only.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/relay schemas generate --check
+
+bench: setup ## Measures this machine and the relay on it.
+	$(BIN)/relay bench
+
+chaos: setup ## The tests that kill, freeze and cut things off.
+	$(BIN)/python -m pytest tests/acceptance tests/integration -k "hazard or killed or kill or crash"
+
+clean: ## Takes away what set-up and tests have made.
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
