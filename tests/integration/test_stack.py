@@ -203,10 +203,14 @@ def test_two_starts_at_once_make_one_stack_and_a_second_dir_makes_another(
     other = tmp_path / "other"
     try:
         starts = [
-            subprocess.Popen([*up, str(folder)], stdout=subprocess.PIPE, text=True)
+            subprocess.Popen(
+                [*up, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
             for folder in (tmp_path / "stack", tmp_path / "stack", other)
         ]
-        first, again, second = (json.loads(start.communicate(timeout=120)[0]) for start in starts)
+        ended = [(*start.communicate(timeout=120), start.returncode) for start in starts]
+        assert [code for *_, code in ended] == [0, 0, 0], [said for _, said, _ in ended]
+        first, again, second = (json.loads(printed) for printed, *_ in ended)
 
         assert first == again
         assert not set(first.values()) & set(second.values())
