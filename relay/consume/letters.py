@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -177,29 +177,20 @@ def _produce(
 ) -> list[Replayed]:
     if not letters:
         return []
-    producer = idempotent_producer(settings, "replay")
-    topics = {id(letter): _retry_topic(letter) for letter in letters}
-    require_topics(producer, topics.values())
     sent: list[Replayed] = []
     errors: list[str] = []
-    for letter in letters:
-
-        def delivered(error: KafkaError | None, message: Message, letter: Letter = letter) -> None:
-            if error is not None:
-                errors.append(error.str())
-            else:
-                place = (message.topic(), message.partition(), message.offset())
-                sent.append(Replayed(letter, *place))
-
-        producer.produce(
-            topics[id(letter)],
-            key=letter.key or None,
-            value=letter.value,
-            headers=_retry_headers(letter),
-            on_delivery=delivered,
-        )
-        producer.poll(0)
-    producer.flush()
+    with idempotent_producer(settings, "replay") as producer:
+        require_topics(producer, {_retry_topic(letter) for letter in letters})
+        for letter in letters:
+            producer.produce(
+                _retry_topic(letter),
+                key=letter.key or None,
+                value=letter.value,
+                headers=_retry_headers(letter),
+                on_delivery=_note(letter, sent, errors),
+            )
+            producer.poll(0)
+        producer.flush()
     with connection.transaction(), connection.cursor() as cursor:
         cursor.executemany(
             load(__package__, "note_replay.sql"),
@@ -218,6 +209,18 @@ def _produce(
             f"{errors[0]}. Replay the others when it works"
         )
     return sent
+
+
+def _note(
+    letter: Letter, sent: list[Replayed], errors: list[str]
+) -> Callable[[KafkaError | None, Message], None]:
+    def delivered(error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            sent.append(Replayed(letter, message.topic(), message.partition(), message.offset()))
+        else:
+            errors.append(error.str())
+
+    return delivered
 
 
 def _retry_topic(letter: Letter) -> str:

@@ -107,8 +107,8 @@ class Sender(threading.Thread):
 
     def run(self) -> None:
         """The thread: sends what is unsent, then waits."""
+        producer: Producer | None = None
         try:
-            producer: Producer | None = None
             while not self._ending.is_set():
                 leased = self._session.run(self._lease)
                 if leased:
@@ -125,6 +125,8 @@ class Sender(threading.Thread):
             self._crashed(error)
         finally:
             self._session.close()
+            if producer is not None:
+                producer.close()
 
     def _lease(self, connection: psycopg.Connection[Any]) -> list[Unsent]:
         """Unsent letters that no other process is sending, in the order of their failures."""

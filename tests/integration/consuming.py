@@ -31,6 +31,7 @@ from relay.consume.worker import consume
 from relay.errors import SchemaUnknown
 from relay.events import DomainEvent
 from relay.settings import Settings, load_settings
+from tests.stack import until
 
 SCHEMA_ID = 7
 FIELDS = [{"name": "number", "type": "int"}]
@@ -84,6 +85,7 @@ class World:
     database_url: str
     bootstrap_servers: str
     partitions: int = 2
+    schema_id: int = SCHEMA_ID
 
     def __post_init__(self) -> None:
         self.domain = self.name.replace("-", "_")
@@ -124,6 +126,10 @@ class World:
         missing = [NewTopic(topic, n, 1) for topic, n in wide.items() if topic not in existing]
         for made in self._admin.create_topics(missing).values() if missing else ():
             made.result(30)
+
+    def delete_topic(self, topic: str) -> None:
+        self._admin.delete_topics([topic])[topic].result(30)
+        until(lambda: topic not in self._admin.list_topics(timeout=10).topics)
 
     def members(self) -> int:
         """Members of the group that have partitions."""
@@ -172,7 +178,7 @@ class World:
             "select number from effects where key = %s order by position", key)]  # fmt: skip
 
     def value(self, number: int) -> bytes:
-        return struct.pack(">bI", 0, SCHEMA_ID) + self._encode({"number": number})
+        return struct.pack(">bI", 0, self.schema_id) + self._encode({"number": number})
 
     def send(
         self,
