@@ -139,3 +139,36 @@ def test_a_timestamp_beyond_the_year_9999_is_refused_with_a_reason() -> None:
 
     with pytest.raises(PayloadInvalid, match="not of this schema"):
         compile_decoder(record(field("at", AT)))(encoded)
+
+
+@pytest.mark.parametrize(
+    ("type_", "value"),
+    [
+        ("string", "x"),
+        (AT, "2026-01-31T12:00:00.500000Z"),
+        ({"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}, "-12.50"),
+        ({"type": "enum", "name": "M", "symbols": ["A", "B"]}, "B"),
+        (
+            {"type": "record", "name": "L", "fields": [field("at", AT)]},
+            {"at": "2026-01-31T12:00:00Z"},
+        ),
+        ({"type": "array", "items": AT}, ["2026-01-31T12:00:00Z"]),
+    ],
+)
+def test_a_field_may_become_optional(type_: Any, value: Any) -> None:
+    writer = record(field("x", type_))
+    reader = record(field("x", ["null", type_], default=None))
+    encoded = compile_encoder(writer)({"x": value})
+
+    assert decode(writer, reader, encoded) == {"x": value}
+    assert decode(reader, writer, compile_encoder(reader)({"x": value})) == {"x": value}
+    with pytest.raises(PayloadInvalid):
+        decode(reader, writer, compile_encoder(reader)({"x": None}))
+
+
+def test_fields_in_another_order_keep_their_values() -> None:
+    writer = record(field("source", "string"), field("target", "string"))
+    reader = record(field("target", "string"), field("source", "string"))
+    value = {"source": "A", "target": "B"}
+
+    assert decode(writer, reader, compile_encoder(writer)(value)) == value
