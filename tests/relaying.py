@@ -16,7 +16,14 @@ from typing import Any, NamedTuple
 import psycopg
 import yaml
 from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka.admin import AdminClient
 
+from relay.catalog import Catalog
+from relay.db import connect
+from relay.publish import pinned, topics
+from relay.registry.client import RegistryClient
+from relay.registry.register import register_catalog
+from relay.settings import Settings, load_settings
 from tests.stack import until
 
 SCHEMA_FIELDS: list[dict[str, Any]] = [
@@ -77,6 +84,28 @@ class Relay:
         assert done.returncode == 0, f"relay {' '.join(words)}: {done.stderr[-3000:]}"
         return done.stdout
 
+    def set_up(self) -> None:
+        """What `relay migrate` and `relay schemas register` do, without their start-up time."""
+        catalog = Catalog.load(self.folder / "schemas")
+        settings = self.settings()
+        admin = AdminClient(topics.admin_options(settings))
+        with connect(settings.database_url) as connection:
+            pinned.pin(connection, admin, settings, catalog.topics)
+        topics.create(admin, catalog.all_topics())
+        with RegistryClient(settings.schema_registry_url) as client:
+            assert all(not done.problem for done in register_catalog(catalog, client))
+
+    def settings(self) -> Settings:
+        """The settings as the processes of the relay see them."""
+        return load_settings(
+            **{
+                name.removeprefix("EVENT_BUS_").lower(): json.loads(value)
+                if name.endswith("_OPTIONS")
+                else value
+                for name, value in self.environment.items()
+            }
+        )
+
     def start(self, *words: str, **more: str) -> subprocess.Popen[bytes]:
         """Starts `relay ...` in the background; its standard error goes to `<folder>/log`."""
         with (self.folder / "log").open("ab") as log:
@@ -105,6 +134,15 @@ class Relay:
     def add_event_type(self, event_type: str, fields: Sequence[dict[str, Any]]) -> None:
         """Adds an active event type to the catalog."""
         add_event_type(self.folder / "schemas", self.domain, event_type, fields)
+
+    def topic_of(self, word: str) -> str:
+        """Topic of the domain that add_domain(word, ...) made."""
+        return f"events.{self.domain}_{word}"
+
+    def add_domain(self, word: str, event_type: str) -> None:
+        """Adds a domain with one event type like `counted` to the catalog."""
+        create_domain(self.folder / "schemas", f"{self.domain}_{word}", 4)
+        add_event_type(self.folder / "schemas", f"{self.domain}_{word}", event_type, SCHEMA_FIELDS)
 
     def sql(self, query: str, parameters: Any = None) -> list[tuple[Any, ...]]:
         """Runs one statement and commits it."""
@@ -146,17 +184,18 @@ class Relay:
 
 
 def create_relay(
-    folder: Path, name: str, *, database_url: str, bootstrap_servers: str, registry_url: str,
-    partitions: int = 4, **settings: str,
+    folder: Path,
+    name: str,
+    *,
+    database_url: str,
+    bootstrap_servers: str,
+    registry_url: str,
+    partitions: int = 4,
+    **settings: str,
 ) -> Relay:
     """A migrated relay whose catalog has one domain with the event type `counted`, registered."""
     domain = f"d_{name}".replace("-", "_")
-    (folder / "schemas" / domain).mkdir(parents=True)
-    (folder / "schemas" / domain / "domain.yaml").write_text(
-        json.dumps(
-            {"domain": domain, "owner": "Tests", "partitions": partitions, "events": {}}
-        )
-    )
+    create_domain(folder / "schemas", domain, partitions)
     add_event_type(folder / "schemas", domain, "counted", SCHEMA_FIELDS)
     relay = Relay(
         name,
@@ -173,9 +212,16 @@ def create_relay(
             **{f"EVENT_BUS_{key.upper()}": value for key, value in settings.items()},
         },
     )
-    relay.must("migrate")
-    relay.must("schemas", "register")
+    relay.set_up()
     return relay
+
+
+def create_domain(schemas: Path, domain: str, partitions: int) -> None:
+    """Makes a domain without event types in a catalog."""
+    (schemas / domain).mkdir(parents=True)
+    (schemas / domain / "domain.yaml").write_text(
+        yaml.safe_dump({"domain": domain, "owner": "Tests", "partitions": partitions, "events": {}})
+    )
 
 
 def add_event_type(
@@ -185,7 +231,9 @@ def add_event_type(
     file = schemas / domain / "domain.yaml"
     content = yaml.safe_load(file.read_text())
     content["events"][event_type] = {
-        "aggregate": "counter", "versions": {1: "active"}, "consumers": ["readers"],
+        "aggregate": "counter",
+        "versions": {1: "active"},
+        "consumers": ["readers"],
     }
     file.write_text(yaml.safe_dump(content))
     camel = "".join(word[:1].upper() + word[1:] for word in event_type.replace(".", "_").split("_"))

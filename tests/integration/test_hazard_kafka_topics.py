@@ -1,0 +1,247 @@
+"""Hazards of topics: what changes under the relay's feet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    ResourceType,
+)
+
+from relay.errors import ConfigurationInvalid
+from relay.publish.positions import last_record, reader
+from relay.settings import load_settings
+from tests.relaying import Relay, end, kill
+from tests.stack import until
+
+
+def admin_of(relay: Relay) -> AdminClient:
+    return AdminClient(
+        {"bootstrap.servers": relay.environment["EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS"]}
+    )
+
+
+def delete_topic(relay: Relay, topic: str) -> None:
+    admin = admin_of(relay)
+    admin.delete_topics([topic])[topic].result()
+    until(lambda: topic not in admin.list_topics(timeout=10).topics)
+
+
+def create_topic(relay: Relay, topic: str, partitions: int, **config: str) -> None:
+    admin = admin_of(relay)
+    admin.create_topics([NewTopic(topic, partitions, 1, config=config)])[topic].result()
+    until(lambda: topic in admin.list_topics(timeout=10).topics)
+
+
+def set_config(relay: Relay, topic: str, name: str, value: str) -> None:
+    entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    admin = admin_of(relay)
+    admin.incremental_alter_configs([resource])[resource].result()
+
+
+def test_another_number_of_shards_is_refused(relay: Relay) -> None:
+    # Given a relay created with two shards
+    refused = relay.command("run", "--until-idle", EVENT_BUS_SHARDS="3")
+    # Then three are bad configuration, said in one line
+    assert refused.returncode == 2
+    assert "EVENT_BUS_SHARDS is 3" in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
+
+
+def test_more_partitions_of_a_topic_are_refused(relay: Relay) -> None:
+    # Given a topic that somebody has grown
+    admin = admin_of(relay)
+    admin.create_partitions([NewPartitions(relay.topic, 6)])[relay.topic].result()
+    until(lambda: len(admin.list_topics(timeout=10).topics[relay.topic].partitions) == 6)
+    # When a worker starts
+    refused = relay.command("run", "--until-idle")
+    # Then it says so and publishes nothing
+    assert refused.returncode == 2
+    assert f"topic {relay.topic} has 6 partitions, but was pinned at 4" in refused.stderr
+
+
+def test_more_partitions_of_a_topic_under_a_running_worker_move_no_key(relay: Relay) -> None:
+    # Given a running worker that has published eight aggregates
+    keys = [f"k{number}" for number in range(8)]
+    with relay.running():
+        for key in keys:
+            relay.publish(key, 1)
+        relay.wait_until_delivered(8)
+        # When the topic grows under it
+        admin = admin_of(relay)
+        admin.create_partitions([NewPartitions(relay.topic, 12)])[relay.topic].result()
+        until(lambda: len(admin.list_topics(timeout=10).topics[relay.topic].partitions) == 12)
+        for key in keys:
+            relay.publish(key, 2)
+        relay.wait_until_delivered(16)
+    # Then each key stays in its partition
+    places = {(record.key, record.partition) for record in relay.published()}
+    assert len(places) == 8
+
+
+def test_a_positions_topic_that_is_not_compacted_is_refused(relay: Relay) -> None:
+    set_config(relay, relay.positions_topic, "cleanup.policy", "delete")
+    refused = relay.command("run", "--until-idle")
+    assert refused.returncode == 2
+    assert "cleanup.policy=delete" in refused.stderr
+
+
+def test_the_positions_topic_is_created_compacted(relay: Relay) -> None:
+    resource = ConfigResource(ResourceType.TOPIC, relay.positions_topic)
+    admin = admin_of(relay)
+    config = admin.describe_configs([resource])[resource].result()
+    assert config["cleanup.policy"].value == "compact"
+    assert config["segment.bytes"].value == str(16 * 1024 * 1024)
+    assert config["segment.ms"].value == str(60 * 60 * 1000)
+    assert config["unclean.leader.election.enable"].value == "false"
+
+
+def test_an_empty_positions_topic_is_recovered_by_anti_join_and_nothing_is_published_again(
+    relay: Relay,
+) -> None:
+    # Given published events, and one that the relay has not seen
+    for number in range(30):
+        relay.publish(f"k{number % 7}", number)
+    relay.must("run", "--until-idle")
+    relay.publish("k1", 30)
+    # When the positions topic is lost
+    delete_topic(relay, relay.positions_topic)
+    create_topic(relay, relay.positions_topic, 2, **{"cleanup.policy": "compact"})
+    relay.must("run", "--until-idle")
+    # Then only what was not published is
+    assert sorted(record.sequence for record in relay.published()) == list(range(1, 32))
+
+
+def test_the_last_record_is_found_though_it_is_never_at_the_high_watermark(relay: Relay) -> None:
+    # Given a position record with hundreds of aborted ones behind it
+    relay.publish("a", 1)
+    relay.must("run", "--until-idle")
+    settings = relay.settings()
+    consumer = reader(settings)
+    shard = relay.sql("select shard from outbox.shards where position is not null")[0][0]
+    before = last_record(consumer, relay.positions_topic, shard)
+    aborter = Producer(
+        {
+            "bootstrap.servers": settings.kafka_bootstrap_servers,
+            "transactional.id": f"{relay.name}.aborter",
+        }
+    )
+    aborter.init_transactions(10)
+    for _ in range(3):
+        aborter.begin_transaction()
+        for _ in range(70):
+            aborter.produce(relay.positions_topic, b"not a position", b"x", shard)
+        aborter.flush()
+        aborter.abort_transaction(10)
+    # When it is looked for
+    found = last_record(consumer, relay.positions_topic, shard)
+    consumer.close()
+    # Then it is found
+    assert before is not None
+    assert found == before
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "isolation.level", "acks", "enable.idempotence", "transactional.id", "group.id",
+        "partitioner", "client.rack",
+    ],
+)  # fmt: skip
+def test_kafka_options_that_the_promise_depends_on_are_refused(option: str) -> None:
+    with pytest.raises(ConfigurationInvalid, match=f"EVENT_BUS_KAFKA_OPTIONS: {option}"):
+        load_settings(
+            database_url="postgresql://x", kafka_bootstrap_servers="x", kafka_options={option: "1"}
+        )
+
+
+def test_a_topic_limit_that_refuses_a_batch_blames_the_one_row_and_no_innocent_ones(
+    make_relay: Callable[..., Relay],
+) -> None:
+    # Given a running worker, and a topic whose limit is lowered under it
+    relay = make_relay(
+        max_attempts="1", kafka_options='{"compression.type": "none"}', page_rows="100"
+    )
+    with relay.running():
+        relay.publish("first", 0)
+        relay.wait_until_delivered(1)
+        set_config(relay, relay.topic, "max.message.bytes", "5000")
+        # When thirty small events and one large one come in one transaction
+        relay.sql(
+            """select outbox.publish('counted', 'counter', 'k' || n, jsonb_build_object(
+                   'number', n, 'note', case n when 17 then repeat('x', 20000) else '' end))
+               from generate_series(1, 31) as n"""
+        )
+        relay.wait_until_delivered(31)
+        until(lambda: relay.sql("select count(*) from outbox.holds") == [(1,)])
+    # Then the large one alone is dead
+    (dead,) = [row for row in relay.status() if row["dead_letter"]]
+    assert dead["aggregate_id"] == "k17"
+    assert len(relay.published()) == 31
+    # and the worker went on
+    assert "Traceback" not in relay.log()
+
+
+def test_a_row_that_is_too_large_from_the_start_is_refused_before_anything_is_produced(
+    make_relay: Callable[..., Relay],
+) -> None:
+    relay = make_relay(max_attempts="2", backoff_initial_ms="50")
+    large = relay.publish("a", 1, note="x" * 1_100_000)
+    relay.publish("b", 2)
+    relay.must("run", "--until-idle")
+    (row,) = [row for row in relay.status() if row["id"] == large]
+    assert row["dead_letter"]
+    assert "max.message.bytes" in row["last_error"]
+    assert [record.key for record in relay.published()] == ["b"]
+
+
+def test_a_missing_topic_holds_its_own_events_and_the_shard_goes_on(
+    make_relay: Callable[..., Relay],
+) -> None:
+    # Given a second domain whose topic is deleted
+    relay = make_relay(shards="1", max_attempts="2", backoff_initial_ms="50")
+    relay.add_domain("gone", "vanished")
+    relay.must("migrate")
+    relay.must("schemas", "register")
+    topic = relay.topic_of("gone")
+    worker = relay.start("run")
+    try:
+        relay.publish("a", 1, event_type="vanished")
+        relay.wait_until_delivered(1)
+        delete_topic(relay, topic)
+        # When events for it and for the other topic come
+        held = relay.publish("a", 2, event_type="vanished")
+        relay.publish("b", 3)
+        # Then the other topic's are published, the topic's own wait without counting attempts
+        relay.wait_until_delivered(2)
+        until(lambda: relay.sql("select count(*) from outbox.holds") == [(1,)])
+        (row,) = [row for row in relay.status() if row["id"] == held]
+        assert row["delivery_attempts"] == 0
+        assert "relay migrate" in row["last_error"]
+        # and go out once it is there again
+        create_topic(relay, topic, 4)
+        relay.wait_until_delivered(3)
+    finally:
+        end(worker)
+
+
+def test_no_topic_is_created_by_publishing(relay: Relay) -> None:
+    # Given a catalog with a domain whose topic was never created
+    relay.add_domain("new", "unborn")
+    relay.must("schemas", "register")
+    relay.publish("a", 1, event_type="unborn")
+    worker = relay.start("run")
+    try:
+        until(lambda: relay.sql("select count(*) from outbox.holds") == [(1,)])
+        assert relay.topic_of("new") not in admin_of(relay).list_topics(timeout=10).topics
+    finally:
+        kill(worker)
