@@ -1,0 +1,1 @@
+select verdict, count(*), count(flaw) from verify_rows group by verdict

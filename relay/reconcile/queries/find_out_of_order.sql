@@ -1,0 +1,45 @@
+-- Events behind a higher number of their aggregate, where order is promised: both written by
+-- publish (which alone sees to a correlation id) or both in one transaction. Not counted are
+-- repetitions, and events that were dead and released by a person after later ones had passed.
+with numbered as (
+    select
+        r.event_id, r.topic, r.partition, r.kafka_offset, r.sequence,
+        e.xid, e.aggregate_type, e.aggregate_id,
+        e.metadata ? 'correlationId' as by_publish,
+        row_number() over (partition by r.ce_id order by r.kafka_offset) as occurrence
+    from verify_records r
+    join outbox.domain_events e on e.id = r.event_id
+    where r.sequence is not null
+),
+compared as (
+    select
+        *,
+        case when by_publish then max(sequence) filter (where by_publish) over aggregate end
+            as highest_by_publish,
+        case when xid <> '3' then max(sequence) over (
+            partition by topic, partition, aggregate_type, aggregate_id, xid
+            order by kafka_offset
+            rows between unbounded preceding and 1 preceding
+        ) end as highest_in_transaction
+    from numbered
+    where occurrence = 1
+    window aggregate as (
+        partition by topic, partition, aggregate_type, aggregate_id
+        order by kafka_offset
+        rows between unbounded preceding and 1 preceding
+    )
+)
+select
+    c.event_id,
+    format(
+        'number %%s of %%s %%s lies behind number %%s, at %%s[%%s]@%%s', c.sequence,
+        c.aggregate_type, c.aggregate_id, greatest(c.highest_by_publish, c.highest_in_transaction),
+        c.topic, c.partition, c.kafka_offset
+    ),
+    count(*) over ()
+from compared c
+left join outbox.deliveries d on d.seq = c.sequence and d.copy = 0
+where (c.sequence < c.highest_by_publish or c.sequence < c.highest_in_transaction)
+    and coalesce(d.attempts, 1) <= %(max_attempts)s
+order by c.sequence
+limit %(most)s

@@ -1,0 +1,17 @@
+-- Whether any record lies behind one of a higher number under the same hash; cheap, and mostly no.
+select
+from (
+    select
+        sequence,
+        max(sequence) over (
+            partition by hashtextextended(
+                topic || chr(31) || partition || chr(31) || aggregate_type || chr(31) || aggregate_id, 0
+            )
+            order by kafka_offset
+            rows between unbounded preceding and 1 preceding
+        ) as highest
+    from verify_records
+    where sequence is not null
+) as numbered
+where sequence < highest
+limit 1
