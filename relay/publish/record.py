@@ -92,7 +92,7 @@ class PositionRecord:
                 },
                 partitions=value["partitions"],
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise PositionRefused(
                 f"a position record can't be read ({error!r}): it was not written by this relay. "
                 "Look at the positions topic, then run `relay recover`"
