@@ -1,0 +1,1 @@
+"""The main job on the local stack: `python -m examples.shop.demo`."""

@@ -1,0 +1,68 @@
+"""How far everything is, read in one statement and so at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from relay.sqlfile import load
+
+__all__ = ["Counts", "GroupCount", "count"]
+
+
+@dataclass(frozen=True)
+class GroupCount:
+    """Events that a group wants of all that were written, and those that it has acted on."""
+
+    wanted: int
+    consumed: int
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows so far. dead and resolved are the outbox's flags; dead_letters is what groups wrote."""
+
+    handed_in: int
+    orders: int
+    events: int
+    published: int
+    parked: int
+    dead_letters: int
+    dead: int
+    resolved: int
+    groups: dict[str, GroupCount]
+
+    @property
+    def settled(self) -> bool:
+        """Whether everything is published, and acted on or given up by every group."""
+        missing = sum(group.wanted - group.consumed for group in self.groups.values())
+        return self.published == self.events and missing == self.dead_letters and not self.parked
+
+    def describe(self) -> str:
+        """One line for people."""
+        groups = ", ".join(
+            f"{name} {group.consumed}/{group.wanted}" for name, group in self.groups.items()
+        )
+        return (
+            f"{self.orders} orders, {self.published}/{self.events} events published, "
+            f"consumed: {groups}; {self.parked} parked, {self.dead} dead, "
+            f"{self.resolved} resolved"
+        )
+
+
+def count(connection: psycopg.Connection[Any], wanted: Mapping[str, Sequence[str]]) -> Counts:
+    """Counts now. wanted: group -> the event types that it has handlers for."""
+    pairs = [(group, kind) for group, kinds in wanted.items() for kind in kinds]
+    with connection.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(
+            load(__package__, "count_progress.sql"),
+            {"groups": [group for group, _ in pairs], "event_types": [kind for _, kind in pairs]},
+        )
+        row = cursor.fetchone()
+    assert row is not None
+    groups = {name: GroupCount(**row["groups"][name]) for name in wanted}
+    return Counts(**{**row, "groups": groups})
