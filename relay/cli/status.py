@@ -1,0 +1,52 @@
+"""`relay status`: how things stand."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from relay.reconcile.status import Status
+
+__all__ = ["command"]
+
+
+def command(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Show what is not published yet, and how far shards and consumer groups are behind."""
+    from relay.db import connect
+    from relay.reconcile.status import read_status
+    from relay.settings import load_settings
+
+    settings = load_settings()
+    with connect(settings.database_url, application_name="relay status") as connection:
+        status = read_status(settings, connection)
+    if as_json:
+        typer.echo(json.dumps(status.to_json()))
+    else:
+        _print(status)
+
+
+def _print(status: Status) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    outbox = status.outbox
+    age = outbox.oldest_undelivered_seconds
+    waiting = "" if age is None else f", the oldest for {age:.1f} s"
+    console.print(
+        f"{outbox.events:,} events, {outbox.undelivered:,} not published{waiting}, "
+        f"{outbox.dead:,} dead"
+    )
+    shards = Table("shard", "lag", "taken over by")
+    for shard in status.shards:
+        shards.add_row(str(shard.shard), f"{shard.lag:,}", shard.worker or "nobody yet")
+    console.print(shards)
+    groups = Table("group", "lag", "parked", "dead")
+    for group in status.groups:
+        groups.add_row(group.group, *(f"{n:,}" for n in (group.lag, group.parked, group.dead)))
+    console.print(groups)

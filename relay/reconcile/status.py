@@ -1,0 +1,113 @@
+"""How things stand: what is not published, how far shards and groups are behind."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import psycopg
+from confluent_kafka.admin import AdminClient
+
+from relay.catalog import Catalog
+from relay.publish.topics import admin_options
+from relay.reconcile.lag import group_lags
+from relay.settings import Settings
+from relay.sqlfile import load
+
+__all__ = ["GroupStatus", "OutboxStatus", "ShardStatus", "Status", "read_status"]
+
+Connection = psycopg.Connection[Any]
+
+# Up to so many rows are counted one by one; beyond, the planner's figure has to do.
+_COUNTED = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxStatus:
+    """events: rows, an estimate beyond a million. undelivered: not published, held ones too.
+
+    dead: given up by the relay or by any group. oldest_undelivered_seconds: None without any.
+    """
+
+    events: int
+    undelivered: int
+    dead: int
+    oldest_undelivered_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShardStatus:
+    """worker: the one that took it over last. position: as in its record; lag: events behind it."""
+
+    shard: int
+    worker: str | None
+    position: dict[str, Any] | None
+    lag: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupStatus:
+    """lag: records still to read. parked: tried again by themselves. dead: given up, unresolved."""
+
+    group: str
+    lag: int
+    parked: int
+    dead: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """All of it, at one moment."""
+
+    outbox: OutboxStatus
+    shards: tuple[ShardStatus, ...]
+    groups: tuple[GroupStatus, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As `relay status --json` has it."""
+        return asdict(self)
+
+
+def read_status(settings: Settings, connection: Connection) -> Status:
+    """Reads it; cost goes with what is behind, not with what the outbox holds.
+
+    Raises CatalogInvalid, BrokerUnavailable, psycopg.Error.
+    """
+    catalog = Catalog.load(settings.schemas_dir)
+    admin = AdminClient(admin_options(settings))
+    row = connection.execute("select shards from outbox.relay").fetchone()
+    shards = connection.execute(
+        load(__package__, "count_lag.sql"), {"shards": row[0] if row else settings.shards}
+    ).fetchall()
+    held, oldest_held = _one(connection, "count_holds.sql")
+    ages = [age for *_, age in shards if age is not None]
+    if oldest_held is not None:
+        ages.append(oldest_held)
+    outbox = OutboxStatus(
+        _count_events(connection),
+        sum(lag for *_, lag, _ in shards) + held,
+        _one(connection, "count_dead.sql")[0],
+        round(max(ages), 3) if ages else None,
+    )
+    lags = group_lags(settings, admin, catalog.groups)
+    counts = connection.execute(load(__package__, "count_groups.sql"), {"groups": list(lags)})
+    return Status(
+        outbox,
+        tuple(ShardStatus(*shard[:4]) for shard in shards),
+        tuple(GroupStatus(name, lags[name], parked, dead) for name, parked, dead in counts),
+    )
+
+
+def _count_events(connection: Connection) -> int:
+    estimate = int(_one(connection, "estimate_events.sql")[0])
+    if estimate > _COUNTED:
+        return estimate
+    row = connection.execute("select count(*) from outbox.domain_events").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _one(connection: Connection, query: str) -> tuple[Any, ...]:
+    row = connection.execute(load(__package__, query)).fetchone()
+    assert row is not None
+    return tuple(row)
