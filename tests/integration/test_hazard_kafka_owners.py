@@ -1,0 +1,287 @@
+"""Hazards of owners: workers that die between two commits, freeze, or come back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from confluent_kafka import OFFSET_END, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from relay.db import connect
+from relay.publish.membership import Seat
+from relay.publish.positions import last_record, reader
+from relay.publish.record import PositionRecord
+from relay.publish.store import Outcome, Stale, Store
+from tests.relaying import Relay, end, kill
+from tests.stack import until
+
+
+@contextmanager
+def blocked(relay: Relay, table: str) -> Iterator[None]:
+    """Lets nobody write to a table."""
+    with psycopg.connect(relay.database_url) as connection:
+        connection.execute(f"lock table {table} in exclusive mode")
+        yield
+
+
+def records(relay: Relay) -> dict[int, PositionRecord]:
+    """Each shard's last position record."""
+    consumer = reader(relay.settings())
+    try:
+        found = {
+            shard: last_record(consumer, relay.positions_topic, shard)
+            for shard in range(relay.settings().shards)
+        }
+    finally:
+        consumer.close()
+    return {shard: record for shard, record in found.items() if record is not None}
+
+
+def assert_flags_match_the_topic(relay: Relay) -> None:
+    rows = {row["id"]: row for row in relay.status()}
+    published = relay.published()
+    assert len({record.event_id for record in published}) == len(published)
+    for record in published:
+        row = rows[record.event_id]
+        assert (row["topic"], row["partition"], row["kafka_offset"]) == record[:3]
+
+
+def test_a_worker_killed_between_kafkas_commit_and_the_flags_commit_is_redone(
+    relay: Relay,
+) -> None:
+    # Given a worker that committed to Kafka and can't write its flags
+    worker = relay.start("run")
+    relay.publish("warm", 0)
+    relay.wait_until_delivered(1)
+    with blocked(relay, "outbox.deliveries"):
+        for number in range(40):
+            relay.publish(f"k{number % 9}", number)
+        until(lambda: len(relay.published()) > 1)
+        # When it is killed there
+        kill(worker)
+    unflagged = len(relay.published()) - relay.sql("select count(*) from outbox.deliveries")[0][0]
+    assert unflagged > 0
+    # and another goes on
+    relay.must("run", "--until-idle")
+    # Then every event is there once, and flagged where it is
+    assert len(relay.published()) == 41
+    assert relay.sql("select count(*) from outbox.deliveries") == [(41,)]
+    assert_flags_match_the_topic(relay)
+
+
+def test_rows_that_were_not_produced_are_not_forgotten_when_the_worker_dies_before_the_hold(
+    make_relay: Callable[..., Relay],
+) -> None:
+    # Given a worker that passed a failing row and the one behind it, and can't write the holds
+    relay = make_relay(shards="1", backoff_initial_ms="100", max_attempts="1000")
+    worker = relay.start("run")
+    relay.publish("warm", 0)
+    relay.wait_until_delivered(1)
+    with blocked(relay, "outbox.holds"):
+        failing = relay.publish("a", 1, event_type="counted.later")
+        until(
+            lambda: (
+                failing
+                in {
+                    hold.event_id
+                    for record in records(relay).values()
+                    for hold in record.not_produced
+                }
+            )
+        )
+        # When it is killed there
+        kill(worker)
+    assert relay.sql("select count(*) from outbox.holds") == [(0,)]
+    behind = relay.publish("a", 2)
+    # and another goes on
+    with relay.running():
+        until(lambda: relay.sql("select count(*) from outbox.holds") == [(2,)])
+        assert behind not in {record.event_id for record in relay.published()}
+        relay.add_event_type("counted.later", [{"name": "number", "type": "long"}])
+        relay.set_up()
+        relay.wait_until_delivered(3)
+    # Then both are published, in order
+    assert [record.sequence for record in relay.published() if record.key == "a"] == [2, 3]
+
+
+def test_a_released_row_whose_flag_was_not_written_is_not_published_twice(
+    make_relay: Callable[..., Relay],
+) -> None:
+    # Given a held row that is released and published, and whose flag can't be written
+    relay = make_relay(shards="1", backoff_initial_ms="100", max_attempts="1000")
+    relay.publish("a", 1, event_type="counted.later")
+    worker = relay.start("run")
+    until(lambda: relay.sql("select count(*) from outbox.holds") == [(1,)])
+    with blocked(relay, "outbox.deliveries"):
+        relay.add_event_type("counted.later", [{"name": "number", "type": "long"}])
+        relay.set_up()
+        until(lambda: len(relay.published()) == 1)
+        # When the worker is killed there and another goes on
+        kill(worker)
+    relay.must("run", "--until-idle")
+    # Then it is there once, flagged, and no longer held
+    assert len(relay.published()) == 1
+    assert_flags_match_the_topic(relay)
+    assert relay.sql("select count(*) from outbox.holds") == [(0,)]
+
+
+def test_flags_whose_records_retention_deleted_say_delivered_with_the_offset_unknown(
+    relay: Relay,
+) -> None:
+    # Given an event that is published but not flagged when its worker dies
+    worker = relay.start("run")
+    relay.publish("warm", 0)
+    relay.wait_until_delivered(1)
+    with blocked(relay, "outbox.deliveries"):
+        relay.publish("a", 1)
+        until(lambda: len(relay.published()) == 2)
+        kill(worker)
+    # When retention has deleted its record
+    admin = AdminClient(
+        {"bootstrap.servers": relay.environment["EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS"]}
+    )
+    everything = [TopicPartition(relay.topic, number, OFFSET_END) for number in range(4)]
+    for future in admin.delete_records(everything).values():
+        future.result()
+    relay.must("run", "--until-idle")
+    # Then it counts as delivered, and is not published again
+    row = relay.status()[1]
+    assert row["delivery_state"] == "delivered"
+    assert row["kafka_offset"] is None
+    assert relay.published() == []
+
+
+def test_a_zombies_unfenced_flag_writes_are_refused_by_the_epoch(relay: Relay) -> None:
+    # Given a shard that was taken over
+    relay.publish("a", 1)
+    relay.must("run", "--until-idle")
+    (shard, record) = next(iter(records(relay).items()))
+    with connect(relay.database_url) as connection:
+        store = Store(connection, 2)
+        old, _ = store.take(shard, "zombie")
+        new, _ = store.take(shard, "owner")
+        # When the former owner writes flags
+        with pytest.raises(Stale):
+            store.write([Outcome(shard, old, record, b"1000\tx\t0\t0\t1\n")])
+        # Then nothing is written, and the new owner can
+        assert relay.sql("select count(*) from outbox.deliveries where seq = 1000") == [(0,)]
+        store.write([Outcome(shard, new, record, b"1000\tx\t0\t0\t1\n")])
+        assert relay.sql("select count(*) from outbox.deliveries where seq = 1000") == [(1,)]
+
+
+def test_two_workers_in_one_folder_have_two_instance_ids_and_a_restart_has_the_same() -> None:
+    first, second = Seat("seats"), Seat("seats")
+    assert first.name != second.name
+    taken = first.name
+    del first
+    assert Seat("seats").name == taken
+
+
+@pytest.mark.parametrize("seconds", [1, 4])
+def test_a_frozen_worker_is_fenced_and_neither_owner_fences_the_other_for_ever(
+    make_relay: Callable[..., Relay], seconds: int
+) -> None:
+    # Given two workers under load, a session of 2 s
+    relay = make_relay(shards="2", transaction_timeout_ms="5000")
+    workers = [relay.start("run") for _ in range(2)]
+    try:
+        until(lambda: relay.log().count("taken over at transaction") >= 2)
+        count = 0
+
+        def publish_for(duration: float) -> None:
+            nonlocal count
+            deadline = time.monotonic() + duration
+            while time.monotonic() < deadline:
+                relay.publish(f"k{count % 20}", count)
+                count += 1
+
+        publish_for(1.0)
+        # When each in turn is frozen, shorter and longer than its session, and comes back
+        for worker in workers:
+            os.kill(worker.pid, signal.SIGSTOP)
+            publish_for(seconds)
+            os.kill(worker.pid, signal.SIGCONT)
+            publish_for(1.0)
+        relay.wait_until_delivered(count, timeout=60)
+        epochs = relay.sql("select sum(epoch) from outbox.shards")[0][0]
+        publish_for(3.0)
+        relay.wait_until_delivered(count, timeout=60)
+        # Then they come to rest
+        assert relay.sql("select sum(epoch) from outbox.shards")[0][0] - epochs <= 1
+    finally:
+        for worker in workers:
+            end(worker)
+    # and nothing is lost, doubled or out of order
+    published = relay.published()
+    assert len(published) == count
+    assert_flags_match_the_topic(relay)
+    last: dict[str, int] = {}
+    for record in published:
+        assert record.sequence > last.get(record.key, 0)
+        last[record.key] = record.sequence
+
+
+def test_a_worker_asks_the_group_before_it_takes_a_shard_again(
+    make_relay: Callable[..., Relay],
+) -> None:
+    # Given a worker whose database connections break again and again
+    relay = make_relay(shards="1")
+    worker = relay.start("run")
+    try:
+        relay.publish("a", 0)
+        relay.wait_until_delivered(1)
+        for number in range(1, 6):
+            relay.sql(
+                "select pg_terminate_backend(pid) from pg_stat_activity "
+                "where application_name = 'relay capture' and datname = current_database()"
+            )
+            # When it takes its shard over anew each time
+            relay.publish("a", number)
+            relay.wait_until_delivered(number + 1)
+    finally:
+        end(worker)
+    # Then nothing is lost, doubled or out of order
+    assert [record.sequence for record in relay.published()] == list(range(1, 7))
+
+
+def test_a_worker_that_is_stopped_hands_its_shards_over_with_nothing_left_to_redo(
+    relay: Relay,
+) -> None:
+    worker = relay.start("run")
+    relay.publish("a", 1)
+    relay.wait_until_delivered(1)
+    for number in range(2, 200):
+        relay.publish(f"k{number}", number)
+    # When it is asked to stop
+    assert end(worker) == 0
+    # Then every record in Kafka has its flag already
+    assert len(relay.published()) == relay.sql("select count(*) from outbox.deliveries")[0][0]
+    relay.must("run", "--until-idle")
+    assert len(relay.published()) == 199
+
+
+def test_a_killed_workers_shards_are_taken_over_soon_by_its_successor(relay: Relay) -> None:
+    # Given a supervised worker
+    supervisor = relay.start("run", "--workers", "2", EVENT_BUS_SESSION_TIMEOUT_MS="30000")
+    try:
+        relay.publish("a", 1)
+        relay.wait_until_delivered(1)
+        # When both its workers are killed
+        children = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(supervisor.pid)],
+            capture_output=True, text=True, check=True,
+        ).stdout.split()  # fmt: skip
+        for child in children:
+            os.kill(int(child), signal.SIGKILL)
+        relay.publish("a", 2)
+        # Then the next event is out long before the session of 30 s is over
+        relay.wait_until_delivered(2, timeout=20)
+    finally:
+        end(supervisor)
