@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from relay.capture.position import Position, Snapshot, Step
 from relay.sqlfile import load
@@ -20,6 +21,8 @@ __all__ = ["Page", "Reader", "Reading", "Row"]
 Row: TypeAlias = tuple[
     int, str, str, int | None, str, str, str, str, bytes | None, bytes | None, str | None, int
 ]
+
+_IN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 
 class Reading(NamedTuple):
@@ -58,7 +61,9 @@ class Reader:
         connection.execute("set timezone to 'UTC'; set datestyle to 'ISO'")
 
     def snapshot(self) -> Reading:
-        """Takes a snapshot."""
+        """Takes a snapshot; raises RuntimeError inside a transaction."""
+        if self._connection.info.transaction_status in _IN_TRANSACTION:
+            raise RuntimeError("the capture connection is inside a transaction of its own")
         row = self._one("read_snapshot.sql", {})
         return Reading(Snapshot.parse(row[0]), row[1], row[2])
 

@@ -1,0 +1,130 @@
+"""The reader on a real PostgreSQL: snapshots mean the same, and nothing is lost, twice or out of
+order."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import psycopg
+import pytest
+
+from relay.capture.position import BEGINNING, Position, Snapshot, Step
+from relay.capture.reader import Reader, Row
+from relay.db import connect
+from tests.integration.capturing import assert_captured, writing
+
+
+def any_snapshot(chance: random.Random, around: int) -> Snapshot:
+    xmin = max(1, around + chance.randint(-20, 20))
+    xmax = xmin + chance.randint(0, 20)
+    listed = chance.sample(range(xmin, xmax), chance.randint(0, xmax - xmin))
+    return Snapshot(xmin, xmax, tuple(sorted(listed)))
+
+
+def test_a_snapshot_sees_what_postgresql_says_that_it_sees(database: str) -> None:
+    chance = random.Random(1)
+    asked = [
+        (snapshot := any_snapshot(chance, around), max(1, around + chance.randint(-30, 50)))
+        for around in [1, 40, 2**32 + 100, 2**62 + 100]
+        for _ in range(500)
+    ]
+    assert len({str(snapshot) for snapshot, _ in asked}) > 500
+    with psycopg.connect(database) as connection:
+        answers = connection.execute(
+            "select snapshot::pg_snapshot::text, pg_visible_in_snapshot(xid::xid8,"
+            " snapshot::pg_snapshot) from unnest(%s::text[], %s::text[]) as asked (snapshot, xid)",
+            ([str(snapshot) for snapshot, _ in asked], [str(xid) for _, xid in asked]),
+        ).fetchall()
+    for (snapshot, xid), (text, visible) in zip(asked, answers, strict=True):
+        assert text == str(snapshot)
+        assert snapshot.sees(xid) == visible, (str(snapshot), xid)
+
+
+def test_a_page_has_the_rows_that_its_step_holds(database_url: str) -> None:
+    # Given rows of many transactions
+    chance = random.Random(2)
+    with connect(database_url) as connection:
+        for number in range(300):
+            connection.execute(
+                "insert into outbox.domain_events"
+                " (xid, event_type, aggregate_type, aggregate_id, payload)"
+                " values (%s::text::xid8, 'counted', 'counter', %s, '{}')",
+                (str(chance.randint(3, 60)), f"c{number % 9}"),
+            )
+        every = connection.execute("select xid::text::bigint, seq from outbox.domain_events")
+        rows = every.fetchall()
+        reader = Reader(connection, shards=3, page_rows=1000)
+        for _ in range(200):
+            # When any step is read
+            after = chance.randint(0, 300)
+            step = Step(
+                chance.choice([any_snapshot(chance, 20), BEGINNING]),
+                any_snapshot(chance, 40),
+                after,
+                chance.choice([None, after + chance.randint(0, 100)]),
+            )
+            mine = chance.choice([None, [0], [1, 2]])
+            page = reader.page(step, mine)
+
+            # Then it has just those that the step holds, in order
+            expected = sorted(seq for xid, seq in rows if step.holds(xid, seq))
+            if mine is None:
+                assert [row[0] for row in page] == expected
+            else:
+                assert {row[11] for row in page} <= set(mine)
+                others = reader.page(step, [shard for shard in range(3) if shard not in mine])
+                assert sorted(row[0] for row in page + others) == expected
+
+
+def test_sixteen_writers_and_restarts_at_every_page_lose_double_and_reorder_nothing(
+    database_url: str,
+) -> None:
+    # Given writers of every kind, and a transaction that is open all the time
+    stored = json.dumps(Position(BEGINNING).to_json())
+    captured: list[Row] = []
+    pages = 0
+    with writing(database_url, transactions=40, seed=3) as writers:
+        # When they are read in pages of seven, by a new reader after each page
+        ended = False
+        while True:
+            with connect(database_url) as connection:
+                reader = Reader(connection, shards=4, page_rows=7)
+                page = None
+                while page is None and not ended:
+                    ended = not writers.is_alive()
+                    position = Position.from_json(json.loads(stored))
+                    page = reader.read(position, reader.snapshot().snapshot, None)
+            if page is None:
+                break
+            ended = False
+            pages += 1
+            captured += page.rows
+            stored = json.dumps(page.step.position().to_json())
+
+    # Then each committed row was read once and in its aggregate's order
+    assert_captured(database_url, captured)
+    assert pages > len(captured) / 7
+
+
+def test_a_snapshot_is_never_taken_on_a_connection_that_has_a_transaction_of_its_own(
+    database_url: str,
+) -> None:
+    """Its own uncommitted rows would count as seen."""
+    # Given a connection on which every statement begins a transaction
+    with (
+        connect(database_url, autocommit=False) as connection,
+        pytest.raises(ValueError, match="autocommit"),
+    ):
+        # Then it is refused
+        Reader(connection, shards=4, page_rows=7)
+    # And given one on which somebody began a transaction that has written
+    with connect(database_url) as connection:
+        reader = Reader(connection, shards=4, page_rows=7)
+        with connection.transaction():
+            connection.execute("select pg_current_xact_id()")
+            # Then no snapshot is taken
+            with pytest.raises(RuntimeError, match="transaction"):
+                reader.snapshot()
+        # and after it is over, it is
+        assert reader.snapshot().snapshot.xmax > 0
