@@ -233,10 +233,8 @@ class _Source:
         return [f"SMALL[len({var})]", var]
 
     def _integer(self, node: Node, var: str, lines: list[str], indent: str) -> list[str]:
-        bound = 2**31 if node.kind == "int" else 2**63
-        lines.append(f"{indent}if type({var}) is not int or not {-bound} <= {var} < {bound}:")
-        lines.append(f"{indent}    raise ValueError")
-        return [f"(SMALL[{var}] if 0 <= {var} < 8192 else long_bytes({var}))"]
+        slow = self._constant("SCALAR", scalar(node))
+        return [f"(SMALL[{var}] if type({var}) is int and 0 <= {var} < 8192 else {slow}({var}))"]
 
     def _boolean(self, node: Node, var: str, lines: list[str], indent: str) -> list[str]:
         lines.append(f"{indent}if type({var}) is not bool: raise ValueError")
@@ -284,4 +282,5 @@ STRING = Node("string", "string")
 def _joined(pieces: list[str]) -> str:
     if not pieces:
         return "b''"
-    return pieces[0] if len(pieces) == 1 else f"join(({', '.join(pieces)}))"
+    # Up to three pieces + is faster than a tuple and a call.
+    return " + ".join(pieces) if len(pieces) <= 3 else f"join(({', '.join(pieces)}))"
