@@ -11,7 +11,7 @@ from psycopg.pq import TransactionStatus
 
 from relay.consume import inbox
 from relay.consume.context import Context
-from relay.consume.decode import Decoder, metadata_of
+from relay.consume.decode import Decoder
 from relay.consume.failures import Failure, Interrupted, Retryable, Stage, is_outage
 from relay.consume.group import Group
 from relay.consume.inbox import Head, Verdict
@@ -123,7 +123,7 @@ class Attempts:
         if decoded is None:
             return
         event_type, subscription, event = decoded
-        metadata = metadata_of(record)
+        metadata = event.metadata.to_json() if event.metadata else {}
         context = Context(
             connection, self.group.name, record.event_id, event_type, number, metadata, record
         )

@@ -58,7 +58,7 @@ class Decoder:
                 decode(writer, event_class.SCHEMA, body),
                 aggregate_id=_aggregate_id(record),
                 occurred_at=_occurred_at(record),
-                metadata=Metadata.from_json(metadata_of(record)),
+                metadata=Metadata.from_json(_metadata_of(record)),
             )
         except (PayloadInvalid, CatalogInvalid, ValueError) as error:
             raise Poison(
@@ -85,7 +85,7 @@ class Decoder:
         )
 
 
-def metadata_of(record: Record) -> dict[str, str]:
+def _metadata_of(record: Record) -> dict[str, str]:
     """actorId, correlationId, causationId, sourceModule and trace, as far as headers have them."""
     pairs = ((name, record.header(header)) for name, header in headers.METADATA)
     return {name: value for name, value in pairs if value is not None}

@@ -6,7 +6,7 @@ import logging
 import random
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -78,10 +78,13 @@ class Lane(threading.Thread):
         self._queue: deque[Item] = deque()
         self._filled = threading.Condition()
 
-    def put(self, item: Item) -> None:
-        """Queues a record behind those that are there."""
+    def put(self, items: Iterable[Item]) -> None:
+        """Queues records behind those that are there.
+
+        Those of one fetch come at once, or the lane would start with the first alone.
+        """
         with self._filled:
-            self._queue.append(item)
+            self._queue.extend(items)
             self._filled.notify()
 
     def wake(self) -> None:

@@ -110,9 +110,7 @@ class Reader:
             self._hold_still()
         message = self._consumer.poll(POLL_S)
         if message is not None:
-            self._take(message)
-            for more in self._consumer.consume(FETCH, 0):
-                self._take(more)
+            self._hand_out([message, *self._consumer.consume(FETCH, 0)])
         if time.monotonic() >= self._next_commit:
             self._commit(asynchronous=True)
             self._next_commit = time.monotonic() + COMMIT_EVERY_S
@@ -133,7 +131,18 @@ class Reader:
         self._commit(asynchronous=False)
         self._consumer.close()
 
-    def _take(self, message: Message) -> None:
+    def _hand_out(self, messages: Iterable[Message]) -> None:
+        """Gives each lane its records, in their order."""
+        shares: dict[int, list[Item]] = {}
+        for message in messages:
+            if item := self._take(message):
+                self._in_flight.add(item)
+                shares.setdefault(_lane_of(item.record, len(self._lanes)), []).append(item)
+        for lane, items in shares.items():
+            self._lanes[lane].put(items)
+
+    def _take(self, message: Message) -> Item | None:
+        """The record as a lane takes it; None where there is nothing to do for the lanes."""
         error = message.error()
         topic, number, offset = message.topic(), message.partition(), message.offset()
         partition = self._partitions.get((topic or "", number if number is not None else -1))
@@ -141,11 +150,11 @@ class Reader:
             if error.code() == KafkaError._PARTITION_EOF:
                 if partition is not None and offset is not None:
                     partition.reached_end(offset)
-                return
-            _raise_if_lasting(error)
-            return
+            else:
+                _raise_if_lasting(error)
+            return None
         if partition is None or topic is None or number is None or offset is None:
-            return  # Revoked while it was in the client's buffer: the new owner reads it.
+            return None  # Revoked while it was in the client's buffer: the new owner reads it.
         origin = self._topics[topic]
         record = Record.read(
             topic,
@@ -160,11 +169,9 @@ class Reader:
             record = record.as_replay(origin)
         if not self._wanted(record.event_type):
             partition.pass_over(offset)
-            return
+            return None
         partition.begin(offset)
-        item = Item(record, partition, offset, replay)
-        self._in_flight.add(item)
-        self._lanes[_lane_of(record, len(self._lanes))].put(item)
+        return Item(record, partition, offset, replay)
 
     def _hold_still(self) -> None:
         """The lanes are full: reads nothing, yet stays in the group, until there is room."""
@@ -174,7 +181,7 @@ class Reader:
         while self._in_flight.full or not self._in_flight.wait_for_room(PATIENCE_S):
             message = self._consumer.poll(POLL_S)
             if message is not None:
-                self._take(message)
+                self._hand_out([message])
         still = set(self._partitions)
         self._consumer.resume([p for p in assigned if (p.topic, p.partition) in still])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from relay.consume import headers as names
@@ -33,6 +33,10 @@ class Record:
     event_id: str
     event_type: str | None
     attempts: int = 0
+    _by_name: dict[str, bytes | None] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_name", dict(self.headers))
 
     @classmethod
     def read(
@@ -59,7 +63,7 @@ class Record:
 
     def header(self, name: str) -> str | None:
         """Text of the last header called `name`; None when absent or not UTF-8."""
-        return names.text(dict(self.headers).get(name))
+        return names.text(self._by_name.get(name))
 
     def as_replay(self, origin_topic: str) -> Record:
         """The event that a record of a retry topic carries, at its first place again.
