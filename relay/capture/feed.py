@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from relay.capture.identity import Identity
 from relay.capture.position import Position, Step
 from relay.capture.reader import Page, Reader, Reading, Row
 from relay.db import OUTAGES
+from relay.errors import DatabaseUnavailable
 
 __all__ = ["Durable", "Feed", "Piece", "Taker"]
 
@@ -66,6 +68,7 @@ class Taker(Protocol):
 @dataclass(slots=True)
 class _Cursor:
     taker: Taker
+    identity: Identity
     position: Position
 
 
@@ -78,12 +81,12 @@ class Feed:
 
     def __init__(
         self,
-        open_reader: Callable[[], Reader],
+        open_reader: Callable[[], tuple[Reader, Identity]],
         shards: int,
         longest_pause: float,
     ) -> None:
-        """open_reader: on a new connection, raises DatabaseUnavailable. longest_pause: seconds
-        between two looks at an idle outbox."""
+        """open_reader: on a new connection, with the database that it leads to; raises
+        DatabaseUnavailable. longest_pause: seconds between two looks at an idle outbox."""
         self._open_reader = open_reader
         self._shards = shards
         self._longest_pause = longest_pause
@@ -109,10 +112,10 @@ class Feed:
         self._wake.set()
         self._thread.join()
 
-    def add(self, shard: int, position: Position, taker: Taker) -> None:
-        """From now on the shard is read for, from `position`."""
+    def add(self, shard: int, position: Position, identity: Identity, taker: Taker) -> None:
+        """From now on the shard is read for, from `position`, which belongs to one database."""
         with self._lock:
-            self._cursors[shard] = _Cursor(taker, position)
+            self._cursors[shard] = _Cursor(taker, identity, position)
             self._idle_rounds = 0
         self._wake.set()
 
@@ -133,7 +136,7 @@ class Feed:
         return self._idle_rounds
 
     def _run(self) -> None:
-        reader: Reader | None = None
+        source: tuple[Reader, Identity] | None = None
         pause = _FIRST_PAUSE
         while not self._stopping:
             if not self._cursors:
@@ -141,10 +144,10 @@ class Feed:
                 self._wake.clear()
                 continue
             try:
-                reader = reader or self._open_reader()
-                found, crowd = self._round(reader)
+                source = source or self._open_reader()
+                found, crowd = self._round(*source)
             except OUTAGES as error:
-                reader = None
+                source = None
                 self._lose(f"the outbox can't be read: {str(error).strip()}")
                 self._wake.wait(_RETRY_SECONDS)
                 self._wake.clear()
@@ -162,13 +165,16 @@ class Feed:
             self._wake.clear()
             pause = min(pause * 2, self._longest_pause)
 
-    def _round(self, reader: Reader) -> tuple[bool, int]:
+    def _round(self, reader: Reader, identity: Identity) -> tuple[bool, int]:
         """Reads for all shards up to one snapshot; whether there was anything, and how many
         transactions were open."""
         reading = reader.snapshot()
         self._on_disk = reading.flush_lsn >= reading.insert_lsn
         with self._lock:
             behind = dict(self._cursors)
+        if any(cursor.identity != identity for cursor in behind.values()):
+            # A snapshot says nothing about the transactions of another database or timeline.
+            raise DatabaseUnavailable("the shards were taken over on another database than is read")
         found = False
         while behind and not self._stopping:
             position, group = _furthest_behind(behind)

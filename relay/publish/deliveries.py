@@ -81,6 +81,9 @@ class Deliveries:
         while (work := self._next()) is not None:
             try:
                 store = store or self._open_store()
+                if any(outcome.record.identity != store.identity for outcome, _ in work):
+                    # The address may lead to another server than it did.
+                    store = self._open_store()
                 self._write(store, work)
             except OUTAGES as error:
                 log.warning("flags wait for the database: %s", str(error).strip())

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import psycopg
 from confluent_kafka import Consumer
-from confluent_kafka.admin import AdminClient
 
 from relay.capture.identity import Identity, read_identity
 from relay.capture.reader import Reader, Row
@@ -50,7 +49,7 @@ class Services:
             settings.backoff_multiplier,
         )
         self._worker = worker
-        self._admin = AdminClient(topics.admin_options(settings))
+        self._admin = topics.open_admin(settings)
         self._lock = threading.RLock()
         self._connection: psycopg.Connection[Any] | None = None
         self._consumer: Consumer | None = None
@@ -62,17 +61,12 @@ class Services:
         )
         self.ends = TopicEnds(self._admin, self._topic_states)
 
-    @property
-    def identity(self) -> Identity:
-        """Of the database that the last take-over was done on."""
-        return self._identity
-
     def messages(self) -> Messages:
         """A builder of messages for one shard."""
         return Messages(self.routes)
 
-    def open_reader(self) -> Reader:
-        """A reader on a new connection.
+    def open_reader(self) -> tuple[Reader, Identity]:
+        """A reader on a new connection, and which database that leads to.
 
         Raises DatabaseUnavailable, also when the connection leads to another database or timeline
         than the shards were taken over on: they have to be taken over again first.
@@ -87,7 +81,7 @@ class Services:
                 f"the database has changed from {self._identity} to {identity}: the shards are "
                 "taken over again"
             )
-        return Reader(connection, self.settings.shards, self.settings.page_rows)
+        return Reader(connection, self.settings.shards, self.settings.page_rows), identity
 
     def open_store(self) -> Store:
         """A store on a new connection; raises DatabaseUnavailable."""

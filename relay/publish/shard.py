@@ -136,7 +136,7 @@ class Shard:
             producer.take()
             taken = self._services.take_over(self.number)
             log.info("shard %d: taken over at transaction %d", self.number, taken.number)
-            self._feed.add(self.number, taken.position, self)
+            self._feed.add(self.number, taken.position, taken.identity, self)
             self._live(producer, taken)
         except (Doubt, Stale) as error:
             self.failure = error
@@ -250,7 +250,7 @@ class Shard:
             number=number,
             shard=self.number,
             shards=self._settings.shards,
-            identity=services.identity,
+            identity=taken.identity,
             position=position,
             steps=tuple(steps),
             not_produced=tuple(batch.held),

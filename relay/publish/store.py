@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import psycopg
 from psycopg.types.json import Jsonb
 
+from relay.capture.identity import Identity, read_identity
 from relay.capture.position import Step
 from relay.publish.holds import Hold
 from relay.publish.record import Ends, PositionRecord
@@ -49,6 +51,11 @@ class Store:
         self._connection = connection
         self._shards = shards
 
+    @cached_property
+    def identity(self) -> Identity:
+        """Of the database that is written to."""
+        return read_identity(self._connection)
+
     def take(self, shard: int, worker: str) -> tuple[int, PositionRecord | None]:
         """Raises the shard's epoch; gives it and the mirrored position. Raises PositionRefused."""
         row = self._connection.execute(
@@ -60,11 +67,14 @@ class Store:
     def write(self, outcomes: Iterable[Outcome]) -> None:
         """Writes flags, holds and mirrored positions in one transaction.
 
-        Raises Stale when one of the shards belongs to someone else; nothing is written then.
+        Raises Stale when one of the shards belongs to someone else, or when one of the outcomes is
+        of another database or timeline, where its numbers are other rows'; nothing is written then.
         """
-        connection = self._connection
+        connection, identity = self._connection, self.identity
         with connection.transaction():
             for outcome in outcomes:
+                if outcome.record.identity != identity:
+                    raise Stale(f"shard {outcome.shard} was taken over on another database")
                 self._guard(outcome.shard, outcome.epoch, outcome.record)
                 if outcome.deliveries:
                     with connection.cursor().copy(load(__package__, "copy_deliveries.sql")) as copy:

@@ -23,8 +23,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TakenOver:
-    """A shard as its new owner finds it. number: of its last transaction."""
+    """A shard as its new owner finds it.
 
+    identity: of the database that the position belongs to. number: of the last transaction.
+    """
+
+    identity: Identity
     epoch: int
     number: int
     position: Position
@@ -64,7 +68,7 @@ def take_over(
             log.warning("shard %d is recovered from table and topics: %s", shard, reason)
             _recover(shard, epoch, store, consumer, existing)
             position = Position(BEGINNING, recovering=True)
-    return TakenOver(epoch, number, position, store.holds(shard))
+    return TakenOver(identity, epoch, number, position, store.holds(shard))
 
 
 def _redo(

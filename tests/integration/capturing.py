@@ -6,6 +6,7 @@ import json
 import random
 import threading
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -75,7 +76,10 @@ def assert_captured(url: str, captured: Iterable[Row]) -> None:
         ).fetchone() or (None, None)
     assert aborted, "no transaction was rolled back: the test shows little"
     assert numbers, "the writers' own numbers do not agree with the table"
-    assert sorted(row[0] for row in rows) == [seq for (seq,) in there]
+    times = Counter(row[0] for row in rows)
+    assert not (lost := {seq for (seq,) in there} - times.keys()), f"lost: {sorted(lost)}"
+    assert not (foreign := times.keys() - {seq for (seq,) in there}), f"not there: {foreign}"
+    assert not (twice := {seq for seq in times if times[seq] > 1}), f"twice: {sorted(twice)}"
     seen: dict[str, list[int]] = {}
     for row in rows:
         seen.setdefault(row[5], []).append(json.loads(row[10] or "")["number"])

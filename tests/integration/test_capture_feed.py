@@ -1,0 +1,134 @@
+"""The feed gives each shard its rows once, while shards come, go, are full and start again."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+
+import pytest
+
+from relay.capture.feed import Feed, Piece
+from relay.capture.identity import Identity, read_identity
+from relay.capture.position import BEGINNING, Position
+from relay.capture.reader import Reader, Row
+from relay.db import connect
+from tests.integration.capturing import assert_captured, writing
+from tests.stack import until
+
+SHARDS = 4
+
+
+class Life:
+    """A taker between two starts. It is full after three pieces."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pieces: list[Piece] = []
+
+    def offer(self, piece: Piece) -> bool:
+        """See relay.capture.feed.Taker."""
+        with self._lock:
+            if len(self._pieces) >= 3:
+                return False
+            self._pieces.append(piece)
+            return True
+
+    def lost(self, reason: str) -> None:
+        """See relay.capture.feed.Taker."""
+        raise AssertionError(f"told of an outage: {reason}")
+
+    def take(self) -> Piece | None:
+        """The oldest piece."""
+        with self._lock:
+            return self._pieces.pop(0) if self._pieces else None
+
+
+class Shard:
+    """Publishes what it takes, now and then only a part, and then begins a new life."""
+
+    def __init__(self, number: int, feed: Feed, identity: Identity, chance: random.Random) -> None:
+        self.number = number
+        self.published: list[Row] = []
+        self.restarts = 0
+        self._feed = feed
+        self._identity = identity
+        self._chance = chance
+        self._stored = json.dumps(Position(BEGINNING).to_json())
+        self._life = Life()
+
+    def begin(self) -> None:
+        """Reads on behind what was published, as after a crash."""
+        self._feed.remove(self.number, self._life)
+        self._life = Life()
+        position = Position.from_json(json.loads(self._stored))
+        self._feed.add(self.number, position, self._identity, self._life)
+
+    def work(self) -> None:
+        """Publishes the oldest piece, or some of its rows."""
+        if (piece := self._life.take()) is None:
+            return
+        self._feed.nudge()
+        assert piece.durable.wait(30)
+        assert {row[11] for row in piece.rows} <= {self.number}
+        if len(piece.rows) > 1 and self._chance.random() < 0.3:
+            count = self._chance.randrange(1, len(piece.rows))
+            done, _ = piece.step.split(piece.rows[count - 1][0])
+            self._publish(done.position(), piece.rows[:count])
+            self.restarts += 1
+            self.begin()
+        else:
+            self._publish(piece.step.position(), piece.rows)
+
+    def _publish(self, position: Position, rows: list[Row]) -> None:
+        self.published += rows
+        self._stored = json.dumps(position.to_json())
+
+
+@pytest.mark.parametrize("page_rows", [3, 200])
+def test_shards_that_are_full_and_start_again_get_every_row_once_and_in_order(
+    database_url: str, page_rows: int
+) -> None:
+    # Given a feed, and shards that come one after the other
+    connection = connect(database_url)
+    identity = read_identity(connection)
+    feed = Feed(lambda: (Reader(connection, SHARDS, page_rows), identity), SHARDS, 0.01)
+    shards = [Shard(n, feed, identity, random.Random(n)) for n in range(SHARDS)]
+    feed.start()
+    try:
+        # When services write, and shards publish parts and begin again
+        with writing(database_url, transactions=25, seed=page_rows) as writers:
+            for number in range(SHARDS):
+                shards[number].begin()
+                for _ in range(30):
+                    for shard in shards[: number + 1]:
+                        shard.work()
+            while writers.is_alive():
+                for shard in shards:
+                    shard.work()
+
+        def all_published() -> bool:
+            for shard in shards:
+                shard.work()
+            count = count_events(database_url)
+            return sum(len(shard.published) for shard in shards) >= count
+
+        until(all_published, timeout=60)
+        until(lambda: feed.idle_rounds > 2)
+        for shard in shards:
+            shard.work()
+    finally:
+        feed.stop()
+        connection.close()
+
+    # Then each row was published once, by its shard, in its aggregate's order
+    assert feed.failure is None
+    assert_captured(database_url, [row for shard in shards for row in shard.published])
+    assert sum(shard.restarts for shard in shards) > 0
+
+
+def count_events(url: str) -> int:
+    with connect(url) as connection:
+        row = connection.execute("select count(*) from outbox.domain_events").fetchone()
+        assert row is not None
+        return int(row[0])
