@@ -43,6 +43,7 @@ EXCEPTION_CLASS = "__dlq.errors.exception.class.name"
 EXCEPTION_STACKTRACE = "__dlq.errors.exception.stacktrace"
 FIRST_FAILED_AT = "__dlq.errors.first-failed-at"
 FAILED_AT = "__dlq.errors.failed-at"
+VALUE_OMITTED = "__dlq.value-omitted"
 RESOLVED_AT = "__dlq.resolved-at"
 REPLAYED_AT = "__dlq.replayed-at"
 

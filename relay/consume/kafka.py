@@ -74,6 +74,8 @@ def idempotent_producer(settings: Settings, name: str) -> Producer:
             "client.id": f"relay-{name}",
             "linger.ms": 5,
             "message.timeout.ms": 15_000,
+            # The topic's limit decides, not the client's, which is below what a topic may hold.
+            "message.max.bytes": 100_000_000,
             **settings.kafka_options,
             "bootstrap.servers": settings.kafka_bootstrap_servers,
             "enable.idempotence": True,

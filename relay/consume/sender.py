@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import psycopg
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from psycopg.rows import class_row
 
 from relay.consume import headers as names
@@ -99,6 +99,7 @@ class Sender(threading.Thread):
         self._session = session
         self._ending = stop
         self._crashed = crashed
+        self._too_large: set[tuple[str, int]] = set()
         self._nudged = threading.Event()
 
     def wake(self) -> None:
@@ -136,18 +137,29 @@ class Sender(threading.Thread):
 
     def _send(self, producer: Producer, letters: list[Unsent]) -> None:
         sent: list[dict[str, Any]] = []
+        known = len(self._too_large)
         for letter in letters:
-            producer.produce(
-                letter.dlq_topic,
-                key=letter.key or None,
-                value=None if letter.state == "resolved" else letter.value,
-                headers=letter.headers(self._group),
-                on_delivery=self._note(letter, sent),
-            )
+            headers, value = letter.headers(self._group), letter.value
+            if (letter.event_id, letter.attempt) in self._too_large:
+                headers.append((names.VALUE_OMITTED, b"too large, see inbox.dead_letters"))
+                value = None
+            try:
+                producer.produce(
+                    letter.dlq_topic,
+                    key=letter.key or None,
+                    value=None if letter.state == "resolved" else value,
+                    headers=headers,
+                    on_delivery=self._note(letter, sent),
+                )
+            except KafkaException as error:
+                self._refused(letter, error.args[0])
         producer.flush(FLUSH_S)
         if sent:
             self._session.run(lambda connection: self._mark(connection, sent))
-        if len(sent) < len(letters):
+        if len(self._too_large) > known:
+            large = self._too_large
+            self._send(producer, [one for one in letters if (one.event_id, one.attempt) in large])
+        elif len(sent) < len(letters):
             self._ending.wait(1)
 
     def _note(
@@ -155,10 +167,7 @@ class Sender(threading.Thread):
     ) -> Callable[[KafkaError | None, Message], None]:
         def delivered(error: KafkaError | None, message: Message) -> None:
             if error is not None:
-                log.warning(
-                    "the dead letter of %s could not be sent to %s, it is tried again: %s",
-                    letter.event_id, letter.dlq_topic, error,
-                )  # fmt: skip
+                self._refused(letter, error)
                 return
             sent.append(
                 {
@@ -171,6 +180,21 @@ class Sender(threading.Thread):
             )
 
         return delivered
+
+    def _refused(self, letter: Unsent, error: KafkaError) -> None:
+        """It stays unsent and is tried again when its lease has run out.
+
+        With the headers that a dead letter gets, a record that just fitted its topic may no
+        longer fit: then it goes without its value, which the database keeps.
+        """
+        log.warning(
+            "the dead letter of %s could not be sent to %s, it is tried again: %s",
+            letter.event_id,
+            letter.dlq_topic,
+            error,
+        )
+        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+            self._too_large.add((letter.event_id, letter.attempt))
 
     @staticmethod
     def _mark(connection: psycopg.Connection[Any], sent: list[dict[str, Any]]) -> None:

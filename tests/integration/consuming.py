@@ -21,7 +21,7 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from relay.avro.encoder import compile_encoder
 from relay.avro.fingerprint import rabin
@@ -142,9 +142,17 @@ class World:
         found = self._admin.list_consumer_group_offsets(asked)[self.group].result(10)
         return sum(p.offset for p in found.topic_partitions if p.topic == topic and p.offset > 0)
 
+    def ends(self, topic: str) -> list[int]:
+        """End offsets of a topic's partitions."""
+        places = [TopicPartition(topic, p) for p in range(self.partitions)]
+        found = self._admin.list_offsets({place: OffsetSpec.latest() for place in places})
+        return [found[place].result(10).offset for place in places]
+
     def produce(self, topic: str, key: Any, value: Any, headers: Any) -> None:
         """Produces one record as it stands."""
-        producer = Producer({"bootstrap.servers": self.bootstrap_servers})
+        producer = Producer(
+            {"bootstrap.servers": self.bootstrap_servers, "message.max.bytes": 2_000_000}
+        )
         producer.produce(topic, key=key, value=value, headers=headers)
         assert producer.flush(30) == 0
 

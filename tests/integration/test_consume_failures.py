@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from relay.consume import Fatal, Retryable
+from relay.consume.letters import Filter, find, replay
 from tests.integration.consuming import SCHEMA_ID, Counted, World, act
 from tests.stack import until
 
@@ -246,3 +247,36 @@ def test_a_handler_that_leaves_its_transaction_idle_for_too_long_has_failed(worl
     assert ended.is_set()
     assert attempts == [1, 2]
     assert world.rows("select attempt from effects") == [(2,)]
+
+
+def test_a_record_without_any_header_is_poison_with_a_name_made_of_its_place(world: World) -> None:
+    world.produce(world.topic, b"\xff\x00", b"junk", None)
+    (partition,) = [p for p in range(world.partitions) if world.ends(world.topic)[p]]
+    group = world.new_group()
+    group.handles(Counted)(act)
+
+    world.until_idle(group)
+    with world.connect() as connection:
+        (letter,) = find(connection, Filter())
+        replay(world.settings(), connection, [letter])
+    world.until_idle(group)
+
+    name = f"{world.topic}[{partition}]@0"
+    assert world.rows("select event_id, attempt from inbox.dead_letters") == [(name, 2)]
+    assert [m.key() for m in world.records(world.dlq)] == [b"\xff\x00"] * 2
+
+
+def test_a_dead_letter_that_outgrows_its_topic_goes_without_its_value(world: World) -> None:
+    value = bytes(1_048_588 - 200)
+    world.produce(world.topic, b"a", value, None)
+    group = world.new_group()
+    group.handles(Counted)(act)
+
+    world.until_idle(group)
+
+    (letter,) = world.records(world.dlq)
+    headers = dict(letter.headers())
+    assert letter.value() is None
+    assert "__dlq.value-omitted" in headers
+    assert headers["__dlq.outcome"] == b"dead"
+    assert world.rows("select value from inbox.dead_letters") == [(value,)]

@@ -1,5 +1,5 @@
 update inbox.dead_letters d
-set sending_until = clock_timestamp() + interval '20 seconds'
+set sending_until = clock_timestamp() + interval '18 seconds'
 from (
     select group_name, event_id from inbox.dead_letters
     where group_name = %(group)s and unsent
