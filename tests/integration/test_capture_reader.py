@@ -7,7 +7,6 @@ import json
 import random
 
 import psycopg
-import pytest
 
 from relay.capture.position import BEGINNING, Position, Snapshot, Step
 from relay.capture.reader import Reader, Row
@@ -105,26 +104,3 @@ def test_sixteen_writers_and_restarts_at_every_page_lose_double_and_reorder_noth
     # Then each committed row was read once and in its aggregate's order
     assert_captured(database_url, captured)
     assert pages > len(captured) / 7
-
-
-def test_a_snapshot_is_never_taken_on_a_connection_that_has_a_transaction_of_its_own(
-    database_url: str,
-) -> None:
-    """Its own uncommitted rows would count as seen."""
-    # Given a connection on which every statement begins a transaction
-    with (
-        connect(database_url, autocommit=False) as connection,
-        pytest.raises(ValueError, match="autocommit"),
-    ):
-        # Then it is refused
-        Reader(connection, shards=4, page_rows=7)
-    # And given one on which somebody began a transaction that has written
-    with connect(database_url) as connection:
-        reader = Reader(connection, shards=4, page_rows=7)
-        with connection.transaction():
-            connection.execute("select pg_current_xact_id()")
-            # Then no snapshot is taken
-            with pytest.raises(RuntimeError, match="transaction"):
-                reader.snapshot()
-        # and after it is over, it is
-        assert reader.snapshot().snapshot.xmax > 0
