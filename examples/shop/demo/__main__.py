@@ -61,7 +61,7 @@ def _play(options: Options, folder: Path, screen: Screen) -> list[str]:
         processes = Processes(folder, _settings(addresses))
         try:
             with connect(addresses.database_url, application_name="demo") as connection:
-                story = Story(options, processes, connection, addresses.bootstrap_servers, screen)
+                story = Story(options, processes, connection, stack, screen)
                 problems = story.run()
             if killed := processes.stop():
                 raise DemoFailed(f"{', '.join(killed)} did not end when asked and was killed")

@@ -19,7 +19,7 @@ from examples.shop.demo.errors import DemoFailed
 from relay.local import watchdog
 from relay.local.process import ProcessId, kill_family, spawn
 
-__all__ = ["Processes"]
+__all__ = ["Processes", "Running", "cpu_seconds"]
 
 COMMAND_S: Final = 120.0
 STOP_S: Final = 25.0
@@ -121,8 +121,11 @@ class Processes:
         )
 
     def cpu_seconds(self) -> dict[str, float]:
-        """CPU time of each process that still runs, its children included."""
-        return {running.name: _cpu(running.process.pid) for running in self._running}
+        """CPU time so far: of what runs, and of this process with all that has ended."""
+        own = os.times()
+        found = {running.name: cpu_seconds(running.process.pid) for running in self._running}
+        found["writers, commands"] = sum(own[:4])
+        return {name: seconds for name, seconds in found.items() if seconds}
 
     def stop(self) -> list[str]:
         """Ends all processes in good order; names of those that had to be killed."""
@@ -182,13 +185,14 @@ def _children(supervisor: int, word: str) -> list[psutil.Process]:
     return found
 
 
-def _cpu(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
+    """CPU time of a process, its children that live and those that have ended."""
     total = 0.0
     with contextlib.suppress(psutil.NoSuchProcess):
         parent = psutil.Process(pid)
         for process in [parent, *parent.children(recursive=True)]:
             with contextlib.suppress(psutil.NoSuchProcess):
-                total += sum(process.cpu_times()[:2])
+                total += sum(process.cpu_times()[:4])
     return total
 
 

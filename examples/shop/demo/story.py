@@ -15,9 +15,11 @@ from examples.shop.demo.audit import audit
 from examples.shop.demo.counts import Counts, count
 from examples.shop.demo.errors import DemoFailed
 from examples.shop.demo.plan import FOR_GOOD, faults, journeys
-from examples.shop.demo.processes import Processes, Running
+from examples.shop.demo.processes import Processes, Running, cpu_seconds
+from examples.shop.demo.readiness import Readiness
 from examples.shop.demo.screen import Screen
 from examples.shop.tables import create_tables
+from relay.local.stack import LocalStack
 from relay.sqlfile import load
 
 __all__ = ["Options", "Story"]
@@ -47,13 +49,14 @@ class Story:
         options: Options,
         processes: Processes,
         connection: psycopg.Connection[Any],
-        bootstrap_servers: str,
+        stack: LocalStack,
         screen: Screen,
     ) -> None:
         self._options = options
         self._processes = processes
         self._connection = connection
-        self._bootstrap_servers = bootstrap_servers
+        self._stack = stack
+        self._bootstrap_servers = stack.addresses().bootstrap_servers
         self._screen = screen
         self._wanted = {group.name: list(group.subscriptions) for group in GROUPS}
         self._journeys = journeys(options.orders, options.seed)
@@ -64,9 +67,13 @@ class Story:
         with self._screen.phase("Tables, topics and schemas"):
             self._prepare()
         with self._screen.phase(
+            "Two relay workers, three consumer groups and the reconciler start"
+        ):
+            relay, consumers = self._staff()
+        with self._screen.phase(
             "Customers order and pay; a relay worker and a consumer are killed"
         ):
-            self._trade()
+            self._trade(relay, consumers)
         with self._screen.phase("Everything arrives; what can't be handled is retried, then dead"):
             self._settle()
         with self._screen.phase("Somebody fixes the causes and replays the dead letters"):
@@ -76,7 +83,6 @@ class Story:
 
     def _prepare(self) -> None:
         self._processes.relay("migrate")
-        self._processes.relay("schemas", "register")
         create_tables(self._connection)
         for module in (timeline, fulfillment, billing):
             module.create_tables(self._connection)
@@ -89,12 +95,26 @@ class Story:
                     for f in self._faults
                 ],
             )
+        self._processes.relay("schemas", "register")
 
-    def _trade(self) -> None:
-        options = self._options
+    def _staff(self) -> tuple[Running, Running]:
+        """Relay and consumers, which have taken up their work."""
         relay = self._processes.start_relay("relay", "run", "--workers", "2")
         consumers = self._processes.start_relay("consumers", "consume")
         self._processes.start_relay("reconciler", "reconcile")
+        readiness = Readiness(self._connection, self._bootstrap_servers, list(self._wanted))
+        deadline = time.monotonic() + self._options.patience_s
+        while missing := readiness.missing():
+            self._processes.check()
+            if time.monotonic() > deadline:
+                raise DemoFailed(
+                    f"not ready after {self._options.patience_s:g} s: {', '.join(missing)}"
+                )
+            time.sleep(LOOK_S)
+        return relay, consumers
+
+    def _trade(self, relay: Running, consumers: Running) -> None:
+        options = self._options
         steps = sum(len(journey.steps) for journey in self._journeys)
         pace = options.orders_per_second / options.orders * steps / options.writers
         writers = [
@@ -145,6 +165,9 @@ class Story:
 
     def _check(self, repaired: list[str]) -> list[str]:
         cpu = self._processes.cpu_seconds()
+        for name, server in self._stack.servers.items():
+            if (process := server.process) is not None:
+                cpu[name] = cpu_seconds(process.pid)
         found = audit(self._connection, self._bootstrap_servers)
         effects = summary.check_effects(self._connection, self._wanted["timeline"])
         verified = self._processes.relay_json("verify", may_find_faults=True)

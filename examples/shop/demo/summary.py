@@ -75,16 +75,18 @@ def table(
     for title, seconds in phases:
         made.add_row("", f"{seconds:.1f} s", title)
     made.add_row("", f"{sum(s for _, s in phases):.1f} s", "together")
-    used = ", ".join(f"{name} {seconds:.1f}" for name, seconds in _merged(cpu).items())
-    made.caption = f"CPU seconds: {used}"
+    used = ", ".join(f"{name} {seconds:.0f}" for name, seconds in cpu.items())
+    made.caption = f"CPU seconds: {sum(cpu.values()):.0f} ({used})"
     made.caption_justify = "left"
     return made
 
 
 def verified(report: Mapping[str, Any]) -> Table:
     """What `relay verify` says."""
-    made = Table(*report, title="relay verify", title_justify="left")
-    made.add_row(*(f"{v:,}" if isinstance(v, int) else str(v) for v in report.values()))
+    made = Table("", "events", title="relay verify", title_justify="left")
+    for name, value in report.items():
+        if isinstance(value, int):
+            made.add_row(name.replace("_", " "), f"{value:,}")
     return made
 
 
@@ -96,20 +98,28 @@ def doubts(report: Mapping[str, Any]) -> list[str]:
 def xray(found: Mapping[str, Any]) -> Table:
     """`relay event show` of one event."""
     event, delivery = found["event"], found["delivery"]
-    made = Table("", "", title=f"relay event show {event['id']}", title_justify="left")
-    for name in ("event_type", "aggregate_type", "aggregate_id", "occurred_at"):
-        if name in event:
-            made.add_row(name.replace("_", " "), str(event[name]))
-    made.add_row("topic", f"{delivery['topic']}[{delivery['partition']}] @ {delivery['offset']}")
-    made.add_row("dead letter", str(delivery["dead_letter"]).lower())
+    made = Table.grid(padding=(0, 2))
+    made.title, made.title_justify = f"relay event show {event['id']}", "left"
+    made.add_row(
+        "event", f"{event['eventType']} of {event['aggregateType']} {event['aggregateId']}"
+    )
+    made.add_row("occurred at", event["occurredAt"])
+    made.add_row("published at", delivery["delivered_at"])
+    made.add_row("topic", _place(delivery))
+    made.add_row("dead letter", "yes" if delivery["dead_letter"] else "no, not any more")
     for group in found["groups"]:
-        words = [group["state"], f"attempts {group['attempts']}"]
-        if group.get("error"):
-            words.append(group["error"])
-        if place := group.get("dlq"):
-            words.append(f"{place['topic']}[{place['partition']}] @ {place['offset']}")
-        made.add_row(f"group {group['group']}", "; ".join(words))
+        tries = f"{group['attempts']} tries" if group["attempts"] != 1 else "1 try"
+        words = [f"{group['state']} after {tries}"]
+        if group["error"]:
+            words.append(f"last error: {group['error']}")
+        if group["dlq"]:
+            words.append(f"dead letter in {_place(group['dlq'])}")
+        made.add_row(f"group {group['group']}", "\n".join(words))
     return made
+
+
+def _place(found: Mapping[str, Any]) -> str:
+    return f"{found['topic']}, partition {found['partition']}, offset {found['offset']}"
 
 
 def unresolved(found: Mapping[str, Any]) -> list[str]:
@@ -122,12 +132,3 @@ def unresolved(found: Mapping[str, Any]) -> list[str]:
 
 def _judged(number: int) -> str:
     return f"[bold red]{number}[/bold red]" if number else "[bold green]0[/bold green]"
-
-
-def _merged(cpu: Mapping[str, float]) -> dict[str, float]:
-    """Writers together; they have ended by then and are left out where nothing is known."""
-    merged: dict[str, float] = {}
-    for name, seconds in cpu.items():
-        short = name.partition("-")[0]
-        merged[short] = merged.get(short, 0.0) + seconds
-    return {name: seconds for name, seconds in merged.items() if seconds}
