@@ -18,7 +18,7 @@ from relay.consume.inbox import Head, Verdict
 from relay.consume.record import Record
 from relay.outbox.context import event_context
 
-__all__ = ["AttemptFailed", "Attempts", "ParkedFailed"]
+__all__ = ["AttemptFailed", "Attempts", "ParkedFailed", "idle_timeout_ms"]
 
 # The server must have ended a frozen handler's session before the group's session runs out,
 # so that the successor finds the key's lock free.
@@ -37,6 +37,11 @@ class AttemptFailed(Exception):
         self.failure = failure
 
 
+def idle_timeout_ms(session_timeout_ms: int) -> int:
+    """How long a handler may leave its transaction idle, by the group's session timeout."""
+    return int(session_timeout_ms * IDLE_SHARE)
+
+
 @dataclass(frozen=True)
 class Attempts:
     """Makes attempts for one group; shared by its threads, each with its own connection."""
@@ -44,11 +49,6 @@ class Attempts:
     group: Group
     decoder: Decoder
     session_timeout_ms: int
-
-    @property
-    def idle_timeout_ms(self) -> int:
-        """How long a handler may leave its transaction idle."""
-        return int(self.session_timeout_ms * IDLE_SHARE)
 
     def live(
         self, connection: psycopg.Connection[Any], records: Sequence[tuple[Record, int]]
@@ -68,7 +68,7 @@ class Attempts:
                     connection,
                     self.group.name,
                     records,
-                    idle_timeout_ms=self.idle_timeout_ms,
+                    idle_timeout_ms=idle_timeout_ms(self.session_timeout_ms),
                     statement_timeout_ms=self.group.statement_timeout_ms,
                 )
                 entered = True
@@ -95,7 +95,10 @@ class Attempts:
         try:
             with connection.transaction():
                 head = inbox.claim(
-                    connection, self.group.name, queue, idle_timeout_ms=self.idle_timeout_ms
+                    connection,
+                    self.group.name,
+                    queue,
+                    idle_timeout_ms=idle_timeout_ms(self.session_timeout_ms),
                 )
                 if head is None:
                     return None

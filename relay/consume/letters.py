@@ -179,6 +179,12 @@ def _produce(
         return []
     sent: list[Replayed] = []
     errors: list[str] = []
+    with connection.transaction(), connection.cursor() as cursor:
+        # Beforehand: the group passes over the replay of a letter that is discarded.
+        cursor.executemany(
+            load(__package__, "reopen.sql"),
+            [{"group": one.group_name, "event_id": one.event_id} for one in letters],
+        )
     with idempotent_producer(settings, "replay") as producer:
         require_topics(producer, {_retry_topic(letter) for letter in letters})
         for letter in letters:

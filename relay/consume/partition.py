@@ -80,11 +80,11 @@ class Partition:
         with self._changed:
             return self._changed.wait_for(lambda: self._running == 0, seconds)
 
-    def take_committable(self) -> int | None:
-        """The offset to commit if it moved since the last call, otherwise None."""
+    def take_committable(self, *, again: bool) -> int | None:
+        """The offset to commit if it moved since the last call, or `again` whatever it is."""
         with self._changed:
             offset = self._offsets.committable()
-            if offset == self._committed:
+            if offset == self._committed and not again:
                 return None
             self._committed = offset
             return offset

@@ -68,7 +68,8 @@ class Reader:
     """Runs in one thread, which alone touches the consumer; its callbacks come in that thread.
 
     topics: retry topic or domain's topic -> the domain's topic. wanted: whether the group
-    handles an event type; None for a record that names none.
+    handles an event type; None for a record that names none. stopping: whether the end has come,
+    so that full lanes are not waited for.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Reader:
         lanes: Sequence[Lane],
         in_flight: InFlight,
         *,
+        stopping: Callable[[], bool],
         revoke_patience_s: float,
     ) -> None:
         self._consumer = consumer
@@ -86,6 +88,7 @@ class Reader:
         self._wanted = wanted
         self._lanes = lanes
         self._in_flight = in_flight
+        self._stopping = stopping
         self._revoke_patience_s = revoke_patience_s
         self._partitions: dict[tuple[str, int], Partition] = {}
         self._assigned_once = False
@@ -178,7 +181,7 @@ class Reader:
         assigned = self._consumer.assignment()
         self._consumer.pause(assigned)
         log.debug("paused %d partitions, the lanes are full", len(assigned))
-        while self._in_flight.full or not self._in_flight.wait_for_room(PATIENCE_S):
+        while not self._stopping() and not self._in_flight.wait_for_room(PATIENCE_S):
             message = self._consumer.poll(POLL_S)
             if message is not None:
                 self._hand_out([message])
@@ -189,7 +192,7 @@ class Reader:
         offsets = [
             TopicPartition(topic, number, offset)
             for (topic, number), partition in self._partitions.items()
-            if (offset := partition.take_committable()) is not None
+            if (offset := partition.take_committable(again=not asynchronous)) is not None
         ]
         if not offsets:
             return

@@ -28,12 +28,19 @@ class Stopped(Exception):
 
 
 class Session:
-    """Belongs to one thread. stop: set when the process is to end."""
+    """Belongs to one thread. stop: set when the process is to end.
 
-    def __init__(self, database_url: str, name: str, stop: threading.Event) -> None:
+    idle_timeout_ms: after this long inside an idle transaction the server ends the session, so
+    that a frozen process lets go of its locks.
+    """
+
+    def __init__(
+        self, database_url: str, name: str, stop: threading.Event, *, idle_timeout_ms: int
+    ) -> None:
         self._database_url = database_url
         self._name = name
         self._stop = stop
+        self._idle_timeout_ms = idle_timeout_ms
         self._connection: psycopg.Connection[Any] | None = None
 
     def run(
@@ -70,4 +77,8 @@ class Session:
     def _open(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:
             self._connection = connect(self._database_url, application_name=f"relay {self._name}")
+            self._connection.execute(
+                "select set_config('idle_in_transaction_session_timeout', %s, false)",
+                (str(self._idle_timeout_ms),),
+            )
         return self._connection

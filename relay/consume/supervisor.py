@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 __all__ = ["PARENT", "supervise", "watch_parent"]
@@ -36,14 +36,16 @@ class _Child:
     started: float = 0.0
     pause: float = 0.1
     due: float = 0.0
-    ended: bool = field(default=False)
+    settled: bool = False
+    ended: bool = False
 
 
 def supervise(groups: Sequence[str], *, until_idle: bool, stop: threading.Event) -> int:
     """Runs `relay consume GROUP` for each of `groups` until `stop` is set; the exit code.
 
     A process that dies is started again after a pause that grows to 5 s. One that ends with 2,
-    bad use, ends all. until_idle: each process ends when its group is idle, then this does.
+    bad use, soon after its first start ends all; later the broker may be away for a while.
+    until_idle: each process ends when its group is idle, then this does.
     """
     children = [_Child(group) for group in groups]
     worst = 0
@@ -87,7 +89,8 @@ def _look_after(child: _Child, until_idle: bool) -> int:
     code = child.process.poll()
     if code is None:
         return 0
-    if code == BAD_USE:
+    child.settled = child.settled or now - child.started > STABLE_S
+    if code == BAD_USE and not child.settled:
         child.ended = True
         return BAD_USE
     if code == 0 and until_idle:

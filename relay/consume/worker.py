@@ -11,7 +11,7 @@ import psycopg
 
 from relay.catalog import Catalog
 from relay.consume import inbox
-from relay.consume.attempt import Attempts
+from relay.consume.attempt import Attempts, idle_timeout_ms
 from relay.consume.backoff import Backoff
 from relay.consume.decode import Decoder, Schemas
 from relay.consume.group import Group
@@ -21,6 +21,7 @@ from relay.consume.parked import ParkedRunner
 from relay.consume.reader import InFlight, Reader
 from relay.consume.sender import Sender
 from relay.consume.session import Session
+from relay.db import connect
 from relay.errors import ConfigurationInvalid
 from relay.settings import Settings
 
@@ -51,17 +52,26 @@ def consume(
     catalog = Catalog.load(settings.schemas_dir)
     if not group.subscriptions:
         raise ConfigurationInvalid(f"consumer group {group.name} has no handler. Register one")
-    _GroupProcess(settings, group, catalog, schemas).run(until_idle, stop or threading.Event())
+    with connect(settings.database_url) as connection:
+        _check_tables(connection)
+    stop = stop or threading.Event()
+    _GroupProcess(settings, group, catalog, schemas, stop).run(until_idle)
 
 
 class _GroupProcess:
     """The threads of one process and what they tell each other."""
 
     def __init__(
-        self, settings: Settings, group: Group, catalog: Catalog, schemas: Schemas
+        self,
+        settings: Settings,
+        group: Group,
+        catalog: Catalog,
+        schemas: Schemas,
+        stop: threading.Event,
     ) -> None:
         self._settings = settings
         self._group = group
+        self._stop = stop
         self._ending = threading.Event()
         self._crash: BaseException | None = None
         self._in_flight = InFlight()
@@ -112,19 +122,20 @@ class _GroupProcess:
             lambda event_type: event_type is None or event_type in group.subscriptions,
             self._lanes,
             self._in_flight,
+            stopping=self._stopping,
             revoke_patience_s=settings.session_timeout_ms / 2000,
         )
 
-    def run(self, until_idle: bool, stop: threading.Event) -> None:
+    def run(self, until_idle: bool) -> None:
+        """The loop of the main thread; raises what a thread could not go on after."""
         threads = [*self._lanes, self._runner, self._sender]
         ends = Ends(self._settings)
         try:
-            self._session.run(_check_tables)
             self._reader.subscribe(self._dlq_topics)
             for thread in threads:
                 thread.start()
             log.info("group %s runs with %d lanes", self._group.name, len(self._lanes))
-            while not stop.is_set() and self._crash is None:
+            while not self._stopping():
                 self._reader.step()
                 if until_idle and self._reader.at_end(ends) and self._nothing_waits():
                     break
@@ -132,6 +143,9 @@ class _GroupProcess:
             self._end(threads)
         if self._crash is not None:
             raise self._crash
+
+    def _stopping(self) -> bool:
+        return self._stop.is_set() or self._ending.is_set()
 
     def _nothing_waits(self) -> bool:
         parked, unsent = self._session.run(
@@ -156,7 +170,12 @@ class _GroupProcess:
         self._ending.set()
 
     def _new_session(self, settings: Settings, role: str) -> Session:
-        return Session(settings.database_url, f"{self._group.name} {role}", self._ending)
+        return Session(
+            settings.database_url,
+            f"{self._group.name} {role}",
+            self._ending,
+            idle_timeout_ms=idle_timeout_ms(settings.session_timeout_ms),
+        )
 
 
 def _check_tables(connection: psycopg.Connection[Any]) -> None:

@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from relay.catalog import Catalog
 from relay.consume import headers as names
+from relay.consume.attempt import idle_timeout_ms
 from relay.consume.kafka import Ends, consumer, existing_topics, headers_of, reason
 from relay.consume.session import Session, Stopped
 from relay.errors import BrokerUnavailable
@@ -102,7 +103,12 @@ def reconcile(
     stop = stop or threading.Event()
     catalog = Catalog.load(settings.schemas_dir)
     reader = consumer(settings, f"relay.{settings.name}.reconciler")
-    session = Session(settings.database_url, "reconciler", stop)
+    session = Session(
+        settings.database_url,
+        "reconciler",
+        stop,
+        idle_timeout_ms=idle_timeout_ms(settings.session_timeout_ms),
+    )
     try:
         return _Reconciler(reader, session, catalog, Ends(settings)).run(until_idle, stop)
     except Stopped:

@@ -262,6 +262,21 @@ def test_a_discarded_letter_is_left_out_of_the_list_and_stays_flagged(world: Wor
     assert [row[2:4] for row in outcomes(world)] == [("dead", 1)]
 
 
+def test_a_discarded_letter_can_still_be_replayed_by_its_id(world: World) -> None:
+    fault = Fault(1)
+    world.send([("a", 1)])
+    world.until_idle(fault.group(world))
+    fault.numbers.clear()
+    with world.connect() as connection:
+        discard(connection, find(connection, Filter()))
+
+    replay_all(world, states=["discarded"])
+    world.until_idle(fault.group(world))
+
+    assert world.numbers("a") == [1]
+    assert [row[2:4] for row in outcomes(world)] == [("resolved", 2)]
+
+
 def _letters(world: World) -> list[Any]:
     with world.connect() as connection:
         return find(connection, Filter())
