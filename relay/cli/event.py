@@ -64,13 +64,12 @@ def show(
 
 def _committed(settings: Settings, groups: list[str], place: Partition) -> Mapping[str, int]:
     """Committed offsets; none, and a line that says so, while Kafka is away."""
-    from confluent_kafka.admin import AdminClient
 
     from relay.errors import BrokerUnavailable
-    from relay.publish.topics import admin_options, describe
+    from relay.publish.topics import describe, open_admin
     from relay.reconcile.committed import committed_offsets
 
-    admin = AdminClient(admin_options(settings))
+    admin = open_admin(settings)
     try:
         describe(admin, 5.0)
         found = committed_offsets(admin, {group: [place] for group in groups})

@@ -9,7 +9,6 @@ from typing import Any, Literal
 import psycopg
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from confluent_kafka.admin import AdminClient
 
 from relay.capture.identity import read_identity
 from relay.catalog import Catalog
@@ -94,7 +93,7 @@ def _database(settings: Settings) -> tuple[Connection, Check]:
 
 
 def _kafka(settings: Settings) -> tuple[topics.Cluster, Check]:
-    cluster = topics.describe(AdminClient(topics.admin_options(settings)))
+    cluster = topics.describe(topics.open_admin(settings))
     return cluster, Check(
         "kafka", "ok", f"cluster {cluster.identifier}, {cluster.brokers} brokers are up"
     )
@@ -132,7 +131,7 @@ def _outbox(connection: Connection) -> Iterator[Check]:
 
 
 def _pins(connection: Connection, settings: Settings) -> Iterator[Check]:
-    admin = AdminClient(topics.admin_options(settings))
+    admin = topics.open_admin(settings)
     try:
         found = pinned.check(connection, admin, settings)
     except RelayError as error:
@@ -151,7 +150,7 @@ def _topics(settings: Settings, cluster: topics.Cluster, catalog: Catalog) -> It
     wanted = catalog.all_topics()
     if missing := sorted(wanted.keys() - cluster.topics.keys()):
         yield Check("topics", "fail", f"{', '.join(missing)} do not exist: run `relay migrate`")
-    admin = AdminClient(topics.admin_options(settings))
+    admin = topics.open_admin(settings)
     try:
         states = topics.states(admin, wanted, cluster)
     except RelayError as error:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-from confluent_kafka.admin import AdminClient
 
 from relay.capture.identity import Identity, read_identity
 from relay.capture.position import BEGINNING, Position
@@ -81,7 +80,7 @@ def inspect(settings: Settings, connection: Connection) -> Findings:
             f"this outbox is served by relay {name} with {shards} shards, the settings say "
             f"{settings.name} with {settings.shards}: set EVENT_BUS_NAME and EVENT_BUS_SHARDS back"
         )
-    cluster = topics.describe(AdminClient(topics.admin_options(settings)))
+    cluster = topics.describe(topics.open_admin(settings))
     found = Findings(read_identity(connection), cluster.identifier)
     _compare_identity(found, system, database, cluster_id)
     _count_foreign(found, connection)
@@ -115,7 +114,7 @@ def recover(settings: Settings, connection: Connection, found: Findings) -> None
         connection.execute(load(__package__, "clear_positions.sql"), {"shards": shards})
         if found.foreign_rows:
             connection.execute(load(__package__, "adopt_rows.sql"), {"every": found.new_system})
-    admin = AdminClient(topics.admin_options(settings))
+    admin = topics.open_admin(settings)
     catalog = Catalog.load(settings.schemas_dir)
     pins = dict(connection.execute("select topic, partitions from outbox.topics").fetchall())
     topics.create(admin, pins, replication=settings.replication_factor)

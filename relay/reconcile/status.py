@@ -6,10 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import psycopg
-from confluent_kafka.admin import AdminClient
 
 from relay.catalog import Catalog
-from relay.publish.topics import admin_options
+from relay.publish.topics import open_admin
 from relay.reconcile.lag import group_lags
 from relay.settings import Settings
 from relay.sqlfile import load
@@ -74,7 +73,7 @@ def read_status(settings: Settings, connection: Connection) -> Status:
     Raises CatalogInvalid, BrokerUnavailable, psycopg.Error.
     """
     catalog = Catalog.load(settings.schemas_dir)
-    admin = AdminClient(admin_options(settings))
+    admin = open_admin(settings)
     row = connection.execute("select shards from outbox.relay").fetchone()
     shards = connection.execute(
         load(__package__, "count_lag.sql"), {"shards": row[0] if row else settings.shards}

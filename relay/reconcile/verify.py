@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import psycopg
-from confluent_kafka.admin import AdminClient
 
 from relay.catalog import Catalog
 from relay.db import connect
 from relay.publish.positions import reader
-from relay.publish.topics import admin_options
+from relay.publish.topics import open_admin
 from relay.reconcile.bounds import Bounds, Partition, read_bounds
 from relay.reconcile.report import EXAMPLES, Example, Report
 from relay.reconcile.scan import scan
@@ -37,7 +36,7 @@ def verify(settings: Settings, progress: Progress | None = None) -> Report:
     """
     tell = progress or (lambda *_: None)
     catalog = Catalog.load(settings.schemas_dir)
-    admin = AdminClient(admin_options(settings))
+    admin = open_admin(settings)
     with connect(settings.database_url, application_name="relay verify") as connection:
         connection.execute(load(__package__, "create_verify_tables.sql"))
         names = {*catalog.topics, *_pinned_topics(connection)}

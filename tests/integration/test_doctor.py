@@ -1,0 +1,103 @@
+"""`relay doctor` tells where settings come from, and what is wrong before it costs an event."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import psycopg
+
+from relay.local.ports import HOST
+from tests.relaying import SCHEMA_FIELDS, Relay
+
+
+def examine(relay: Relay, **settings: str) -> tuple[int, dict[str, Any]]:
+    """Exit status and document."""
+    done = relay.command("doctor", "--json", **settings)
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def of(document: dict[str, Any], check: str) -> list[tuple[str, str]]:
+    """Levels and messages of one check."""
+    return [(c["level"], c["message"]) for c in document["checks"] if c["check"] == check]
+
+
+def test_a_sound_relay_has_no_failing_check(relay: Relay) -> None:
+    status, document = examine(relay)
+    assert [c for c in document["checks"] if c["level"] == "fail"] == []
+    assert status == 0
+    assert {"catalog", "database", "kafka", "migrations", "pins", "topics", "registry"} <= {
+        c["check"] for c in document["checks"] if c["level"] == "ok"
+    }
+
+
+def test_every_setting_is_shown_with_its_source_and_without_secrets(relay: Relay) -> None:
+    # Given settings from the environment, a .env file, a TOML file and by default
+    (relay.folder / ".env").write_text("EVENT_BUS_MAX_ATTEMPTS=7\n")
+    (relay.folder / "relay.toml").write_text("page_rows = 1000\nmax_attempts = 9\n")
+
+    # When they are shown
+    _, document = examine(
+        relay, EVENT_BUS_KAFKA_OPTIONS='{"sasl.password": "geheim", "client.dns.lookup": "use_all_dns_ips"}'
+    )
+    settings = {s["name"]: (s["value"], s["source"]) for s in document["settings"]}
+
+    # Then each says where it came from, and no secret stands in it
+    assert settings["EVENT_BUS_MAX_ATTEMPTS"] == ("7", ".env")
+    assert settings["EVENT_BUS_PAGE_ROWS"] == ("1000", "relay.toml")
+    assert settings["EVENT_BUS_ON_DEAD"] == ("hold", "default")
+    assert settings["EVENT_BUS_NAME"] == (relay.name, "environment")
+    password = psycopg.conninfo.conninfo_to_dict(relay.database_url)["password"]
+    assert password not in json.dumps(document)
+    assert "geheim" not in json.dumps(document)
+    assert "***" in settings["EVENT_BUS_DATABASE_URL"][0]
+
+
+def test_bad_settings_end_with_2_in_one_line(relay: Relay) -> None:
+    done = relay.command("doctor", EVENT_BUS_SHARDS="many")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "EVENT_BUS_SHARDS" in line
+
+
+def test_rows_of_another_system_a_cached_sequence_and_an_unregistered_schema_fail(
+    relay: Relay,
+) -> None:
+    # Given a restored row, a sequence with a cache, and a new schema
+    relay.sql(
+        "insert into outbox.domain_events (xid, event_type, aggregate_type, aggregate_id, payload) "
+        "values ('4000000000', 'counted', 'counter', 'a', '{}')"
+    )
+    relay.sql("alter table outbox.domain_events alter column seq set cache 20")
+    relay.add_event_type("measured", SCHEMA_FIELDS)
+
+    # When it is examined, then each is a failure that says what to do
+    status, document = examine(relay)
+    assert status == 1
+    assert "relay recover" in of(document, "foreign-rows")[0][1]
+    assert "cache 20" in of(document, "sequence")[0][1]
+    ((level, message),) = of(document, "registry")
+    assert (level, "relay schemas register" in message) == ("fail", True)
+
+
+def test_servers_that_can_t_be_reached_are_failures_and_the_rest_is_checked_all_the_same(
+    relay: Relay,
+) -> None:
+    status, document = examine(
+        relay,
+        EVENT_BUS_DATABASE_URL=f"postgresql://nobody@{HOST}:9/nothing",
+        EVENT_BUS_SCHEMA_REGISTRY_URL=f"http://{HOST}:9",
+    )
+    assert status == 1
+    assert of(document, "database")[0][0] == "fail"
+    assert of(document, "registry")[0][0] == "fail"
+    assert of(document, "kafka")[0][0] == "ok"
+    assert of(document, "topics")[0][0] == "ok"
+
+
+def test_another_number_of_shards_fails_the_pins(relay: Relay) -> None:
+    status, document = examine(relay, EVENT_BUS_SHARDS="3")
+    ((level, message),) = of(document, "pins")
+    assert (status, level) == (1, "fail")
+    assert "EVENT_BUS_SHARDS" in message

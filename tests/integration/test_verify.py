@@ -1,0 +1,265 @@
+"""`relay verify` tells what is true of table and topics, and nothing that isn't."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from tests.relaying import Record, Relay
+from tests.stack import until
+
+NOTHING_WRONG = {"lost": 0, "duplicated": 0, "out_of_order": 0, "wrong_flags": 0, "without_row": 0}
+
+
+def verify(relay: Relay, **settings: str) -> tuple[int, dict[str, int], str]:
+    """Exit status, counts, and what was said."""
+    done = relay.command("verify", "--json", **settings)
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout), done.stderr
+
+
+def produce(relay: Relay, record: Record, **headers: str) -> None:
+    """Writes a record of the event topic once more, with some headers changed."""
+    producer = Producer(
+        {"bootstrap.servers": relay.environment["EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS"]}
+    )
+    producer.produce(
+        record.topic,
+        record.value,
+        record.key,
+        record.partition,
+        headers=list({**record.headers, **headers}.items()),
+    )
+    assert producer.flush(20) == 0
+
+
+def admin(relay: Relay) -> AdminClient:
+    return AdminClient(
+        {"bootstrap.servers": relay.environment["EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS"]}
+    )
+
+
+def delete_records_before(relay: Relay, record: Record, offset: int) -> None:
+    """Does what retention does: takes all below `offset` from the record's partition."""
+    client = admin(relay)
+    (future,) = client.delete_records(
+        [TopicPartition(record.topic, record.partition, offset)]
+    ).values()
+    future.result(20)
+
+
+def test_everything_that_is_published_is_found_in_its_topic(relay: Relay) -> None:
+    # Given events of some aggregates, all published
+    for number in range(30):
+        relay.publish(f"a{number % 7}", number)
+    relay.must("run", "--until-idle")
+
+    # When table and topics are compared
+    status, counts, said = verify(relay)
+
+    # Then all are there and nothing is wrong
+    assert (status, said) == (0, "")
+    assert counts == {
+        "events": 30, "in_topics": 30, "pending": 0, "held": 0, "expired": 0, **NOTHING_WRONG
+    }  # fmt: skip
+
+
+def test_what_is_not_published_yet_is_pending_and_what_can_t_be_is_held(relay: Relay) -> None:
+    # Given one published event, one of a type that nobody knows, and one after it
+    relay.publish("a", 1)
+    relay.publish("b", 1, event_type="unheard_of")
+    relay.publish("b", 2)
+    with relay.running(EVENT_BUS_MAX_ATTEMPTS="1"):
+        until(lambda: relay.sql("select count(*) from outbox.holds")[0][0] == 2)
+        relay.wait_until_delivered(1)
+    # and one written while no relay runs
+    relay.publish("a", 2)
+
+    # When table and topics are compared
+    status, counts, _ = verify(relay)
+
+    # Then each is counted as what it is, and none as an error
+    assert status == 0
+    assert counts == {
+        "events": 4, "in_topics": 1, "pending": 1, "held": 2, "expired": 0, **NOTHING_WRONG
+    }  # fmt: skip
+
+
+def test_a_record_that_lies_in_the_topic_twice_is_duplicated(relay: Relay) -> None:
+    # Given a published event that something else wrote once more
+    event_id = relay.publish("a", 1)
+    relay.must("run", "--until-idle")
+    produce(relay, relay.published()[0])
+
+    # When table and topics are compared, then it is named
+    status, counts, said = verify(relay)
+    assert (status, counts["duplicated"], counts["in_topics"]) == (1, 1, 1)
+    assert event_id in said
+    # but under at-least-once that is no fault
+    status, counts, _ = verify(relay, EVENT_BUS_DELIVERY="at-least-once")
+    assert (status, counts["duplicated"]) == (0, 1)
+
+
+def test_a_delivered_event_that_is_not_in_its_topic_is_lost(relay: Relay) -> None:
+    # Given three published events, and flags that claim the same of a fourth
+    for number in range(3):
+        relay.publish("a", number)
+    relay.must("run", "--until-idle")
+    event_id = relay.publish("a", 3)
+    relay.sql(
+        "insert into outbox.deliveries (seq, topic, partition, kafka_offset) "
+        "select e.seq, d.topic, d.partition, d.kafka_offset "
+        "from outbox.domain_events e, outbox.deliveries d where e.id = %s limit 1",
+        (event_id,),
+    )
+
+    # When table and topics are compared, then it is lost, and named
+    status, counts, said = verify(relay)
+    assert (status, counts["lost"], counts["in_topics"]) == (1, 1, 3)
+    assert event_id in said
+
+
+def test_an_event_that_the_position_has_passed_without_a_trace_is_lost(relay: Relay) -> None:
+    # Given a published event whose flag is taken away, and whose record is another's
+    event_id = relay.publish("a", 1)
+    relay.must("run", "--until-idle")
+    relay.sql("delete from outbox.deliveries")
+    # Then its record is there, and the missing flag is what is wrong
+    status, counts, said = verify(relay)
+    assert (status, counts["in_topics"], counts["wrong_flags"]) == (1, 1, 1)
+    assert "has no flag" in said
+
+    # When the record is gone as well
+    (record,) = relay.published()
+    delete_records_before(relay, record, record.offset + 1)
+
+    # Then nothing proves that it was ever published
+    status, counts, said = verify(relay)
+    assert (status, counts["lost"], counts["wrong_flags"]) == (1, 1, 0)
+    assert event_id in said
+
+
+def test_what_retention_has_deleted_is_expired_and_not_lost(relay: Relay) -> None:
+    # Given published events of one aggregate, the first two of which retention has deleted
+    for number in range(3):
+        relay.publish("a", number)
+    relay.must("run", "--until-idle")
+    record = relay.published()[1]
+    delete_records_before(relay, record, record.offset + 1)
+
+    # When table and topics are compared, then two can't be proved and one is there
+    status, counts, _ = verify(relay)
+    assert (status, counts["expired"], counts["in_topics"], counts["lost"]) == (0, 2, 1, 0)
+
+
+def test_a_topic_that_was_made_anew_has_lost_what_was_in_it(relay: Relay) -> None:
+    # Given published events, and a topic that someone deleted and made again
+    for number in range(3):
+        relay.publish("a", number)
+    relay.must("run", "--until-idle")
+    client = admin(relay)
+    client.delete_topics([relay.topic])[relay.topic].result(20)
+    until(lambda: relay.topic not in client.list_topics(timeout=10).topics)
+    status, counts, said = verify(relay)
+    assert (status, counts["lost"]) == (1, 3)
+    assert "does not exist" in said
+    relay.must("migrate")
+
+    # When table and topics are compared, then flags beyond the topic's end are no promise
+    status, counts, _ = verify(relay)
+    assert (status, counts["lost"], counts["pending"]) == (1, 3, 0)
+
+
+def test_a_flag_that_points_elsewhere_is_wrong(relay: Relay) -> None:
+    # Given two published events of one aggregate whose offsets were swapped by hand
+    for number in range(2):
+        relay.publish("a", number)
+    relay.must("run", "--until-idle")
+    relay.sql(
+        "update outbox.deliveries d set kafka_offset = "
+        "(select sum(kafka_offset) from outbox.deliveries) - d.kafka_offset"
+    )
+
+    # When table and topics are compared, then both flags are wrong and nothing is lost
+    status, counts, _ = verify(relay)
+    assert (status, counts["wrong_flags"], counts["lost"], counts["in_topics"]) == (1, 2, 0, 2)
+
+
+def test_a_later_event_before_an_earlier_one_is_out_of_order(relay: Relay) -> None:
+    # Given two events of one aggregate that something published in the wrong order
+    first, second = relay.publish("a", 1), relay.publish("a", 2)
+    relay.publish("b", 1)
+    relay.must("run", "--until-idle")
+    record = next(r for r in relay.published() if r.event_id == second)
+    produce(relay, record, ce_id=first, ce_sequence=str(record.sequence - 1))
+    delete_records_before(relay, record, record.offset)
+
+    # When table and topics are compared, then the one that came late is named
+    status, counts, said = verify(relay)
+    assert (status, counts["out_of_order"]) == (1, 1)
+    assert first in said
+
+
+def test_raw_inserts_of_concurrent_transactions_are_promised_no_order(relay: Relay) -> None:
+    # Given two raw inserts of one aggregate, the one with the lower number committed later
+    insert = (
+        "insert into outbox.domain_events (event_type, aggregate_type, aggregate_id, payload) "
+        """values ('counted', 'counter', 'a', '{"number": 1}')"""
+    )
+    with relay.running():
+        with psycopg.connect(relay.database_url) as slow:
+            slow.execute(insert)
+            relay.sql(insert)
+            relay.wait_until_delivered(1)
+        relay.wait_until_delivered(2)
+    first, second = relay.published()
+    assert first.sequence > second.sequence
+
+    # When table and topics are compared, then that is no error
+    status, counts, _ = verify(relay)
+    assert (status, counts["out_of_order"], counts["in_topics"]) == (0, 0, 2)
+
+
+def test_a_published_event_without_a_row_is_named_but_no_error_of_the_relay(relay: Relay) -> None:
+    # Given a record whose row a failover has taken
+    event_id = relay.publish("a", 1)
+    relay.must("run", "--until-idle")
+    relay.sql("delete from outbox.domain_events")
+
+    # When table and topics are compared, then it is named
+    status, counts, said = verify(relay)
+    assert (status, counts["without_row"], counts["events"]) == (0, 1, 0)
+    assert event_id in said
+
+
+def test_events_that_are_written_and_published_meanwhile_never_look_wrong(
+    make_relay: Callable[..., Relay],
+) -> None:
+    # Given a relay under steady writing
+    relay = make_relay(delivery_interval_ms="2")
+    write = (
+        "select outbox.publish('counted', 'counter', 'a' || n %% 50, "
+        "jsonb_build_object('number', n)) from generate_series(1, %s) n"
+    )
+    relay.sql(write, (5_000,))
+    with relay.running("--workers", "2"):
+        relay.wait_until_delivered(1)
+        counts: dict[str, Any] = {}
+        # When table and topics are compared again and again
+        for _ in range(4):
+            with psycopg.connect(relay.database_url, autocommit=True) as writer:
+                for _ in range(40):
+                    writer.execute(write, (25,))
+                process = relay.start("verify")
+                while process.poll() is None:
+                    writer.execute(write, (25,))
+                # Then nothing of that is ever an error
+                assert process.returncode == 0, relay.log()[-3000:]
+        relay.wait_until_delivered(relay.sql("select count(*) from outbox.domain_events")[0][0])
+    _, counts, _ = verify(relay)
+    assert counts["events"] == counts["in_topics"] > 5_000
