@@ -10,7 +10,7 @@ import psycopg
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from tests.relaying import Record, Relay
+from tests.relaying import SCHEMA_FIELDS, Record, Relay
 from tests.stack import until
 
 NOTHING_WRONG = {"lost": 0, "duplicated": 0, "out_of_order": 0, "wrong_flags": 0, "without_row": 0}
@@ -263,3 +263,26 @@ def test_events_that_are_written_and_published_meanwhile_never_look_wrong(
         relay.wait_until_delivered(relay.sql("select count(*) from outbox.domain_events")[0][0])
     _, counts, _ = verify(relay)
     assert counts["events"] == counts["in_topics"] > 5_000
+
+
+def test_an_event_that_later_ones_passed_while_it_was_dead_is_not_out_of_order(
+    make_relay: Callable[..., Relay],
+) -> None:
+    # Given an event that can't be published, and a later one that passed it by setting
+    relay = make_relay(on_dead="skip", max_attempts="1")
+    first = relay.publish("a", 1, event_type="measured")
+    second = relay.publish("a", 2)
+    relay.must("run", "--until-idle")
+    assert [record.event_id for record in relay.published()] == [second]
+
+    # When its schema is there and a person has it tried again
+    relay.add_event_type("measured", SCHEMA_FIELDS)
+    relay.must("schemas", "register")
+    relay.must("dlq", "replay", first)
+    relay.must("run", "--until-idle")
+    assert [record.event_id for record in relay.published()] == [second, first]
+    assert relay.status()[0]["delivery_attempts"] == 2
+
+    # Then verify finds all in order that was promised
+    status, counts, _ = verify(relay)
+    assert (status, counts["in_topics"], counts["out_of_order"]) == (0, 2, 0)
