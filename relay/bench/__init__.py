@@ -1,0 +1,1 @@
+"""Measures the relay and the machine that it runs on; `relay bench` is its command line."""
