@@ -64,21 +64,16 @@ def show(
 
 def _committed(settings: Settings, groups: list[str], place: Partition) -> Mapping[str, int]:
     """Committed offsets; none, and a line that says so, while Kafka is away."""
-
     from relay.errors import BrokerUnavailable
-    from relay.publish.topics import describe, open_admin
-    from relay.reconcile.committed import committed_offsets
+    from relay.reconcile.committed import committed_at
 
-    admin = open_admin(settings)
     try:
-        describe(admin, 5.0)
-        found = committed_offsets(admin, {group: [place] for group in groups})
+        return committed_at(settings, groups, place)
     except BrokerUnavailable as error:
         typer.echo(
             f"relay: {error} Groups without a row in the inbox are shown as waiting", err=True
         )
         return {}
-    return {group: places[place] for group, places in found.items() if place in places}
 
 
 def _print(found: XRay) -> None:

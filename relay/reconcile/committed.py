@@ -8,11 +8,25 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaExcep
 from confluent_kafka.admin import AdminClient
 
 from relay.errors import BrokerUnavailable
+from relay.publish import topics
 from relay.reconcile.bounds import Partition
+from relay.settings import Settings
 
-__all__ = ["committed_offsets"]
+__all__ = ["committed_at", "committed_offsets"]
 
 _TIMEOUT = 10
+_METADATA_TIMEOUT = 5.0
+
+
+def committed_at(settings: Settings, groups: Iterable[str], place: Partition) -> dict[str, int]:
+    """Group -> the next offset it would read in one partition; groups without any left out.
+
+    Raises BrokerUnavailable, soon where no broker answers.
+    """
+    admin = topics.open_admin(settings)
+    topics.describe(admin, _METADATA_TIMEOUT)
+    found = committed_offsets(admin, {group: [place] for group in groups})
+    return {group: places[place] for group, places in found.items() if place in places}
 
 
 def committed_offsets(
