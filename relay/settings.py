@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +14,7 @@ from pydantic_settings import (
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -146,5 +148,10 @@ def load_settings(**overrides: Any) -> Settings:
             for found in error.errors()
         )
         raise ConfigurationInvalid(f"bad settings: {problems}") from error
-    except ValueError as error:
-        raise ConfigurationInvalid(f"bad settings: {error}") from error
+    except SettingsError as error:
+        # pydantic-settings names the field, people know the variable.
+        field = re.search(r'field "(\w+)"', str(error))
+        name = f"EVENT_BUS_{field[1].upper()}" if field else "settings"
+        raise ConfigurationInvalid(
+            f"bad settings: {name} can't be read as JSON: {error.__cause__ or error}"
+        ) from error

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 import psycopg
 import yaml
 from confluent_kafka import Consumer, KafkaError, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from relay.catalog import Catalog
 from relay.db import connect
@@ -190,12 +191,12 @@ def create_relay(
     database_url: str,
     bootstrap_servers: str,
     registry_url: str,
-    partitions: int = 4,
+    partitions: int | str = 4,
     **settings: str,
 ) -> Relay:
     """A migrated relay whose catalog has one domain with the event type `counted`, registered."""
     domain = f"d_{name}".replace("-", "_")
-    create_domain(folder / "schemas", domain, partitions)
+    create_domain(folder / "schemas", domain, int(partitions))
     add_event_type(folder / "schemas", domain, "counted", SCHEMA_FIELDS)
     relay = Relay(
         name,
@@ -252,7 +253,11 @@ def add_event_type(
 def read_topic(
     bootstrap_servers: str, topic: str, isolation: str = "read_committed"
 ) -> list[Record]:
-    """All records of a topic up to its ends now, in the order of each partition."""
+    """All records of a topic up to its ends now, in the order of each partition.
+
+    What is committed can be hidden for a moment behind a transaction that is just ending, so the
+    reading goes on until it has come to the high watermark.
+    """
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap_servers,
@@ -265,15 +270,25 @@ def read_topic(
     )
     try:
         partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        admin = AdminClient({"bootstrap.servers": bootstrap_servers})
+        latest = OffsetSpec.latest()
+        asked = {TopicPartition(topic, number): latest for number in partitions}
+        ends = {
+            place.partition: future.result().offset
+            for place, future in admin.list_offsets(asked).items()
+        }
         consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
         open_ = set(partitions)
         records = []
+        deadline = time.monotonic() + 30
         while open_:
+            assert time.monotonic() < deadline, f"no end of {topic} {open_}; a hanging transaction?"
             messages: list[Any] = consumer.consume(10_000, 0.2)
             for message in messages:
                 if message.error() is not None:
                     assert message.error().code() == KafkaError._PARTITION_EOF, message.error()
-                    open_.discard(message.partition())
+                    if message.offset() >= ends[message.partition()]:
+                        open_.discard(message.partition())
                     continue
                 headers = {name: value.decode() for name, value in message.headers() or []}
                 records.append(

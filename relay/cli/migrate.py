@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from confluent_kafka.admin import AdminClient
-
 from relay.catalog import Catalog
 from relay.db import connect
 from relay.outbox.migrate import migrate
@@ -24,7 +22,7 @@ def command() -> None:
     settings = load_settings()
     catalog = Catalog.load(settings.schemas_dir)
     migrate(settings.database_url)
-    admin = AdminClient(topics.admin_options(settings))
+    admin = topics.open_admin(settings)
     with connect(settings.database_url, application_name="relay migrate") as connection:
         created = pinned.pin(connection, admin, settings, catalog.topics)
     created += topics.create(admin, catalog.all_topics(), replication=settings.replication_factor)

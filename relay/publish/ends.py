@@ -42,6 +42,13 @@ class TopicEnds:
                     self._asked_at[topic] = now
             return {topic: dict(self._ends[topic]) for topic in topics}
 
+    def now(self, topics: Iterable[str] | None) -> Ends:
+        """High watermarks of those topics, or of all, that exist; raises BrokerUnavailable."""
+        names = self._topic_states().keys()
+        return {
+            name: self._ask(name) for name in (names if topics is None else names & set(topics))
+        }
+
     def moved(self, published: Mapping[tuple[str, int], Acknowledged]) -> None:
         """Records were written: the partitions reach at least behind them."""
         with self._lock:

@@ -20,7 +20,6 @@ from relay.publish.ends import TopicEnds
 from relay.publish.holds import Backoff, Hold
 from relay.publish.message import Messages
 from relay.publish.positions import last_record, reader
-from relay.publish.record import Ends
 from relay.publish.routes import Routes
 from relay.publish.store import Store
 from relay.publish.takeover import TakenOver, take_over
@@ -107,7 +106,7 @@ class Services:
                 self._identity,
                 record,
                 consumer,
-                self._existing,
+                self.ends.now,
                 exactly_once,
             )
 
@@ -169,12 +168,3 @@ class Services:
         cluster = topics.describe(self._admin)
         found = topics.states(self._admin, pins, cluster)
         return {name: state for name, state in found.items() if state.partitions == pins[name]}
-
-    def _existing(self, ends: Ends) -> Ends:
-        """The part of `ends` whose topics exist; without any, all partitions of all topics."""
-        states = self._topic_states()
-        if not ends:
-            return {
-                topic: dict.fromkeys(range(state.partitions), 0) for topic, state in states.items()
-            }
-        return {topic: places for topic, places in ends.items() if topic in states}

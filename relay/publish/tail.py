@@ -13,7 +13,9 @@ from relay.publish.record import Ends
 
 __all__ = ["Place", "find"]
 
-_SILENCE = 15.0
+# Longer than a dead producer's transaction can stay open: its timeout (10 s) and the broker's next
+# look at expired ones (10 s).
+_SILENCE = 30.0
 
 
 class Place(NamedTuple):
@@ -26,23 +28,31 @@ class Place(NamedTuple):
 
 
 def find(
-    consumer: Consumer, starts: Ends, wanted: Container[str] | None, most: int | None = None
+    consumer: Consumer,
+    starts: Ends,
+    stops: Ends,
+    wanted: Container[str] | None,
+    most: int | None = None,
 ) -> dict[str, Place]:
-    """Event ids and their places, from `starts` up to each partition's last stable offset.
+    """Event ids and their places between `starts` and `stops`.
 
-    consumer: from relay.publish.positions.reader. wanted: ids to look for; None for all.
-    most: stop once so many are found. An id that is not found is not in the topics' tails: aborted
-    transactions are not seen. Raises BrokerUnavailable.
+    consumer: from relay.publish.positions.reader. stops: high watermarks; while another shard's
+    open transaction hides what is committed behind it, the reading waits for its end.
+    wanted: ids to look for; None for all. most: stop once so many are found. An id that is not
+    found is not there: aborted transactions are not seen. Raises BrokerUnavailable.
     """
     reading = {
-        (topic, partition): TopicPartition(topic, partition, offset)
-        for topic, ends in starts.items()
-        for partition, offset in ends.items()
+        (topic, partition): stop
+        for topic, ends in stops.items()
+        for partition, stop in ends.items()
+        if starts[topic].get(partition, 0) < stop
     }
     found: dict[str, Place] = {}
     if not reading:
         return found
-    consumer.assign(list(reading.values()))
+    consumer.assign(
+        [TopicPartition(*place, starts[place[0]].get(place[1], 0)) for place in reading]
+    )
     heard = time.monotonic()
     try:
         while reading and (most is None or len(found) < most):
@@ -52,7 +62,7 @@ def find(
             elif time.monotonic() - heard > _SILENCE:
                 raise BrokerUnavailable(
                     f"the ends of {sorted(reading)} did not arrive in {_SILENCE:.0f} s. "
-                    "Check that Kafka runs."
+                    "Check that Kafka runs and that no transaction hangs there."
                 )
             for message in messages:
                 if (error := message.error()) is not None:
@@ -61,7 +71,9 @@ def find(
                             f"topic {message.topic()} can't be read: {error.str()}. "
                             "Check that Kafka runs."
                         )
-                    reading.pop((message.topic(), message.partition()), None)
+                    place = (message.topic(), message.partition())
+                    if message.offset() >= reading.get(place, 0):
+                        reading.pop(place, None)
                 elif (event_id := _event_id(message)) is not None and (
                     wanted is None or event_id in wanted
                 ):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer
@@ -43,13 +43,13 @@ def take_over(
     identity: Identity,
     record: PositionRecord | None,
     consumer: Consumer,
-    existing: Callable[[Ends], Ends],
+    ends_now: Callable[[Iterable[str] | None], Ends],
     exactly_once: bool,
 ) -> TakenOver:
     """Goes on where the last owner stopped. The producer must have fenced it before.
 
     record: the last one of the positions topic. consumer: sees committed records and ends.
-    existing: the part of some ends whose topics exist.
+    ends_now: high watermarks of those topics of some, or of all, that exist.
     Raises PositionRefused, Stale, BrokerUnavailable, psycopg.Error.
     """
     epoch, mirror = store.take(shard, worker)
@@ -62,11 +62,11 @@ def take_over(
         case Continue(last):
             number, position = last.number, last.position
         case Redo(last):
-            _redo(shard, epoch, store, last, consumer, existing)
+            _redo(shard, epoch, store, last, consumer, ends_now)
             number, position = last.number, last.position
         case Recover(reason, number):
             log.warning("shard %d is recovered from table and topics: %s", shard, reason)
-            _recover(shard, epoch, store, consumer, existing)
+            _recover(shard, epoch, store, consumer, ends_now)
             position = Position(BEGINNING, recovering=True)
     return TakenOver(identity, epoch, number, position, store.holds(shard))
 
@@ -77,7 +77,7 @@ def _redo(
     store: Store,
     record: PositionRecord,
     consumer: Consumer,
-    existing: Callable[[Ends], Ends],
+    ends_now: Callable[[Iterable[str] | None], Ends],
 ) -> None:
     """Writes the flags and holds of the last transaction."""
     held = {hold.seq for hold in record.not_produced}
@@ -85,7 +85,8 @@ def _redo(
     for step in record.steps:
         produced |= store.undelivered(shard, step)
     wanted = {event_id: seq for event_id, seq in produced.items() if seq not in held}
-    places = tail.find(consumer, existing(record.ends), wanted.keys(), len(wanted))
+    stops = ends_now(record.ends)
+    places = tail.find(consumer, record.ends, stops, wanted.keys(), len(wanted))
     log.info("shard %d: %d flags of the last transaction are redone", shard, len(wanted))
     store.repair(
         shard,
@@ -102,21 +103,21 @@ def _recover(
     epoch: int,
     store: Store,
     consumer: Consumer,
-    existing: Callable[[Ends], Ends],
+    ends_now: Callable[[Iterable[str] | None], Ends],
 ) -> None:
     """Flags what is in the topics behind the last flagged offset, and names what has no row.
 
     All that has neither flag nor hold afterwards is published from the table.
     """
     flagged = store.last_offsets(shard)
-    everything = existing({})
+    stops = ends_now(None)
     starts = {
         topic: {
             partition: flagged.get(topic, {}).get(partition, -1) + 1 for partition in partitions
         }
-        for topic, partitions in everything.items()
+        for topic, partitions in stops.items()
     }
-    places = tail.find(consumer, starts, None)
+    places = tail.find(consumer, starts, stops, None)
     rows = store.match(shard, places)
     store.repair(
         shard,

@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 from relay.errors import BrokerUnavailable, ConfigurationInvalid
 from relay.settings import Settings
 
-__all__ = ["Cluster", "TopicState", "admin_options", "create", "describe"]
+__all__ = ["Cluster", "TopicState", "admin_options", "create", "describe", "open_admin", "states"]
 
 _TIMEOUT = 10.0
 _PAUSE = 0.02
@@ -45,8 +45,20 @@ def admin_options(settings: Settings) -> dict[str, Any]:
         "bootstrap.servers": settings.kafka_bootstrap_servers,
         "reconnect.backoff.ms": 50,
         "reconnect.backoff.max.ms": 1000,
-        "log_level": 3,
+        # Lost connections are told by what fails because of them, once, not by librdkafka for each.
+        "log_level": 2,
     }
+
+
+def open_admin(settings: Settings) -> AdminClient:
+    """An admin client; raises ConfigurationInvalid when librdkafka refuses an option."""
+    try:
+        return AdminClient(admin_options(settings))
+    except KafkaException as error:
+        raise ConfigurationInvalid(
+            f"EVENT_BUS_KAFKA_OPTIONS or EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS is refused by "
+            f"librdkafka: {error.args[0].str()}. Correct the option"
+        ) from error
 
 
 def describe(admin: AdminClient, timeout: float = _TIMEOUT) -> Cluster:

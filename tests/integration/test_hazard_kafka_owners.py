@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
-from confluent_kafka import OFFSET_END, TopicPartition
+from confluent_kafka import OFFSET_END, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from relay.db import connect
@@ -285,3 +285,34 @@ def test_a_killed_workers_shards_are_taken_over_soon_by_its_successor(relay: Rel
         relay.wait_until_delivered(2, timeout=20)
     finally:
         end(supervisor)
+
+
+def test_flags_are_redone_right_though_another_transaction_hides_the_records(
+    make_relay: Callable[..., Relay],
+) -> None:
+    # Given a published event without its flag, behind the open transaction of somebody else
+    relay = make_relay(shards="1", partitions="1")
+    worker = relay.start("run")
+    relay.publish("warm", 0)
+    relay.wait_until_delivered(1)
+    other = Producer(
+        {
+            "bootstrap.servers": relay.environment["EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS"],
+            "transactional.id": f"{relay.name}.other",
+        }
+    )
+    other.init_transactions(10)
+    other.begin_transaction()
+    with blocked(relay, "outbox.deliveries"):
+        other.produce(relay.topic, b"", b"other", 0)
+        other.flush()
+        relay.publish("a", 1)
+        until(lambda: records(relay)[0].number == 2)
+        kill(worker)
+    # When a successor looks for it, and the other transaction ends while it does
+    with relay.running():
+        until(lambda: relay.sql("select epoch from outbox.shards") == [(2,)])
+        other.commit_transaction(10)
+        relay.wait_until_delivered(2)
+    # Then the flag says where it is
+    assert relay.status()[1]["kafka_offset"] is not None

@@ -1,0 +1,196 @@
+"""Outages: what is away comes back, nothing is lost or doubled, and no event loses an attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from relay.local.kafka import LocalKafka
+from relay.local.postgres import LocalPostgres
+from relay.local.registry import LocalRegistry
+from relay.outbox.migrate import migrate
+from tests.relaying import Relay, end
+from tests.stack import until
+
+
+@pytest.fixture
+def own_postgres(tmp_path: Path) -> Iterator[LocalPostgres]:
+    server = LocalPostgres(tmp_path / "postgres")
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka]:
+    server = LocalKafka(
+        tmp_path_factory.mktemp("own-kafka"), properties={"group.min.session.timeout.ms": "1000"}
+    )
+    server.start()
+    yield server
+    server.kill()
+
+
+def assert_all_once_in_order_without_lost_attempts(relay: Relay, count: int) -> None:
+    published = relay.published()
+    assert len(published) == count
+    assert len({record.event_id for record in published}) == count
+    last: dict[str, int] = {}
+    for record in published:
+        assert record.sequence > last.get(record.key, 0)
+        last[record.key] = record.sequence
+    for row in relay.status():
+        assert row["delivery_attempts"] == 1
+        assert (row["topic"], row["partition"], row["kafka_offset"]) in {r[:3] for r in published}
+
+
+@pytest.mark.parametrize("how", ["killed", "frozen"])
+def test_a_broker_that_is_away_and_comes_back(
+    make_relay: Callable[..., Relay], own_kafka: LocalKafka, how: str
+) -> None:
+    # Given a relay at work
+    relay = make_relay(bootstrap_servers=own_kafka.bootstrap_servers)
+    worker = relay.start("run")
+    try:
+        for number in range(50):
+            relay.publish(f"k{number % 7}", number)
+        relay.wait_until_delivered(50)
+        # When the broker goes away while events are written
+        away = own_kafka.kill if how == "killed" else own_kafka.pause
+        back = own_kafka.start if how == "killed" else own_kafka.resume
+        away()
+        for number in range(50, 100):
+            relay.publish(f"k{number % 7}", number)
+        until(lambda: "in doubt" in relay.log() or "handing over" in relay.log(), timeout=40)
+        back()
+        for number in range(100, 120):
+            relay.publish(f"k{number % 7}", number)
+        # Then all arrive once it is back
+        relay.wait_until_delivered(120, timeout=90)
+        assert worker.poll() is None
+    finally:
+        end(worker)
+    assert_all_once_in_order_without_lost_attempts(relay, 120)
+
+
+def test_a_database_that_is_away_and_comes_back(
+    make_relay: Callable[..., Relay], own_postgres: LocalPostgres
+) -> None:
+    # Given a relay at work
+    migrate(own_postgres.url)
+    relay = make_relay(database_url=own_postgres.url)
+    worker = relay.start("run")
+    try:
+        for number in range(50):
+            relay.publish(f"k{number % 7}", number)
+        relay.wait_until_delivered(20)
+        # When the database crashes in the middle and comes back
+        own_postgres.kill()
+        until(lambda: "can't be read" in relay.log())
+        own_postgres.start()
+        for number in range(50, 70):
+            relay.publish(f"k{number % 7}", number)
+        # Then all arrive
+        relay.wait_until_delivered(70, timeout=60)
+        assert worker.poll() is None
+    finally:
+        end(worker)
+    assert_all_once_in_order_without_lost_attempts(relay, 70)
+
+
+def test_a_registry_that_is_away_when_the_worker_starts(
+    make_relay: Callable[..., Relay], postgres_server: Any, migrated_template: str, tmp_path: Path
+) -> None:
+    # Given a registry that is down, and events
+    name = f"registry_{tmp_path.name[-20:].lower().replace('-', '_')}"
+    registry = LocalRegistry(
+        tmp_path / "registry",
+        database_url=postgres_server.create_database(name, template=migrated_template),
+        bootstrap_servers="127.0.0.1:9",
+    )
+    registry.start()
+    try:
+        relay = make_relay(registry_url=registry.url)
+        registry.kill()
+        for number in range(5):
+            relay.publish("a", number)
+        with relay.running():
+            until(lambda: "waits for the registry" in relay.log())
+            assert relay.sql("select count(*) from outbox.holds") == [(0,)]
+            # When it comes back
+            registry.start()
+            # Then all are published
+            relay.wait_until_delivered(5)
+    finally:
+        registry.kill()
+        postgres_server.drop_database(name)
+    assert_all_once_in_order_without_lost_attempts(relay, 5)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "says"),
+    [
+        ("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9", "EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS"),
+        ("DATABASE_URL", "postgresql://127.0.0.1:9/x", "EVENT_BUS_DATABASE_URL"),
+        ("DATABASE_URL", "mysql://x", "EVENT_BUS_DATABASE_URL"),
+        ("SCHEMAS_DIR", "/nowhere", "EVENT_BUS_SCHEMAS_DIR"),
+        ("SHARDS", "many", "EVENT_BUS_SHARDS"),
+        ("ON_DEAD", "shrug", "EVENT_BUS_ON_DEAD"),
+        ("KAFKA_OPTIONS", '{"acks": "0"}', "EVENT_BUS_KAFKA_OPTIONS"),
+        ("KAFKA_OPTIONS", "{", "EVENT_BUS_KAFKA_OPTIONS"),
+        ("KAFKA_OPTIONS", '{"no.such.option": "1"}', "EVENT_BUS_KAFKA_OPTIONS"),
+        ("NAME", "another", "EVENT_BUS_NAME"),
+    ],
+)
+def test_a_bad_setting_ends_in_one_line_that_names_it(
+    relay: Relay, setting: str, value: str, says: str
+) -> None:
+    done = relay.command("run", "--until-idle", **{f"EVENT_BUS_{setting}": value})
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert says in done.stderr
+
+
+def test_at_least_once_publishes_flags_and_goes_on_where_it_was_killed(
+    make_relay: Callable[..., Relay],
+) -> None:
+    # Given a relay for brokers without transactions
+    relay = make_relay(delivery="at-least-once")
+    worker = relay.start("run")
+    for number in range(100):
+        relay.publish(f"k{number % 7}", number)
+    relay.wait_until_delivered(30)
+    # When it is killed and another goes on
+    worker.kill()
+    worker.wait()
+    for number in range(100, 150):
+        relay.publish(f"k{number % 7}", number)
+    relay.must("run", "--until-idle")
+    # Then nothing is lost; what is there more than once stands together, so order holds
+    published = relay.published("read_uncommitted")
+    assert {record.sequence for record in published} == set(range(1, 151))
+    assert relay.sql("select count(*) from outbox.deliveries") == [(150,)]
+    for key in {record.key for record in published}:
+        seen = list(dict.fromkeys(r.sequence for r in published if r.key == key))
+        assert seen == sorted(seen)
+
+
+def test_rows_that_are_written_in_one_transaction_appear_in_kafka_once_it_is_flushed(
+    make_relay: Callable[..., Relay],
+) -> None:
+    # Given writers that do not wait for the disk
+    relay = make_relay()
+    with psycopg.connect(relay.database_url, autocommit=True) as connection:
+        connection.execute("set synchronous_commit to off")
+        with relay.running():
+            for number in range(200):
+                connection.execute(
+                    "select outbox.publish('counted', 'counter', 'a', %s::jsonb)",
+                    (f'{{"number": {number}}}',),
+                )
+            relay.wait_until_delivered(200)
+    assert_all_once_in_order_without_lost_attempts(relay, 200)
