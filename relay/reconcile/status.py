@@ -10,6 +10,7 @@ import psycopg
 from relay.catalog import Catalog
 from relay.publish.topics import open_admin
 from relay.reconcile.lag import group_lags
+from relay.reconcile.shard_lag import ShardStatus, read_shards
 from relay.settings import Settings
 from relay.sqlfile import load
 
@@ -32,16 +33,6 @@ class OutboxStatus:
     undelivered: int
     dead: int
     oldest_undelivered_seconds: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class ShardStatus:
-    """worker: the one that took it over last. position: as in its record; lag: events behind it."""
-
-    shard: int
-    worker: str | None
-    position: dict[str, Any] | None
-    lag: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +66,12 @@ def read_status(settings: Settings, connection: Connection) -> Status:
     catalog = Catalog.load(settings.schemas_dir)
     admin = open_admin(settings)
     row = connection.execute("select shards from outbox.relay").fetchone()
-    shards = connection.execute(
-        load(__package__, "count_lag.sql"), {"shards": row[0] if row else settings.shards}
-    ).fetchall()
+    shards, oldest = read_shards(connection, row[0] if row else settings.shards)
     held, oldest_held = _one(connection, "count_holds.sql")
-    ages = [age for *_, age in shards if age is not None]
-    if oldest_held is not None:
-        ages.append(oldest_held)
+    ages = [age for age in (oldest, oldest_held) if age is not None]
     outbox = OutboxStatus(
         _count_events(connection),
-        sum(lag for *_, lag, _ in shards) + held,
+        sum(shard.lag for shard in shards) + held,
         _one(connection, "count_dead.sql")[0],
         round(max(ages), 3) if ages else None,
     )
@@ -92,7 +79,7 @@ def read_status(settings: Settings, connection: Connection) -> Status:
     counts = connection.execute(load(__package__, "count_groups.sql"), {"groups": list(lags)})
     return Status(
         outbox,
-        tuple(ShardStatus(*shard[:4]) for shard in shards),
+        tuple(shards),
         tuple(GroupStatus(name, lags[name], parked, dead) for name, parked, dead in counts),
     )
 
