@@ -26,7 +26,14 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def main() -> int:
     """Exit code: 0 all is well, 1 something was found wrong or did not happen, 130 interrupted."""
-    options = _options()
+    given = _arguments()
+    options = Options(
+        orders=given.orders,
+        writers=given.writers,
+        orders_per_second=given.orders_per_second,
+        seed=given.seed,
+        patience_s=given.patience,
+    )
     screen = Screen()
     folder = Path(tempfile.mkdtemp(prefix="relay-demo-"))
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -49,7 +56,10 @@ def main() -> int:
         "[bold green]Nothing lost, nothing twice, nothing out of order; every dead letter is "
         "resolved.[/bold green]"
     )
-    shutil.rmtree(folder, ignore_errors=True)
+    if given.keep_logs:
+        screen.note(f"logs are in {folder}")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
     return 0
 
 
@@ -77,7 +87,7 @@ def _settings(addresses: StackAddresses) -> dict[str, str]:
         "EVENT_BUS_NAME": "shop",
         "EVENT_BUS_SCHEMAS_DIR": str(ROOT / "schemas"),
         "EVENT_BUS_CONSUMERS": "examples.shop.demo.consumers",
-        "EVENT_BUS_DELIVERY_INTERVAL_MS": "20",
+        "EVENT_BUS_SHARDS": "2",
         # Five tries take minutes otherwise; nobody wants to watch that.
         "EVENT_BUS_BACKOFF_INITIAL_MS": "200",
         "EVENT_BUS_BACKOFF_MAX_MS": "1000",
@@ -106,7 +116,7 @@ def _undisturbed() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _options() -> Options:
+def _arguments() -> argparse.Namespace:
     default = Options()
     parser = argparse.ArgumentParser(prog="python -m examples.shop.demo", description=__doc__)
     parser.add_argument("--orders", type=int, default=default.orders)
@@ -116,14 +126,8 @@ def _options() -> Options:
     parser.add_argument(
         "--patience", type=float, default=default.patience_s, help="seconds that a wait may take"
     )
-    given = parser.parse_args()
-    return Options(
-        orders=given.orders,
-        writers=given.writers,
-        orders_per_second=given.orders_per_second,
-        seed=given.seed,
-        patience_s=given.patience,
-    )
+    parser.add_argument("--keep-logs", action="store_true", help="also when all is well")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -26,7 +26,6 @@ class GroupCount:
 class Counts:
     """Rows so far. dead and resolved are the outbox's flags; dead_letters is what groups wrote."""
 
-    handed_in: int
     orders: int
     events: int
     published: int
@@ -56,13 +55,13 @@ class Counts:
 
 def count(connection: psycopg.Connection[Any], wanted: Mapping[str, Sequence[str]]) -> Counts:
     """Counts now. wanted: group -> the event types that it has handlers for."""
-    pairs = [(group, kind) for group, kinds in wanted.items() for kind in kinds]
     with connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(
-            load(__package__, "count_progress.sql"),
-            {"groups": [group for group, _ in pairs], "event_types": [kind for _, kind in pairs]},
-        )
-        row = cursor.fetchone()
+        row = cursor.execute(load(__package__, "count_progress.sql")).fetchone()
     assert row is not None
-    groups = {name: GroupCount(**row["groups"][name]) for name in wanted}
-    return Counts(**{**row, "groups": groups})
+    written: dict[str, int] = row.pop("written") or {}
+    consumed: dict[str, int] = row.pop("consumed") or {}
+    groups = {
+        group: GroupCount(sum(written.get(kind, 0) for kind in kinds), consumed.get(group, 0))
+        for group, kinds in wanted.items()
+    }
+    return Counts(**row, events=sum(written.values()), groups=groups)

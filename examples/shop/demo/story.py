@@ -25,7 +25,8 @@ from relay.sqlfile import load
 __all__ = ["Options", "Story"]
 
 GROUPS = (timeline.group, fulfillment.group, billing.group)
-LOOK_S: Final = 0.2
+LOOK_S: Final = 0.4
+ORDERS_A_DELIVERY: Final = 20
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,14 @@ class Story:
         self._wanted = {group.name: list(group.subscriptions) for group in GROUPS}
         self._journeys = journeys(options.orders, options.seed)
         self._faults = faults(self._journeys)
+        self._for_good = sum(fault.failures >= FOR_GOOD for fault in self._faults)
 
     def run(self) -> list[str]:
         """Plays everything; what was found wrong, one sentence each. Raises DemoFailed."""
-        with self._screen.phase("Tables, topics and schemas"):
+        with self._screen.phase("Tables and topics"):
             self._prepare()
         with self._screen.phase(
-            "Two relay workers, three consumer groups and the reconciler start"
+            "Schemas; two relay workers, three consumer groups and the reconciler"
         ):
             relay, consumers = self._staff()
         with self._screen.phase(
@@ -79,7 +81,20 @@ class Story:
         with self._screen.phase("Somebody fixes the causes and replays the dead letters"):
             repaired = self._repair()
         with self._screen.phase("Topics, outbox and the shop's tables are held against each other"):
-            return self._check(repaired)
+            found = audit(self._connection, self._bootstrap_servers)
+            effects = summary.check_effects(self._connection, self._wanted["timeline"])
+            verified = self._processes.relay_json("verify", may_find_faults=True)
+            xrays = [self._processes.relay_json("event", "show", one) for one in repaired]
+        numbers = summary.read_numbers(self._connection)
+        self._screen.show(summary.table(numbers, found, self._screen.phases, self._cpu()))
+        self._screen.show(summary.verified(verified))
+        self._screen.show(summary.xray(xrays[0]))
+        return (
+            found.problems()
+            + effects
+            + summary.doubts(verified)
+            + [doubt for xray in xrays for doubt in summary.unresolved(xray)]
+        )
 
     def _prepare(self) -> None:
         self._processes.relay("migrate")
@@ -95,13 +110,13 @@ class Story:
                     for f in self._faults
                 ],
             )
-        self._processes.relay("schemas", "register")
 
     def _staff(self) -> tuple[Running, Running]:
         """Relay and consumers, which have taken up their work."""
         relay = self._processes.start_relay("relay", "run", "--workers", "2")
         consumers = self._processes.start_relay("consumers", "consume")
         self._processes.start_relay("reconciler", "reconcile")
+        self._processes.relay("schemas", "register")
         readiness = Readiness(self._connection, self._bootstrap_servers, list(self._wanted))
         deadline = time.monotonic() + self._options.patience_s
         while missing := readiness.missing():
@@ -130,21 +145,29 @@ class Story:
             )
             for number in range(options.writers)
         ]
+        shipments = options.orders // ORDERS_A_DELIVERY
+        writers.append(
+            self._processes.start(
+                "courier",
+                "examples.shop.demo.courier",
+                f"--shipments={shipments}",
+                endless=False,
+            )
+        )
         self._await(lambda now: now.orders >= options.orders // 2, "half of the orders are placed")
         self._kill(relay, "run", "relay worker")
         self._kill(consumers, "fulfillment", "consumer of the group fulfillment")
         self._await(
-            lambda now: now.handed_in >= steps and not any(_runs(writer) for writer in writers),
-            "all writers are done",
+            lambda _: not any(_runs(writer) for writer in writers),
+            "all writers and the courier are done",
         )
 
     def _settle(self) -> None:
-        for_good = sum(fault.failures >= FOR_GOOD for fault in self._faults)
         now = self._await(
-            lambda now: now.settled and now.dead_letters == for_good,
+            lambda now: now.settled and now.dead_letters == self._for_good,
             "everything is published, and consumed or given up",
         )
-        now = self._await(lambda now: now.dead == for_good, "the dead letters are flagged")
+        now = self._await(lambda now: now.dead == self._for_good, "the dead letters are flagged")
         self._screen.note(f"{now.dead} events are flagged dead on their outbox rows:")
         for fault in self._faults:
             if fault.failures >= FOR_GOOD:
@@ -158,28 +181,18 @@ class Story:
         replayed = self._processes.relay_json("dlq", "replay", "--all")["replayed"]
         self._screen.note(f"relay dlq replay --all: {len(replayed)} events, each to its group")
         self._await(
-            lambda now: now.resolved == len(replayed) and now.dead == 0 and now.settled,
+            lambda now: now.resolved == self._for_good and now.dead == 0 and now.settled,
             "the replayed events are resolved",
         )
-        return [letter["event_id"] for letter in replayed]
+        return [str(letter["event_id"]) for letter in replayed]
 
-    def _check(self, repaired: list[str]) -> list[str]:
-        cpu = self._processes.cpu_seconds()
+    def _cpu(self) -> dict[str, float]:
+        """CPU seconds of each part so far."""
+        used = self._processes.cpu_seconds()
         for name, server in self._stack.servers.items():
             if (process := server.process) is not None:
-                cpu[name] = cpu_seconds(process.pid)
-        found = audit(self._connection, self._bootstrap_servers)
-        effects = summary.check_effects(self._connection, self._wanted["timeline"])
-        verified = self._processes.relay_json("verify", may_find_faults=True)
-        numbers = summary.read_numbers(self._connection)
-        self._screen.show(summary.table(numbers, found, self._screen.phases, cpu))
-        self._screen.show(summary.verified(verified))
-        problems = found.problems() + effects + summary.doubts(verified)
-        if repaired:
-            xray = self._processes.relay_json("event", "show", repaired[0])
-            self._screen.show(summary.xray(xray))
-            problems += summary.unresolved(xray)
-        return problems
+                used[name] = cpu_seconds(process.pid)
+        return used
 
     def _kill(self, supervisor: Running, word: str, what: str) -> None:
         killed, started = self._processes.kill_child(supervisor, word, self._pause)

@@ -58,7 +58,7 @@ def table(
     )  # fmt: skip
     for group, consumed in sorted(numbers["consumed"].items()):
         made.add_row(f"consumed by {group}", f"{consumed:,}", "effects happened once each")
-    made.add_row("", "", f"handled, median {numbers['consumed_ms']:.0f} ms after the commit")
+    made.add_row("", "", f"median {numbers['consumed_ms']:.0f} ms from commit to handler")
     made.add_section()
     made.add_row("retried", f"{numbers['retried']:,}", "a handler failed, then it worked")
     made.add_row("parked", f"{numbers['parked']:,}", "waited for a retry, or behind one that did")

@@ -75,3 +75,12 @@ create table if not exists shop.legacy_sync_events (
     event_id text        not null unique,
     at       timestamptz not null default now()
 );
+
+-- The shipments themselves are drafted by the group `fulfillment`, in a table of its own.
+create table if not exists shop.shipment_events (
+    id          bigint      generated always as identity primary key,
+    shipment_id text        not null,
+    what        text        not null,
+    event_id    text        not null unique,
+    at          timestamptz not null default now()
+);

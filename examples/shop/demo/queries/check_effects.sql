@@ -7,6 +7,7 @@ audited as (
     union all select event_id from shop.payment_events
     union all select event_id from shop.price_agreement_events
     union all select event_id from shop.legacy_sync_events
+    union all select event_id from shop.shipment_events
 ),
 entries as (
     select
