@@ -6,7 +6,6 @@ import os
 import platform
 import statistics
 import time
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +47,7 @@ def calibrate(place: Place, options: Options) -> dict[str, Any]:
     return {
         "python_score": python_score(),
         "fsync_ms": _fsync_ms(place.folder),
-        "copy_rows_per_second": _copy_rate(place.servers.database_url),
+        "copy_rows_per_second": _copy_rate(place),
         "produce_events_per_second": _produce_rate(place, options),
     }
 
@@ -79,12 +78,12 @@ def _fsync_ms(folder: Path) -> float:
     return round(statistics.median(times) * 1000, 3)
 
 
-def _copy_rate(database_url: str) -> int:
+def _copy_rate(place: Place) -> int:
     """Rows a second that COPY brings into a table with a key; 300 bytes each."""
-    table = sql.Identifier(f"bench_{uuid.uuid4().hex[:12]}")
+    table = sql.Identifier(f"{place.name}_calibration")
     text = _VALUE.hex()[:300]
     lines = "".join(f"{number}\t{text}\n" for number in range(_COPY_ROWS))
-    with connect(database_url, application_name="relay bench") as connection:
+    with connect(place.servers.database_url, application_name="relay bench") as connection:
         connection.execute(
             sql.SQL("create table {} (number bigint primary key, content text)").format(table)
         )
@@ -104,7 +103,7 @@ def _produce_rate(place: Place, options: Options) -> int:
         kafka_bootstrap_servers=place.servers.bootstrap_servers,
     )
     admin = AdminClient(topics.admin_options(settings))
-    topic = f"bench-calibration-{uuid.uuid4().hex[:12]}"
+    topic = f"{place.name}_calibration"
     topics.create(admin, {topic: options.partitions})
     producer = Producer(
         {

@@ -62,9 +62,11 @@ class BenchRelay:
 class Place:
     """Servers and a folder for what is made while measuring.
 
+    name: begins the names of all relays, and so of the databases and topics of a run.
     postgres, kafka: root processes of the servers; None where those were given.
     """
 
+    name: str
     servers: Servers
     folder: Path
     postgres: psutil.Process | None
@@ -78,7 +80,7 @@ class Place:
 
         settings: by name in small letters, without prefix.
         """
-        name = f"bench_{uuid.uuid4().hex[:12]}"
+        name = f"{self.name}_{uuid.uuid4().hex[:6]}"
         folder = self.folder / name
         event.write_catalog(folder / "schemas", name, self.partitions)
         given: dict[str, Any] = {
@@ -126,16 +128,18 @@ def open_place(options: Options, servers: Servers | None) -> Iterator[Place]:
 
     servers: to be used instead of own ones. Their user must be allowed to create databases.
     """
-    with tempfile.TemporaryDirectory(prefix="relay-bench-") as name:
-        folder = Path(name)
+    name = f"bench_{uuid.uuid4().hex[:8]}"
+    with tempfile.TemporaryDirectory(prefix="relay-bench-") as made:
+        folder = Path(made)
         if servers is not None:
-            yield Place(servers, folder, None, None, options.partitions, options.shards)
+            yield Place(name, servers, folder, None, None, options.partitions, options.shards)
             return
         stack = LocalStack(folder / "stack", outlive=False, profile="measuring")
         try:
             addresses = stack.start()
             assert addresses.registry_url is not None
             yield Place(
+                name,
                 Servers(
                     addresses.database_url, addresses.bootstrap_servers, addresses.registry_url
                 ),

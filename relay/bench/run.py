@@ -36,6 +36,7 @@ def run(
     say("starting PostgreSQL, Kafka and the registry")
     with open_place(options, servers) as place:
         document: dict[str, Any] = {
+            "run": place.name,
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "machine": machine(),
             "versions": {"relay": version("outbox-relay"), **describe_servers(place)},
