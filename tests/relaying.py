@@ -176,12 +176,15 @@ class Relay:
         )
 
     def wait_until_delivered(self, count: int, timeout: float = 30.0) -> None:
-        """Waits for `count` flags."""
-        until(
-            lambda: self.sql("select count(*) from outbox.deliveries")[0][0] >= count,
-            timeout=timeout,
-            what=f"{count} deliveries; log: {self.log()[-3000:]}",
-        )
+        """Waits for `count` flags; a failure shows what the processes wrote."""
+        try:
+            until(
+                lambda: self.sql("select count(*) from outbox.deliveries")[0][0] >= count,
+                timeout=timeout,
+                what=f"{count} deliveries",
+            )
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log()[-5000:]}") from None
 
 
 def create_relay(
