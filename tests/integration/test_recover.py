@@ -195,7 +195,7 @@ def test_a_worker_that_still_runs_is_fenced_and_publishes_nothing_twice(
     for number in range(5):
         relay.publish(f"a{number}", number)
     with relay.running():
-        relay.wait_until_delivered(5)
+        relay.wait_until_delivered(5, timeout=90)
         with psycopg.connect(relay.database_url, autocommit=True) as connection:
             copy_foreign_row(connection)
         # When it is recovered while the worker goes on
@@ -203,7 +203,7 @@ def test_a_worker_that_still_runs_is_fenced_and_publishes_nothing_twice(
         assert "1 rows" in said
         for number in range(5, 10):
             relay.publish(f"a{number % 5}", number)
-        relay.wait_until_delivered(11)
+        relay.wait_until_delivered(11, timeout=90)
     # Then all is published once
     assert_each_event_is_published_once(relay)
 

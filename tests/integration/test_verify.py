@@ -76,7 +76,7 @@ def test_what_is_not_published_yet_is_pending_and_what_can_t_be_is_held(relay: R
     relay.publish("b", 2)
     with relay.running(EVENT_BUS_MAX_ATTEMPTS="1"):
         until(lambda: relay.sql("select count(*) from outbox.holds")[0][0] == 2)
-        relay.wait_until_delivered(1)
+        relay.wait_until_delivered(1, timeout=90)
     # and one written while no relay runs
     relay.publish("a", 2)
 
@@ -253,7 +253,7 @@ def test_events_that_are_written_and_published_meanwhile_never_look_wrong(
     )
     relay.sql(write, (5_000,))
     with relay.running("--workers", "2"):
-        relay.wait_until_delivered(1)
+        relay.wait_until_delivered(1, timeout=90)
         counts: dict[str, Any] = {}
         # When table and topics are compared again and again
         for _ in range(4):
@@ -265,7 +265,8 @@ def test_events_that_are_written_and_published_meanwhile_never_look_wrong(
                     writer.execute(write, (25,))
                 # Then nothing of that is ever an error
                 assert process.returncode == 0, relay.log()[-3000:]
-        relay.wait_until_delivered(relay.sql("select count(*) from outbox.domain_events")[0][0])
+        written = relay.sql("select count(*) from outbox.domain_events")[0][0]
+        relay.wait_until_delivered(written, timeout=90)
     _, counts, _ = verify(relay)
     assert counts["events"] == counts["in_topics"] > 5_000
 
