@@ -100,6 +100,13 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
+    @field_validator("transport")
+    @classmethod
+    def _refuse_what_is_not_there(cls, value: str) -> str:
+        if value == "in-process":
+            raise ValueError("in-process is not available in this version. Set it to kafka")
+        return value
+
     @field_validator("kafka_options")
     @classmethod
     def _refuse_reserved_options(cls, value: dict[str, Any]) -> dict[str, Any]:
