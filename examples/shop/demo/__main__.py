@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from examples.shop.demo.errors import DemoFailed
 from examples.shop.demo.processes import Processes
@@ -36,10 +37,12 @@ def main() -> int:
     )
     screen = Screen()
     folder = Path(tempfile.mkdtemp(prefix="relay-demo-"))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         problems = _play(options, folder, screen)
     except KeyboardInterrupt:
+        screen.close()
         print("interrupted; nothing is left running", file=sys.stderr)
         shutil.rmtree(folder, ignore_errors=True)
         return 130
@@ -96,6 +99,13 @@ def _settings(addresses: StackAddresses) -> dict[str, str]:
     }
 
 
+def _interrupt(_: int, __: object) -> NoReturn:
+    """Ends the story; further signals don't disturb the tidying up, whose time is bounded."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 @contextlib.contextmanager
 def _stopped_at_the_end(stack: LocalStack) -> Iterator[None]:
     try:
@@ -107,7 +117,7 @@ def _stopped_at_the_end(stack: LocalStack) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Keeps a second Ctrl-C from leaving processes behind."""
+    """Keeps a Ctrl-C at the very end from leaving processes behind."""
     former = {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

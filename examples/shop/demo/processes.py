@@ -46,6 +46,8 @@ class Processes:
             # Settings of somebody's own relay have no business here.
             **{k: v for k, v in os.environ.items() if not k.startswith("EVENT_BUS_")},
             **environment,
+            # Lock files of workers go away with everything else.
+            "TMPDIR": str(folder),
         }
         self._running: list[Running] = []
 
