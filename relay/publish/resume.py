@@ -87,11 +87,7 @@ def decide(
             max(record.number, mirror.number if mirror else 0),
         )
     if mirror is None:
-        return (
-            Redo(record)
-            if record.number == 1
-            else Recover("the database has no mirror of the position", record.number)
-        )
+        return Recover("the database has no mirror of the position", record.number)
     if record.number < mirror.number:
         return Recover(
             f"the positions topic stands at transaction {record.number}, the database has seen "
