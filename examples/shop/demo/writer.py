@@ -15,7 +15,7 @@ from sqlalchemy import create_engine
 from examples.shop.demo.plan import Journey, Step, journeys
 from examples.shop.demo.services import RolledBack, Services
 from relay.bus import event_context
-from relay.db import connect, sqlalchemy_url
+from relay.db import libpq_url, sqlalchemy_url
 from relay.settings import load_settings
 
 __all__ = ["Writer", "main"]
@@ -94,7 +94,11 @@ def main() -> None:
     settings = load_settings()
     share = journeys(given.orders, given.seed)[given.writer :: given.writers]
     engine = create_engine(sqlalchemy_url(settings.database_url), pool_size=1)
-    with connect(settings.database_url) as payments, connect(settings.database_url) as accounts:
+    url = libpq_url(settings.database_url)
+    with (
+        psycopg.connect(url, autocommit=True) as payments,
+        psycopg.connect(url, autocommit=True) as accounts,
+    ):
         dice = random.Random(given.seed + given.writer)
         writer = Writer(Services(engine, payments), accounts, dice)
         writer.play(deque(share), given.steps_per_second)
