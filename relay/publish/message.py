@@ -21,14 +21,19 @@ from relay.publish.partitioner import partition_of
 
 __all__ = ["Message", "Messages", "NotPublishable", "Route", "Waiting"]
 
+Header = tuple[str, str | bytes]
 # topic, value, key, partition, headers: the order of Producer.produce's arguments
-Message = tuple[str, bytes, bytes, int, list[tuple[str, Any]]]
+Message = tuple[str, bytes, bytes, int, list[Header]]
+
+_SPEC_VERSION: Header = ("ce_specversion", b"1.0")
+_CONTENT_TYPE: Header = ("content-type", b"application/avro")
 
 # Kafka's record and batch around key, value and headers (KIP-98: 61 bytes a batch, at most 21 a
 # record and 10 a header).
 _BATCH_OVERHEAD = 61 + 21
 _HEADER_OVERHEAD = 10
-_MOST_REMEMBERED = 200_000
+# Of keys, a shard: some 400 bytes each.
+_MOST_REMEMBERED = 25_000
 
 
 class NotPublishable(Exception):
@@ -64,7 +69,9 @@ class Messages:
 
     def __init__(self, route: Callable[[str, int | None, bytes | None], Route]) -> None:
         self._route = route
-        self._keys: dict[str, tuple[bytes, dict[int, int]]] = {}
+        # Rows share keys and headers: what is made once need neither be made nor kept 20,000 times.
+        self._keys: dict[tuple[int, str], tuple[bytes, int, Header]] = {}
+        self._kinds: dict[tuple[str, str, str], tuple[Header, Header, Header]] = {}
 
     def build(self, row: Row) -> Message:
         """The message of a row; raises NotPublishable, Waiting or RegistryUnavailable."""
@@ -86,23 +93,23 @@ class Messages:
                 raise NotPublishable(f"the payload can't be read as JSON: {error}") from error
         if occurred_at[10:11] != " " or occurred_at[-3:] != "+00":
             raise NotPublishable(f"occurred_at is {occurred_at}, which no CloudEvents time can say")
-        headers: list[tuple[str, Any]] = [
-            ("ce_specversion", b"1.0"),
+        place = (route.partitions, aggregate_id)
+        key, partition, subject = self._keys.get(place) or self._add_key(place)
+        kind = (event_type, route.domain, aggregate_type)
+        type_, source, type_of_aggregate = self._kinds.get(kind) or self._add_kind(kind)
+        headers: list[Header] = [
+            _SPEC_VERSION,
             ("ce_id", event_id),
-            ("ce_type", event_type),
-            ("ce_source", route.domain),
-            ("ce_subject", aggregate_id),
+            type_,
+            source,
+            subject,
             ("ce_time", f"{occurred_at[:10]}T{occurred_at[11:-3]}Z"),
-            ("ce_aggregatetype", aggregate_type),
+            type_of_aggregate,
             ("ce_sequence", str(seq)),
-            ("content-type", b"application/avro"),
+            _CONTENT_TYPE,
         ]
         if metadata_text != "{}":
             _add_metadata(headers, metadata_text)
-        key, partitions = self._keys.get(aggregate_id) or self._remember(aggregate_id)
-        partition = partitions.get(route.partitions)
-        if partition is None:
-            partition = partitions[route.partitions] = partition_of(key, route.partitions)
         if len(value) > route.limit - 2048 and (size := _size(key, value, headers)) > route.limit:
             raise NotPublishable(
                 f"the record has {size} bytes, topic {route.topic} takes {route.limit}: "
@@ -110,10 +117,27 @@ class Messages:
             )
         return route.topic, value, key, partition, headers
 
-    def _remember(self, aggregate_id: str) -> tuple[bytes, dict[int, int]]:
+    def _add_key(self, place: tuple[int, str]) -> tuple[bytes, int, Header]:
         if len(self._keys) >= _MOST_REMEMBERED:
             self._keys.clear()
-        found = self._keys[aggregate_id] = (aggregate_id.encode(), {})
+        partitions, aggregate_id = place
+        key = aggregate_id.encode()
+        found = self._keys[place] = (
+            key,
+            partition_of(key, partitions),
+            ("ce_subject", aggregate_id),
+        )
+        return found
+
+    def _add_kind(self, kind: tuple[str, str, str]) -> tuple[Header, Header, Header]:
+        if len(self._kinds) >= _MOST_REMEMBERED:
+            self._kinds.clear()
+        event_type, domain, aggregate_type = kind
+        found = self._kinds[kind] = (
+            ("ce_type", event_type),
+            ("ce_source", domain),
+            ("ce_aggregatetype", aggregate_type),
+        )
         return found
 
 
@@ -127,7 +151,7 @@ def encoder_of(version: SchemaVersion) -> Callable[[Any], bytes]:
     return compile_encoder(version.avsc)
 
 
-def _add_metadata(headers: list[tuple[str, Any]], text: str) -> None:
+def _add_metadata(headers: list[Header], text: str) -> None:
     metadata = orjson.loads(text)
     for name, header in _METADATA_HEADERS:
         if (value := metadata.get(name)) is not None:
@@ -145,7 +169,7 @@ _METADATA_HEADERS = (
 )
 
 
-def _size(key: bytes, value: bytes, headers: list[tuple[str, Any]]) -> int:
+def _size(key: bytes, value: bytes, headers: list[Header]) -> int:
     return (
         _BATCH_OVERHEAD
         + len(key)
