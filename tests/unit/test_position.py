@@ -134,7 +134,25 @@ class Capture(RuleBasedStateMachine):
     @precondition(lambda self: self.running)
     @rule(data=st.data(), aggregate=st.sampled_from(aggregates))
     def write(self, data: st.DataObject, aggregate: str) -> None:
-        xid = data.draw(st.sampled_from(sorted(self.running)))
+        self.add_row(data.draw(st.sampled_from(sorted(self.running))), aggregate)
+
+    @precondition(lambda self: self.running)
+    @rule(data=st.data(), commits=st.booleans())
+    def finish(self, data: st.DataObject, commits: bool) -> None:
+        self.end(data.draw(st.sampled_from(sorted(self.running))), commits)
+
+    @rule(aggregate=st.sampled_from(aggregates), rows=st.integers(1, 3))
+    def change(self, aggregate: str, rows: int) -> None:
+        """A whole transaction at once, so that there is enough to read."""
+        if aggregate in self.locks:
+            return
+        self.begin()
+        xid = self.next_xid - 1
+        for _ in range(rows):
+            self.add_row(xid, aggregate)
+        self.end(xid, True)
+
+    def add_row(self, xid: int, aggregate: str) -> None:
         if self.locks.setdefault(aggregate, xid) != xid:
             return
         transaction = self.running[xid]
@@ -142,11 +160,6 @@ class Capture(RuleBasedStateMachine):
         number = self.numbers[aggregate] + mine + 1
         transaction.rows.append((self.next_seq, aggregate, number))
         self.next_seq += 1
-
-    @precondition(lambda self: self.running)
-    @rule(data=st.data(), commits=st.booleans())
-    def finish(self, data: st.DataObject, commits: bool) -> None:
-        self.end(data.draw(st.sampled_from(sorted(self.running))), commits)
 
     def end(self, xid: int, commits: bool) -> None:
         transaction = self.running.pop(xid)
@@ -163,11 +176,16 @@ class Capture(RuleBasedStateMachine):
         in_progress = tuple(sorted(xid for xid in self.running if xid < xmax))
         return Snapshot(min(in_progress, default=xmax), xmax, in_progress)
 
-    @rule(rows=st.integers(1, 4))
-    def read(self, rows: int) -> None:
-        """A page, as the reader reads it: the statement sees all that is committed by now."""
-        if self.page is not None:
-            return
+    @rule(rows=st.integers(1, 3), share=st.integers(0, 3))
+    def read(self, rows: int, share: int) -> None:
+        """A page, as the reader reads it, of which some rows may be published at once."""
+        if self.page is None:
+            self.read_page(rows)
+        if self.page is not None and share:
+            self.publish(share)
+
+    def read_page(self, rows: int) -> None:
+        """The statement sees all that is committed by now, whenever its snapshot was taken."""
         position = Position.from_json(json.loads(self.stored))
         step = position.step(self.snapshot())
         fresh = sorted(
@@ -183,8 +201,6 @@ class Capture(RuleBasedStateMachine):
             step, _ = step.split(fresh[rows - 1][0])
         self.page = step, fresh[:rows]
 
-    @precondition(lambda self: self.page is not None)
-    @rule(count=st.integers(1, 4))
     def publish(self, count: int) -> None:
         """A transaction with the first rows of the page; the rest of the page is left over."""
         assert self.page is not None
@@ -198,6 +214,7 @@ class Capture(RuleBasedStateMachine):
             self.published += rows[:count]
         self.stored = json.dumps(step.position().to_json())
 
+    @precondition(lambda self: self.page is not None)
     @rule()
     def start_again(self) -> None:
         """The reader dies: what was read and not published is forgotten."""
@@ -207,7 +224,8 @@ class Capture(RuleBasedStateMachine):
         for xid in sorted(self.running, reverse=True):
             self.end(xid, xid % 3 != 0)
         while True:
-            self.read(2)
+            if self.page is None:
+                self.read_page(2)
             if self.page is None:
                 break
             self.publish(4)
@@ -220,4 +238,4 @@ class Capture(RuleBasedStateMachine):
 
 
 TestCapture = Capture.TestCase
-TestCapture.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
+TestCapture.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
