@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -125,6 +126,35 @@ def test_shards_that_are_full_and_start_again_get_every_row_once_and_in_order(
     assert feed.failure is None
     assert_captured(database_url, [row for shard in shards for row in shard.published])
     assert sum(shard.restarts for shard in shards) > 0
+
+
+def test_a_position_of_another_timeline_is_not_read_on(database_url: str) -> None:
+    """Its snapshot says nothing about this one's transactions."""
+
+    class Told(Life):
+        reason = ""
+
+        def lost(self, reason: str) -> None:
+            self.reason = reason
+
+    # Given a feed whose connection leads to a former primary that still runs
+    connection = connect(database_url)
+    identity = read_identity(connection)
+    feed = Feed(lambda: (Reader(connection, SHARDS, 10), identity), SHARDS, 0.01)
+    with connection.transaction():
+        connection.execute("select outbox.publish('counted', 'counter', 'c1', '{}')")
+    feed.start()
+    try:
+        # When a shard was taken over on the promoted one
+        taker = Told()
+        promoted = replace(identity, timeline=identity.timeline + 1)
+        feed.add(0, Position(BEGINNING), promoted, taker)
+        # Then the shard is told, and gets nothing
+        until(lambda: taker.reason)
+        assert taker.take() is None
+    finally:
+        feed.stop()
+        connection.close()
 
 
 def count_events(url: str) -> int:

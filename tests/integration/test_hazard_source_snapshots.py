@@ -49,6 +49,9 @@ def test_from_its_tenth_run_the_page_statement_still_passes_over_delivered_rows(
         # Then it never looks at the delivered rows
         costs = [after - before for before, after in pairwise(read)]
         assert max(costs) < DELIVERED / 10, costs
+        # and no statement has a plan of its own that could turn
+        prepared = connection.execute("select statement from pg_prepared_statements").fetchall()
+        assert prepared == []
 
 
 def test_a_snapshot_inside_a_transaction_that_has_an_id_is_refused(database_url: str) -> None:
