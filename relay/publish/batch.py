@@ -134,5 +134,5 @@ def _behind(row: Row) -> Hold:
 
 
 def _short(error: Exception) -> str:
-    text = str(error)
+    text = str(error).replace("\x00", "")  # PostgreSQL has no place for it, in text or in jsonb
     return text if len(text) <= _LONGEST_ERROR else text[: _LONGEST_ERROR - 1] + "…"

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import os
 import socket
 import tempfile
+import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -23,7 +26,11 @@ from relay.settings import Settings
 
 __all__ = ["Membership", "Seat"]
 
+log = logging.getLogger(__name__)
+
 _SEATS = 1000
+_MOST_FENCINGS = 6
+_FENCING_SECONDS = 60.0
 
 
 class Seat:
@@ -73,15 +80,22 @@ class Membership:
         gained: Callable[[list[int]], None],
         lost: Callable[[list[int]], None],
     ) -> None:
+        self._settings = settings
         self._topic = settings.positions_topic
+        self._seat = seat
         self._gained = gained
         self._lost = lost
         self._shards: set[int] = set()
-        self._consumer = Consumer(
+        self._fenced_at: deque[float] = deque(maxlen=_MOST_FENCINGS)
+        self._consumer = self._join()
+
+    def _join(self) -> Consumer:
+        settings = self._settings
+        consumer = Consumer(
             {
                 **admin_options(settings),
                 "group.id": f"relay.{settings.name}",
-                "group.instance.id": seat,
+                "group.instance.id": self._seat,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "latest",
                 "partition.assignment.strategy": "cooperative-sticky",
@@ -90,12 +104,13 @@ class Membership:
                 "max.poll.interval.ms": max(settings.session_timeout_ms, 60_000),
             }
         )
-        self._consumer.subscribe(
+        consumer.subscribe(
             [self._topic],
             on_assign=self._on_assign,
             on_revoke=self._on_revoke,
             on_lost=self._on_revoke,
         )
+        return consumer
 
     @property
     def shards(self) -> frozenset[int]:
@@ -105,14 +120,32 @@ class Membership:
     def poll(self, timeout: float) -> None:
         """Serves the group protocol. Raises ConfigurationInvalid when the seat is taken twice."""
         message: Any = self._consumer.poll(timeout)
-        if message is None or message.error() is None:
+        if message is None or (error := message.error()) is None:
             return
-        error = message.error()
-        if error.code() in (KafkaError.FENCED_INSTANCE_ID, KafkaError._FENCED):
+        # Lost connections come here too and mend themselves; what is fatal ends the membership.
+        if error.code() == KafkaError._FATAL or error.fatal():
+            self._join_again(error.str())
+
+    def _join_again(self, reason: str) -> None:
+        """Begins the membership anew.
+
+        A static member is fenced by itself where the answer to its joining was lost on the way:
+        it joins again under its instance id, and its former member id is over. Where it happens
+        time and again there really are two.
+        """
+        now = time.monotonic()
+        self._fenced_at.append(now)
+        if len(self._fenced_at) == _MOST_FENCINGS and now - self._fenced_at[0] < _FENCING_SECONDS:
             raise ConfigurationInvalid(
-                "another worker has joined the group under this worker's instance id: two "
-                "machines with the same host name and folder? Give one another host name"
+                f"the membership in the relay's group ended {_MOST_FENCINGS} times in a minute "
+                f"({reason}). Are there two machines with the same host name and folder? Give one "
+                "another host name"
             )
+        log.warning("the membership in the relay's group begins anew: %s", reason)
+        shards, self._shards = sorted(self._shards), set()
+        self._lost(shards)
+        self._consumer.close()
+        self._consumer = self._join()
 
     def confirm(self, shard: int) -> bool | None:
         """Asks the group whether the shard is still this worker's; None: it did not answer.

@@ -21,7 +21,8 @@ from relay.publish.partitioner import partition_of
 
 __all__ = ["Message", "Messages", "NotPublishable", "Route", "Waiting"]
 
-Header = tuple[str, str | bytes]
+# Text or bytes; None never stands there, but Producer.produce's type has it.
+Header = tuple[str, str | bytes | None]
 # topic, value, key, partition, headers: the order of Producer.produce's arguments
 Message = tuple[str, bytes, bytes, int, list[Header]]
 
@@ -175,7 +176,7 @@ def _size(key: bytes, value: bytes, headers: list[Header]) -> int:
         + len(key)
         + len(value)
         + sum(
-            len(name) + len(text if isinstance(text, bytes) else text.encode()) + _HEADER_OVERHEAD
+            len(name) + len(text if isinstance(text, bytes) else (text or "").encode()) + _HEADER_OVERHEAD
             for name, text in headers
         )
     )

@@ -85,6 +85,8 @@ class Services:
     def open_store(self) -> Store:
         """A store on a new connection; raises DatabaseUnavailable."""
         connection = connect(self.settings.database_url, application_name="relay deliveries")
+        # A flag that a crash takes back would be redone as if it were the last one.
+        connection.execute("set synchronous_commit to on")
         return Store(connection, self.settings.shards)
 
     def take_over(self, shard: int) -> TakenOver:
@@ -148,6 +150,8 @@ class Services:
     def _connected(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:
             self._connection = connect(self.settings.database_url, application_name="relay shards")
+            # An epoch that a crash takes back would be given out twice.
+            self._connection.execute("set synchronous_commit to on")
             self._identity = read_identity(self._connection)
         return self._connection
 

@@ -196,7 +196,7 @@ class Store:
                 "aggregate_id": hold.aggregate[1],
                 "state": hold.state,
                 "attempts": hold.attempts,
-                "error": hold.error.replace("\x00", ""),
+                "error": hold.error,
                 "next_attempt_at": hold.next_attempt_at,
             }
             for hold in holds
