@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gc
-import logging
 import signal
 import sys
 from typing import Annotated
 
 import typer
 
+from relay.cli.signals import configure_logging
 from relay.publish.supervisor import Supervisor
 from relay.publish.worker import Worker
 from relay.settings import load_settings
@@ -29,10 +29,7 @@ def command(
 
     SIGTERM or Ctrl-C ends it: open transactions are finished and the shards handed over.
     """
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
-    )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    configure_logging("INFO")
     settings = load_settings()
     runner: Worker | Supervisor
     if workers == 1:

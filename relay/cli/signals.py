@@ -27,10 +27,11 @@ def stop_on_signals() -> threading.Event:
     return stop
 
 
-def configure_logging() -> None:
-    """Logs go to standard error, from the level EVENT_BUS_LOG_LEVEL (WARNING) up."""
+def configure_logging(level: str = "WARNING") -> None:
+    """Logs go to standard error, from `level` up, or from what EVENT_BUS_LOG_LEVEL says."""
     logging.basicConfig(
         stream=sys.stderr,
-        level=os.environ.get("EVENT_BUS_LOG_LEVEL", "WARNING").upper(),
+        level=os.environ.get("EVENT_BUS_LOG_LEVEL", level).upper(),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    logging.getLogger("httpx").setLevel(logging.WARNING)

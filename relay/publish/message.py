@@ -176,7 +176,9 @@ def _size(key: bytes, value: bytes, headers: list[Header]) -> int:
         + len(key)
         + len(value)
         + sum(
-            len(name) + len(text if isinstance(text, bytes) else (text or "").encode()) + _HEADER_OVERHEAD
+            len(name)
+            + _HEADER_OVERHEAD
+            + len(text.encode() if isinstance(text, str) else text or b"")
             for name, text in headers
         )
     )

@@ -38,9 +38,8 @@ def test_every_setting_is_shown_with_its_source_and_without_secrets(relay: Relay
     (relay.folder / "relay.toml").write_text("page_rows = 1000\nmax_attempts = 9\n")
 
     # When they are shown
-    _, document = examine(
-        relay, EVENT_BUS_KAFKA_OPTIONS='{"sasl.password": "geheim", "client.dns.lookup": "use_all_dns_ips"}'
-    )
+    options = '{"sasl.password": "geheim", "client.dns.lookup": "use_all_dns_ips"}'
+    _, document = examine(relay, EVENT_BUS_KAFKA_OPTIONS=options)
     settings = {s["name"]: (s["value"], s["source"]) for s in document["settings"]}
 
     # Then each says where it came from, and no secret stands in it
