@@ -13,7 +13,7 @@ from relay.local.kafka import LocalKafka
 from relay.local.postgres import LocalPostgres
 from relay.local.registry import LocalRegistry
 from relay.outbox.migrate import migrate
-from tests.relaying import Relay, end
+from tests.relaying import Relay, end, read_topic
 from tests.stack import until
 
 
@@ -75,6 +75,46 @@ def test_a_broker_that_is_away_and_comes_back(
     finally:
         end(worker)
     assert_all_once_in_order_without_lost_attempts(relay, 120)
+
+
+def test_a_quiet_producers_expired_transactional_id_costs_nothing_but_a_take_over(
+    make_relay: Callable[..., Relay], tmp_path: Path
+) -> None:
+    # Given a broker that forgets transactional ids after two quiet seconds
+    kafka = LocalKafka(
+        tmp_path / "kafka",
+        properties={
+            "group.min.session.timeout.ms": "1000",
+            "transactional.id.expiration.ms": "2000",
+            "transaction.remove.expired.transaction.cleanup.interval.ms": "500",
+            "producer.id.expiration.ms": "2000",
+            "producer.id.expiration.check.interval.ms": "500",
+        },
+    )
+    kafka.start()
+    try:
+        relay = make_relay(bootstrap_servers=kafka.bootstrap_servers, shards="1")
+        with relay.running():
+            relay.publish("a", 1)
+            relay.wait_until_delivered(1)
+            # (a record without a value in the coordinator's topic)
+            until(
+                lambda: any(
+                    relay.name in record.key and not record.value
+                    for record in read_topic(
+                        kafka.bootstrap_servers, "__transaction_state", "read_uncommitted"
+                    )
+                ),
+                what="the transactional id is forgotten",
+            )
+            # When the next event comes
+            relay.publish("a", 2)
+            relay.wait_until_delivered(2)
+            assert "in doubt" in relay.log()
+        # Then it is published once, and the position was read again
+        assert_all_once_in_order_without_lost_attempts(relay, 2)
+    finally:
+        kafka.kill()
 
 
 def test_a_database_that_is_away_and_comes_back(
