@@ -22,18 +22,22 @@ _TIMEOUT = 15
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """low: first offset that retention has left. end: one behind the last that is committed."""
+    """low: first offset that retention has left. end: one behind the last that counts."""
 
     low: int
     end: int
 
 
-def read_bounds(admin: AdminClient, names: Iterable[str]) -> dict[Partition, Bounds]:
+def read_bounds(
+    admin: AdminClient, names: Iterable[str], *, undecided: bool = False
+) -> dict[Partition, Bounds]:
     """Bounds of all partitions of those topics of `names` that exist.
 
-    The end is the last stable offset: nothing below it can still be aborted (KIP-98).
-    Raises BrokerUnavailable.
+    The end is the last stable offset: nothing below it can still be aborted (KIP-98). With
+    `undecided` it is the high watermark: what is committed behind somebody else's open transaction
+    lies between the two. Raises BrokerUnavailable.
     """
+    isolation = IsolationLevel.READ_UNCOMMITTED if undecided else IsolationLevel.READ_COMMITTED
     cluster = topics.describe(admin)
     places = [
         (name, partition)
@@ -43,19 +47,19 @@ def read_bounds(admin: AdminClient, names: Iterable[str]) -> dict[Partition, Bou
     ]
     spec: Any = OffsetSpec  # without types in its package
     # The low ends first: retention may move them up, and none must lie above its end.
-    lows = _ask(admin, places, spec.earliest())
-    ends = _ask(admin, places, spec.latest())
+    lows = _ask(admin, places, spec.earliest(), isolation)
+    ends = _ask(admin, places, spec.latest(), isolation)
     return {place: Bounds(lows[place], max(lows[place], ends[place])) for place in places}
 
 
-def _ask(admin: AdminClient, places: Iterable[Partition], spec: Any) -> Mapping[Partition, int]:
+def _ask(
+    admin: AdminClient, places: Iterable[Partition], spec: Any, isolation: IsolationLevel
+) -> Mapping[Partition, int]:
     wanted = {TopicPartition(*place): spec for place in places}
     if not wanted:
         return {}
     try:
-        answers = admin.list_offsets(
-            wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=_TIMEOUT
-        )
+        answers = admin.list_offsets(wanted, isolation_level=isolation, request_timeout=_TIMEOUT)
         return {
             (place.topic, place.partition): answer.result().offset
             for place, answer in answers.items()

@@ -47,7 +47,8 @@ def verify(settings: Settings, progress: Progress | None = None) -> Report:
         connection.execute("begin isolation level repeatable read")
         # The first statement takes the snapshot; where the topics end by then is asked after it.
         connection.execute("select from outbox.shards limit 1")
-        _load_bounds(connection, bounds, read_bounds(admin, sorted(names)))
+        now = read_bounds(admin, sorted(names), undecided=True)
+        _load_bounds(connection, bounds, now)
         report = _judge(connection, settings)
         connection.execute("rollback")
     return report
