@@ -57,7 +57,7 @@ class Catalog:
         if found is None:
             raise SchemaUnknown(
                 f"event type {event_type!r} has no active schema version. "
-                f"Activate one: relay schemas activate {event_type}"
+                "Set one to active in its domain.yaml"
             )
         return found
 

@@ -89,7 +89,7 @@ def check(connection: psycopg.Connection[Any], admin: AdminClient, settings: Set
     if shards != settings.shards:
         raise ConfigurationInvalid(
             f"EVENT_BUS_SHARDS is {settings.shards}, but relay {name} was created with {shards}: "
-            "changing it would lose or reorder events. Set it back, or use `relay reshard`"
+            "changing it would lose or reorder events. Set it back"
         )
     identity = read_identity(connection)
     if (system, database) != (identity.system, identity.database):
@@ -111,7 +111,7 @@ def check(connection: psycopg.Connection[Any], admin: AdminClient, settings: Set
         if found is not None and found != count:
             raise ConfigurationInvalid(
                 f"topic {topic} has {found} partitions, but was pinned at {count}: keys would "
-                "lie in two partitions at once. Use `relay topic grow` to change it safely"
+                "lie in two partitions at once. Have the topic created again with its old number"
             )
     _check_positions_topic(admin, settings, cluster)
     return Pinned(shards, pinned, identity)

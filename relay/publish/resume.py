@@ -68,7 +68,7 @@ def decide(
         if known.shards != shards:
             raise PositionRefused(
                 f"the position of shard {shard} is one of {known.shards} shards, EVENT_BUS_SHARDS "
-                f"is {shards}. Set it back, or use `relay reshard`"
+                f"is {shards}. Set it back"
             )
         if known.identity.timeline > identity.timeline:
             raise PositionRefused(
@@ -77,7 +77,8 @@ def decide(
                 "EVENT_BUS_DATABASE_URL at the one that was promoted, or run `relay recover`"
             )
     if record is None:
-        if mirror is None:
+        # A mirror with number 0 stands for a shard that was taken over and has published nothing.
+        if mirror is None or mirror.number == 0:
             return Start()
         return Recover("the positions topic has no record of this shard", mirror.number)
     if record.identity.timeline < identity.timeline:

@@ -96,15 +96,16 @@ class Store:
         """
         with self._connection.transaction():
             self._guard(shard, epoch, record)
-            self._connection.execute(
-                load(__package__, "add_deliveries.sql"),
-                {
-                    "seqs": [seq for seq, _ in places],
-                    "topics": [place.topic if place else "" for _, place in places],
-                    "partitions": [place.partition if place else None for _, place in places],
-                    "offsets": [place.offset if place else None for _, place in places],
-                },
-            )
+            if places:
+                self._connection.execute(
+                    load(__package__, "add_deliveries.sql"),
+                    {
+                        "seqs": [seq for seq, _ in places],
+                        "topics": [place.topic if place else "" for _, place in places],
+                        "partitions": [place.partition if place else None for _, place in places],
+                        "offsets": [place.offset if place else None for _, place in places],
+                    },
+                )
             self._write_holds(shard, holds, released)
 
     def holds(self, shard: int) -> list[Hold]:

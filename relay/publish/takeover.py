@@ -59,6 +59,10 @@ def take_over(
     match decide(shard, shards, identity, record, mirror):
         case Start():
             number, position = 0, Position(BEGINNING, recovering=store.has_deliveries())
+            # From here on a record without a mirror means that the database has lost something.
+            store.repair(
+                shard, epoch, PositionRecord(0, shard, shards, store.identity, position), []
+            )
         case Continue(last):
             number, position = last.number, last.position
         case Redo(last):

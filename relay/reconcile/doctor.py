@@ -172,8 +172,7 @@ def _topics(settings: Settings, cluster: topics.Cluster, catalog: Catalog) -> It
                 "topics",
                 "warn",
                 f"topic {topic} has {state.partitions} partitions, its domain file says "
-                f"{wanted[topic]}: a topic keeps what it was created with; set the file to that, "
-                "or use `relay topic grow`",
+                f"{wanted[topic]}: a topic keeps what it was created with. Set the file to that",
             )
     if not missing and not wrong:
         yield Check("topics", "ok", f"all {len(wanted)} topics are there")

@@ -12,8 +12,8 @@ __all__ = ["EXAMPLES", "Example", "Report"]
 EXAMPLES = 20
 
 _ADVICE = {
-    "lost": "committed events that are not in their topic. Keep the table; run `relay doctor`, and "
-    "where a topic was deleted or cut short, write it anew from the table with `relay rebuild`",
+    "lost": "committed events that are not in their topic. Keep the table, from which they can be "
+    "published again; find out with `relay doctor` whether a topic was deleted or cut short",
     "duplicated": "records too many. Consumers with an inbox act once all the same; look for "
     "another relay or producer that writes to these topics (`relay doctor`)",
     "out_of_order": "events behind a later one of their aggregate. Look for publishers that "

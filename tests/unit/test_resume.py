@@ -39,6 +39,14 @@ def test_the_last_transaction_without_flags_is_redone() -> None:
     assert decided(record(5), record(4)) == Redo(record(5))
 
 
+def test_the_first_transaction_without_flags_is_redone() -> None:
+    assert decided(record(1), record(0)) == Redo(record(1))
+
+
+def test_a_shard_that_has_published_nothing_starts_again() -> None:
+    assert decided(None, record(0)) == Start()
+
+
 def test_a_record_that_the_database_knows_nothing_of_is_recovered_from() -> None:
     assert isinstance(decided(record(1), None), Recover)
 
