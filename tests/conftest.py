@@ -132,8 +132,9 @@ def make_relay(
     registry_url: str,
     unique_name: str,
     tmp_path: Path,
-) -> Callable[..., Relay]:
+) -> Iterator[Callable[..., Relay]]:
     """Creates the test's relay; keywords are settings, in small letters, or servers' addresses."""
+    made: list[Relay] = []
 
     def make(**settings: str) -> Relay:
         addresses = {
@@ -142,9 +143,12 @@ def make_relay(
             "registry_url": registry_url,
         }
         given = {key: settings.pop(key, value) for key, value in addresses.items()}
-        return create_relay(tmp_path, unique_name, **given, **settings)
+        made.append(create_relay(tmp_path, unique_name, **given, **settings))
+        return made[-1]
 
-    return make
+    yield make
+    for relay in made:
+        relay.end_all()
 
 
 @pytest.fixture

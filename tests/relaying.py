@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,8 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from relay.catalog import Catalog
 from relay.db import connect
+from relay.local.process import ProcessId
+from relay.local.watchdog import guard
 from relay.publish import pinned, topics
 from relay.registry.client import RegistryClient
 from relay.registry.register import register_catalog
@@ -54,6 +56,7 @@ class Relay:
     domain: str
     folder: Path
     environment: dict[str, str]
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def database_url(self) -> str:
@@ -110,13 +113,22 @@ class Relay:
     def start(self, *words: str, **more: str) -> subprocess.Popen[bytes]:
         """Starts `relay ...` in the background; its standard error goes to `<folder>/log`."""
         with (self.folder / "log").open("ab") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", "relay.cli.main", *words],
                 env={**os.environ, **self.environment, **more},
                 cwd=self.folder,
                 stdout=log,
                 stderr=log,
             )
+        self.started.append(process)
+        guard(ProcessId.of(process.pid, "relay.cli.main"))
+        return process
+
+    def end_all(self) -> None:
+        """Ends what a failed test has left running."""
+        for process in self.started:
+            if process.poll() is None:
+                end(process)
 
     @contextmanager
     def running(self, *words: str, **more: str) -> Iterator[subprocess.Popen[bytes]]:

@@ -173,9 +173,14 @@ class ShardProducer:
         return dict(lanes)
 
     def give_up(self) -> None:
-        """Drops everything that is not acknowledged; the next owner's take() ends the rest."""
+        """Drops everything that is not acknowledged; the next owner's take() ends the rest.
+
+        Nothing else may be called afterwards.
+        """
         self._producer.purge()
         self._producer.poll(0)
+        # Its threads end with the last reference, and a failure's traceback may still hold this.
+        del self._producer
 
     def _ask(self, call: Callable[[], Any], what: str) -> None:
         try:

@@ -139,9 +139,12 @@ class Shard:
             self._feed.add(self.number, taken.position, taken.identity, self)
             self._live(producer, taken)
         except (Doubt, Stale) as error:
-            self.failure = error
+            # Without the frames of its traceback, which would keep the producer and its threads.
+            self.failure = error.with_traceback(None)
+            self.failure.__cause__ = self.failure.__context__ = None
         except (BrokerUnavailable, *OUTAGES) as error:
             self.failure = Doubt(str(error).strip())
+            self.failure.__context__ = None
         except Exception as error:
             self.failure = error
         finally:

@@ -21,6 +21,10 @@ log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.1
 _RETRY_SECONDS = 0.5
+# A shard whose take-over fails again and again is tried ever more slowly.
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 5.0
+_SOUND_SECONDS = 10.0
 _HAND_OVER_SECONDS = 15.0
 _IDLE_ROUNDS = 3
 _IDLE_CHECK_SECONDS = 0.5
@@ -47,6 +51,8 @@ class Worker:
         self._running: dict[int, Shard] = {}
         self._cautions: dict[int, Caution] = {}
         self._retry_at: dict[int, float] = {}
+        self._pauses: dict[int, float] = {}
+        self._started_at: dict[int, float] = {}
         self._stop = threading.Event()
 
     def stop(self) -> None:
@@ -106,6 +112,7 @@ class Worker:
             self._cautions.setdefault(number, Caution()),
         )
         self._running[number] = shard
+        self._started_at[number] = time.monotonic()
         shard.start()
 
     def _tend(self, membership: Membership) -> None:
@@ -124,7 +131,7 @@ class Worker:
                 case None:
                     raise RuntimeError(f"shard {number} ended without a reason")
             del self._running[number]
-            self._retry_at[number] = time.monotonic()
+            self._retry_at[number] = time.monotonic() + self._pause(number)
         for number, at in list(self._retry_at.items()):
             if time.monotonic() < at:
                 continue
@@ -137,6 +144,14 @@ class Worker:
                     del self._retry_at[number]
                 case None:
                     self._retry_at[number] = time.monotonic() + _RETRY_SECONDS
+
+    def _pause(self, number: int) -> float:
+        """How long to wait before the shard is taken over anew: not at all the first time."""
+        if time.monotonic() - self._started_at[number] > _SOUND_SECONDS:
+            self._pauses[number] = 0.0
+        pause = self._pauses.get(number, 0.0)
+        self._pauses[number] = min(max(pause * 2, _FIRST_PAUSE), _LONGEST_PAUSE)
+        return pause
 
     def _is_idle(self, membership: Membership) -> bool:
         return (
