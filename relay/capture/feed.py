@@ -18,7 +18,10 @@ __all__ = ["Durable", "Feed", "Piece", "Taker"]
 
 log = logging.getLogger(__name__)
 
-_FIRST_PAUSE = 0.001
+# While events come, the outbox is looked at this often; more would only make smaller transactions.
+_FIRST_PAUSE = 0.002
+# How much longer each pause is than the last while nothing comes: a fifth of the silence so far.
+_GROWTH = 1.25
 _RETRY_SECONDS = 0.5
 _ROOM_SECONDS = 0.05
 # A long list of open transactions makes each look at them expensive (29 ms for 1,000).
@@ -84,12 +87,16 @@ class Feed:
         open_reader: Callable[[], tuple[Reader, Identity]],
         shards: int,
         longest_pause: float,
+        prompt: bool = False,
     ) -> None:
         """open_reader: on a new connection, with the database that it leads to; raises
-        DatabaseUnavailable. longest_pause: seconds between two looks at an idle outbox."""
+        DatabaseUnavailable. longest_pause: seconds between two looks at an idle outbox. prompt:
+        takers can do nothing before they know that rows are on disk, so that is seen to at once.
+        """
         self._open_reader = open_reader
         self._shards = shards
         self._longest_pause = longest_pause
+        self._prompt = prompt
         self._cursors: dict[int, _Cursor] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -98,8 +105,10 @@ class Feed:
         self._room = threading.Event()
         # What ended the thread, other than being stopped; the worker ends then, too.
         self.failure: Exception | None = None
-        self._durable = Durable()
-        self._on_disk = False
+        # What was handed out and is not known to be on disk yet, and up to where the log has to be.
+        self._unsettled: list[Durable] = []
+        self._needed_lsn = 0
+        self._flushed_lsn = 0
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
 
     def start(self) -> None:
@@ -163,22 +172,23 @@ class Feed:
                 self._idle_rounds += 1
             self._wake.wait(min(pause, self._longest_pause) + crowd * _PAUSE_A_TRANSACTION)
             self._wake.clear()
-            pause = min(pause * 2, self._longest_pause)
+            pause = min(pause * _GROWTH, self._longest_pause)
 
     def _round(self, reader: Reader, identity: Identity) -> tuple[bool, int]:
         """Reads for all shards up to one snapshot; whether there was anything, and how many
         transactions were open."""
-        reading = reader.snapshot()
-        self._on_disk = reading.flush_lsn >= reading.insert_lsn
         with self._lock:
             behind = dict(self._cursors)
         if any(cursor.identity != identity for cursor in behind.values()):
             # A snapshot says nothing about the transactions of another database or timeline.
             raise DatabaseUnavailable("the shards were taken over on another database than is read")
+        reading: Reading | None = None
         found = False
         while behind and not self._stopping:
             position, group = _furthest_behind(behind)
-            page = reader.read(position, reading.snapshot, self._filter(group))
+            reading, page = reader.read(position, reading, self._filter(group))
+            self._flushed_lsn = max(self._flushed_lsn, reading.flush_lsn)
+            self._settle(reader)
             if page is not None:
                 found = True
                 self._hand_out(reader, reading, page, group)
@@ -186,7 +196,7 @@ class Feed:
                 # A read without rows adopts nothing: the old position stays.
                 if page is None or cursor.position == Position(reading.snapshot):
                     del behind[shard]
-        return found, len(reading.snapshot.in_progress)
+        return found, len(reading.snapshot.in_progress) if reading else 0
 
     def _filter(self, group: dict[int, _Cursor]) -> list[int] | None:
         return None if len(group) == self._shards else sorted(group)
@@ -194,8 +204,17 @@ class Feed:
     def _hand_out(
         self, reader: Reader, reading: Reading, page: Page, group: dict[int, _Cursor]
     ) -> None:
-        """Gives each shard its rows, and makes sure meanwhile that they are on disk."""
-        durable = self._durable = Durable()
+        """Gives each shard its rows.
+
+        Whether they are on disk is mostly told with the next reading: by then the services' own
+        commits have brought them there.
+        """
+        durable = Durable()
+        if self._flushed_lsn >= reading.insert_lsn:
+            durable.settle()
+        else:
+            self._unsettled.append(durable)
+            self._needed_lsn = reading.insert_lsn
         by_shard: dict[int, list[Row]] = {shard: [] for shard in group}
         for row in page.rows:
             by_shard[row[11]].append(row)
@@ -213,11 +232,8 @@ class Feed:
                 piece = Piece(step, rows, durable)
                 if not cursor.taker.offer(piece):
                     waiting.append((shard, cursor, piece))
-        if not self._on_disk:
-            if not reader.is_on_disk(reading.insert_lsn):
-                reader.flush()
-            self._on_disk = True
-        durable.settle()
+        if waiting or self._prompt:
+            self._settle(reader)
         for shard, cursor, piece in waiting:
             while not cursor.taker.offer(piece) and self._cursors.get(shard) is cursor:
                 if self._stopping:
@@ -225,8 +241,24 @@ class Feed:
                 self._room.wait(_ROOM_SECONDS)
                 self._room.clear()
 
+    def _settle(self, reader: Reader) -> None:
+        """Makes sure that all that was handed out is on disk."""
+        if not self._unsettled:
+            return
+        if self._flushed_lsn < self._needed_lsn:
+            self._flushed_lsn = reader.flushed_lsn()
+        if self._flushed_lsn < self._needed_lsn:
+            reader.flush()
+            self._flushed_lsn = self._needed_lsn
+        for durable in self._unsettled:
+            durable.settle()
+        self._unsettled.clear()
+
     def _lose(self, reason: str) -> None:
-        self._durable.settle(lost=True)
+        for durable in self._unsettled:
+            durable.settle(lost=True)
+        self._unsettled.clear()
+        self._flushed_lsn = 0
         with self._lock:
             cursors, self._cursors = self._cursors, {}
         for cursor in cursors.values():

@@ -62,30 +62,47 @@ class Reader:
 
     def snapshot(self) -> Reading:
         """Takes a snapshot; raises RuntimeError inside a transaction."""
-        if self._connection.info.transaction_status in _IN_TRANSACTION:
-            raise RuntimeError("the capture connection is inside a transaction of its own")
+        self._refuse_transaction()
         row = self._one("read_snapshot.sql", {})
         return Reading(Snapshot.parse(row[0]), row[1], row[2])
 
     def read(
-        self, position: Position, snapshot: Snapshot, mine: Sequence[int] | None
-    ) -> Page | None:
+        self, position: Position, reading: Reading | None, mine: Sequence[int] | None
+    ) -> tuple[Reading, Page | None]:
         """The next rows behind `position`, at most a page; None when there are none.
 
-        snapshot: how far to read when the position is not inside a page run already.
-        mine: shards whose rows are wanted; None for all. A page can be empty of rows when what
-        committed belongs to other shards.
+        reading: how far to read when the position is not inside a page run already; None: up to
+        now. mine: shards whose rows are wanted; None for all. A page can be empty of rows when
+        what committed belongs to other shards.
+        Returns the reading that it was read up to. Raises RuntimeError inside a transaction.
         """
-        step = position.step(snapshot)
-        if position.upto is None and not step.recovering:
-            fresh = self._one("count_fresh.sql", self._bounds(step))[0]
-            if fresh == 0:
-                return None
-            if fresh <= self._page_rows:
-                rows = self._all("read_fresh.sql", self._bounds(step) | {"mine": _list(mine)})
-                return Page(step, rows)
-            first = self._one("find_first.sql", self._bounds(step))[0]
-            step = Step(step.seen, step.upto, first - 1)
+        if position.upto is None and not position.recovering:
+            return self._read_fresh(position, reading, mine)
+        reading = reading or self.snapshot()
+        return reading, self._read_page(position.step(reading.snapshot), mine)
+
+    def _read_fresh(
+        self, position: Position, reading: Reading | None, mine: Sequence[int] | None
+    ) -> tuple[Reading, Page | None]:
+        self._refuse_transaction()
+        (_, upto, _, fresh, insert_lsn, flush_lsn, *_), *rows = self._all(
+            "read_fresh.sql",
+            {
+                **self._bounds(position.seen),
+                "upto": None if reading is None else str(reading.snapshot),
+                "mine": _list(mine),
+            },
+        )
+        reading = reading or Reading(Snapshot.parse(upto), int(insert_lsn), int(flush_lsn))
+        step = position.step(reading.snapshot)
+        if not fresh:
+            return reading, None
+        if fresh <= self._page_rows:
+            return reading, Page(step, rows)
+        first = self._one("find_first.sql", self._bounds(step.seen) | {"upto": str(step.upto)})[0]
+        return reading, self._read_page(Step(step.seen, step.upto, first - 1), mine)
+
+    def _read_page(self, step: Step, mine: Sequence[int] | None) -> Page:
         rows = self.page(step, mine)
         if len(rows) == self._page_rows:
             step, _ = step.split(rows[-1][0])
@@ -95,8 +112,9 @@ class Reader:
         """The first rows of a step, at most a page."""
         return self._all(
             "read_page.sql",
-            self._bounds(step)
+            self._bounds(step.seen)
             | {
+                "upto": str(step.upto),
                 "after": step.after,
                 "through": step.through,
                 "recovering": step.recovering,
@@ -108,13 +126,13 @@ class Reader:
         """Single rows by their numbers, in order; those that are gone are left out."""
         return self._all("read_rows.sql", {"seqs": list(seqs), "shards": self._shards})
 
-    def is_on_disk(self, lsn: int) -> bool:
-        """Whether all of the log below `lsn` is flushed."""
+    def flushed_lsn(self) -> int:
+        """Up to where the log is on disk by now."""
         row = self._connection.execute(
-            "select (pg_current_wal_flush_lsn() - '0/0')::bigint >= %s", (lsn,)
+            "select (pg_current_wal_flush_lsn() - '0/0')::bigint"
         ).fetchone()
         assert row is not None
-        return bool(row[0])
+        return int(row[0])
 
     def flush(self) -> None:
         """Brings the log to disk by committing a tiny transaction of its own.
@@ -125,11 +143,14 @@ class Reader:
             self._connection.execute("set local synchronous_commit to on")
             self._connection.execute("select pg_logical_emit_message(true, 'relay', '')")
 
-    def _bounds(self, step: Step) -> dict[str, Any]:
+    def _refuse_transaction(self) -> None:
+        if self._connection.info.transaction_status in _IN_TRANSACTION:
+            raise RuntimeError("the capture connection is inside a transaction of its own")
+
+    def _bounds(self, seen: Snapshot) -> dict[str, Any]:
         return {
-            "in_progress": list(map(str, step.seen.in_progress)),
-            "xmax": str(step.seen.xmax),
-            "upto": str(step.upto),
+            "in_progress": list(map(str, seen.in_progress)),
+            "xmax": str(seen.xmax),
             "rows": self._page_rows,
             "shards": self._shards,
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from relay.errors import BrokerUnavailable, RegistryUnavailable
 from relay.publish.batch import Batch, Builder, cut
 from relay.publish.deliveries import Deliveries, Receipt, copy_text
 from relay.publish.holds import Hold, Holds
+from relay.publish.pace import Pace
 from relay.publish.producer import Doubt, Refused, ShardProducer
 from relay.publish.record import PositionRecord
 from relay.publish.services import Services
@@ -84,6 +86,8 @@ class Shard:
         self._lost: str | None = None
         self._stopping = False
         self._receipt: Receipt | None = None
+        self._pace = Pace()
+        self._may_begin_at = 0.0
         self._thread = threading.Thread(target=self.run, name=f"shard-{number}", daemon=True)
 
     # Called from other threads
@@ -197,7 +201,10 @@ class Shard:
                     return
 
     def _next(self, holds: Holds, last_look: datetime) -> list[Piece] | None:
-        """Waits for pieces, or for a held row's turn (then without pieces); None: stop."""
+        """Waits for pieces, or for a held row's turn (then without pieces); None: stop.
+
+        Behind a transaction it waits for its pause as well, and takes what has come meanwhile.
+        """
         with self._changed:
             while not self._pieces and self._lost is None and not self._stopping:
                 pause = None
@@ -209,6 +216,13 @@ class Shard:
                         pause = min(pause, (due - now).total_seconds())
                     if pause <= 0 or holds.due(now):
                         return []
+                self._changed.wait(pause)
+            while (
+                self._lost is None
+                and not self._stopping
+                and self._rows < _MOST_WAITING
+                and (pause := self._may_begin_at - time.monotonic()) > 0
+            ):
                 self._changed.wait(pause)
             if self._stopping:
                 return None
@@ -264,7 +278,10 @@ class Shard:
         exactly_once = self._settings.delivery == "exactly-once"
         durable = [piece.durable for piece in pieces or ()]
 
+        began = time.monotonic()
+
         def before_commit() -> None:
+            self._pace.took(len(batch.messages), time.monotonic() - began)
             for page in durable:
                 if not page.wait(self._settings.transaction_timeout_ms / 2000):
                     raise Doubt("the database did not say in time that what was read is on disk")
@@ -288,6 +305,8 @@ class Shard:
             if not refused.gone:
                 self.caution.refused([seq for seq, _ in batch.messages], str(refused))
             raise
+        if exactly_once:
+            self._may_begin_at = time.monotonic() + self._pace.pause
         self.caution.accepted()
         services.ends.moved(published)
         self._receipt = self._deliveries.put(

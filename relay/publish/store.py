@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 import psycopg
-from psycopg.types.json import Jsonb
 
 from relay.capture.identity import Identity, read_identity
 from relay.capture.position import Step
@@ -71,14 +70,16 @@ class Store:
         of another database or timeline, where its numbers are other rows'; nothing is written then.
         """
         connection, identity = self._connection, self.identity
+        outcomes = list(outcomes)
+        for outcome in outcomes:
+            if outcome.record.identity != identity:
+                raise Stale(f"shard {outcome.shard} was taken over on another database")
         with connection.transaction():
+            self._guard([(one.shard, one.epoch, one.record) for one in outcomes])
+            if lines := b"".join(outcome.deliveries for outcome in outcomes):
+                with connection.cursor().copy(load(__package__, "copy_deliveries.sql")) as copy:
+                    copy.write(lines)
             for outcome in outcomes:
-                if outcome.record.identity != identity:
-                    raise Stale(f"shard {outcome.shard} was taken over on another database")
-                self._guard(outcome.shard, outcome.epoch, outcome.record)
-                if outcome.deliveries:
-                    with connection.cursor().copy(load(__package__, "copy_deliveries.sql")) as copy:
-                        copy.write(outcome.deliveries)
                 self._write_holds(outcome.shard, outcome.holds, outcome.released)
 
     def repair(
@@ -95,7 +96,7 @@ class Store:
         places: seq and place; None where retention has taken the record.
         """
         with self._connection.transaction():
-            self._guard(shard, epoch, record)
+            self._guard([(shard, epoch, record)])
             if places:
                 self._connection.execute(
                     load(__package__, "add_deliveries.sql"),
@@ -169,19 +170,23 @@ class Store:
         ).fetchone()
         return bool(row and row[0])
 
-    def _guard(self, shard: int, epoch: int, record: PositionRecord | None) -> None:
-        if record is None:
-            row = self._connection.execute(
-                "select shard from outbox.shards where shard = %s and epoch = %s for share",
-                (shard, epoch),
-            ).fetchone()
-        else:
-            row = self._connection.execute(
-                load(__package__, "mirror_position.sql"),
-                {"shard": shard, "epoch": epoch, "position": Jsonb(record.to_json())},
-            ).fetchone()
-        if row is None:
-            raise Stale(f"shard {shard} is no longer held under epoch {epoch}")
+    def _guard(self, held: Sequence[tuple[int, int, PositionRecord | None]]) -> None:
+        """Locks shards that are held under an epoch, and mirrors their positions where given."""
+        rows = self._connection.execute(
+            load(__package__, "mirror_positions.sql"),
+            {
+                "shards": [shard for shard, _, _ in held],
+                "epochs": [epoch for _, epoch, _ in held],
+                "positions": [record and record.to_bytes().decode() for _, _, record in held],
+            },
+        ).fetchall()
+        if stale := {(shard, epoch) for shard, epoch, _ in held} - set(rows):
+            raise Stale(
+                "; ".join(
+                    f"shard {shard} is no longer held under epoch {epoch}"
+                    for shard, epoch in sorted(stale)
+                )
+            )
 
     def _write_holds(self, shard: int, holds: Iterable[Hold], released: Sequence[int]) -> None:
         if released:

@@ -46,6 +46,7 @@ class Worker:
             self._services.open_reader,
             settings.shards,
             settings.delivery_interval_ms / 1000,
+            prompt=settings.delivery == "at-least-once",
         )
         self._deliveries = Deliveries(self._services.open_store)
         self._running: dict[int, Shard] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import psycopg
@@ -12,7 +12,7 @@ import pytest
 from relay.capture.feed import Feed, Piece
 from relay.capture.identity import read_identity
 from relay.capture.position import BEGINNING, Position
-from relay.capture.reader import Reader, Reading
+from relay.capture.reader import Page, Reader, Reading
 from relay.db import connect
 from relay.local.postgres import LocalPostgres
 from relay.outbox.migrate import migrate
@@ -36,12 +36,12 @@ def test_from_its_tenth_run_the_page_statement_still_passes_over_delivered_rows(
         old.commit()
         # and so many new ones that they are read in pages
         insert(connection, "select 'n' || n, 'c2' from generate_series(1, 50) n")
-        snapshot = reader.snapshot().snapshot
+        reading = reader.snapshot()
 
         # When the first page is read twenty times on one connection
         read = [entries_read(connection)]
         for _ in range(20):
-            page = reader.read(position, snapshot, None)
+            _, page = reader.read(position, reading, None)
             assert page is not None
             assert [row[1] for row in page.rows] == ["old", *(f"n{n}" for n in range(1, 20))]
             read.append(entries_read(connection))
@@ -72,8 +72,10 @@ def test_a_snapshot_inside_a_transaction_that_has_an_id_is_refused(database_url:
             # Then no snapshot is taken
             with pytest.raises(RuntimeError, match="transaction"):
                 reader.snapshot()
+            with pytest.raises(RuntimeError, match="transaction"):
+                reader.read(beginning, None, None)
         # and once that is over, its row is fresh
-        page = reader.read(beginning, reader.snapshot().snapshot, None)
+        _, page = reader.read(beginning, None, None)
         assert page is not None
         assert [row[1] for row in page.rows] == ["mine"]
 
@@ -83,10 +85,12 @@ class CountingReader(Reader):
 
     looks = 0
 
-    def snapshot(self) -> Reading:
+    def read(
+        self, position: Position, reading: Reading | None, mine: Sequence[int] | None
+    ) -> tuple[Reading, Page | None]:
         """See Reader."""
         self.looks += 1
-        return super().snapshot()
+        return super().read(position, reading, mine)
 
 
 class Nobody:

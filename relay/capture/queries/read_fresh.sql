@@ -1,12 +1,25 @@
--- All that committed between two snapshots, where it fits a page: joined from the list of fresh
--- rows, so that no plan can walk the rows that were delivered long ago. A row is the 12 columns of
--- relay.capture.reader.Row.
-with fresh as materialized (
+-- All that committed since a position, where it fits a page, and up to where that was: the snapshot,
+-- the positions in the log that belong to it and the rows all come from one statement. The rows are
+-- joined from the list of fresh ones, so that no plan can walk those that were delivered long ago.
+-- The first row has no seq and is the reading: snapshot, insert and flush position, number of fresh
+-- rows (up to one more than a page has). The others are the 12 columns of relay.capture.reader.Row.
+with reading as materialized (
+    select coalesce(%(upto)s::pg_snapshot, pg_current_snapshot()) as upto
+),
+fresh as materialized (
     select f.seq
-    from outbox.domain_events f
+    from reading, outbox.domain_events f
     where (f.xid = any(%(in_progress)s::xid8[]) or f.xid >= %(xmax)s::xid8)
-      and pg_visible_in_snapshot(f.xid, %(upto)s::pg_snapshot)
+      and pg_visible_in_snapshot(f.xid, reading.upto)
+    limit %(rows)s + 1
 )
+select
+    null::bigint as seq, upto::text, null, (select count(*) from fresh)::integer,
+    (pg_current_wal_insert_lsn() - '0/0')::bigint::text,
+    (pg_current_wal_flush_lsn() - '0/0')::bigint::text,
+    null, null, null::bytea, null::bytea, null, null::integer
+from reading
+union all
 select
     e.seq, e.id, e.event_type, e.schema_version, e.aggregate_type, e.aggregate_id,
     e.metadata::text, e.occurred_at::text, e.fingerprint, e.avro,
@@ -14,6 +27,7 @@ select
     ((hashtextextended(e.aggregate_id, 0) & 2147483647) %% %(shards)s)::integer
 from fresh
 join outbox.domain_events e using (seq)
-where (%(mine)s::integer[] is null
+where (select count(*) from fresh) <= %(rows)s
+  and (%(mine)s::integer[] is null
        or ((hashtextextended(e.aggregate_id, 0) & 2147483647) %% %(shards)s)::integer = any(%(mine)s))
-order by e.seq
+order by seq nulls first
