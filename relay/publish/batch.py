@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -10,7 +10,7 @@ from relay.capture.feed import Piece
 from relay.capture.position import Step
 from relay.capture.reader import Row
 from relay.publish.holds import Aggregate, Backoff, Hold, Holds
-from relay.publish.message import Message, Messages, NotPublishable, Waiting
+from relay.publish.message import Message, Messages, NotPublishable, RoutesOfRows, Waiting
 
 __all__ = ["Batch", "Builder", "cut"]
 
@@ -23,10 +23,17 @@ _WAITING_PAUSE = timedelta(seconds=2)
 
 @dataclass(slots=True)
 class Batch:
-    """messages: (seq, message) to produce. held: rows not produced, or still not. released: seqs
-    of held rows among the messages. attempts: of those, by seq, this one counted."""
+    """One transaction's content, which is made while it is produced.
 
-    messages: list[tuple[int, Message]] = field(default_factory=list)
+    rows: that it is made of. messages: (seq, message) to produce, each built when it is taken, so
+    that no more than one of them need be kept. Complete once the last of them was taken:
+    used: how many rows it has gone through. held: rows not produced, or still not. released: seqs
+    of held rows among the messages. attempts: of those, by seq, this one counted.
+    """
+
+    rows: Sequence[Row]
+    messages: Iterator[tuple[int, Message]] = field(default_factory=lambda: iter(()))
+    used: int = 0
     held: list[Hold] = field(default_factory=list)
     released: list[int] = field(default_factory=list)
     attempts: dict[int, int] = field(default_factory=dict)
@@ -48,42 +55,63 @@ class Builder:
         self._max_attempts = max_attempts
         self.blamed: dict[int, str] = {}
 
-    def fresh(self, rows: Iterable[Row], now: datetime) -> tuple[Batch, int]:
-        """The batch of new rows, and how many of them are in it: too many holds end it early.
+    def routes(self, rows: Sequence[Row]) -> RoutesOfRows:
+        """See Messages.routes; raises RegistryUnavailable."""
+        return self._messages.routes(rows)
 
-        Raises RegistryUnavailable.
-        """
-        batch = Batch()
-        blocked = self._holds.blocked()
-        build, append = self._messages.build, batch.messages.append
-        used = 0
-        for used, row in enumerate(rows, 1):  # noqa: B007
-            if blocked and (row[4], row[5]) in blocked:
-                batch.held.append(_behind(row))
-            else:
-                try:
-                    if self.blamed and (reason := self.blamed.pop(row[0], None)) is not None:
-                        raise NotPublishable(reason)
-                    append((row[0], build(row)))
-                    continue
-                except (NotPublishable, Waiting) as error:
-                    hold = self._failed(row, 0, error, now)
-                    batch.held.append(hold)
-                    if hold.state != "dead" or self._holds.dead_blocks:
-                        blocked.add(hold.aggregate)
-            if len(batch.held) >= MOST_HELD:
-                break
-        return batch, used
+    def fresh(self, rows: Sequence[Row], routes: RoutesOfRows, now: datetime) -> Batch:
+        """The batch of new rows; too many holds end it before the last row."""
+        batch = Batch(rows)
+        batch.messages = self._build_fresh(batch, routes, now)
+        return batch
 
-    def again(self, runs: Iterable[Sequence[Hold]], rows: Sequence[Row], now: datetime) -> Batch:
+    def again(
+        self,
+        runs: Sequence[Sequence[Hold]],
+        rows: Sequence[Row],
+        routes: RoutesOfRows,
+        now: datetime,
+    ) -> Batch:
         """The batch of held rows whose turn has come.
 
-        runs: of each aggregate, its held events in order. rows: theirs. Raises RegistryUnavailable.
+        runs: of each aggregate, its held events in order. rows: theirs.
         """
-        batch = Batch()
-        by_seq = {row[0]: row for row in rows}
+        batch = Batch(rows)
+        batch.messages = self._build_again(batch, runs, routes, now)
+        return batch
+
+    def _build_fresh(
+        self, batch: Batch, routes: RoutesOfRows, now: datetime
+    ) -> Iterator[tuple[int, Message]]:
+        blocked, held, blamed = self._holds.blocked(), batch.held, self.blamed
+        build = self._messages.build
+        for row in batch.rows:
+            batch.used += 1
+            if blocked and (row[4], row[5]) in blocked:
+                held.append(_behind(row))
+            else:
+                try:
+                    if blamed and (reason := blamed.pop(row[0], None)) is not None:
+                        raise NotPublishable(reason)
+                    message = build(row, routes)
+                except (NotPublishable, Waiting) as error:
+                    hold = self._failed(row, 0, error, now)
+                    held.append(hold)
+                    if hold.state != "dead" or self._holds.dead_blocks:
+                        blocked.add(hold.aggregate)
+                else:
+                    yield row[0], message
+                    continue
+            if len(held) >= MOST_HELD:
+                return
+
+    def _build_again(
+        self, batch: Batch, runs: Sequence[Sequence[Hold]], routes: RoutesOfRows, now: datetime
+    ) -> Iterator[tuple[int, Message]]:
+        by_seq = {row[0]: row for row in batch.rows}
         for run in runs:
             for hold in run:
+                batch.used += 1
                 row = by_seq.get(hold.seq)
                 if row is None:
                     batch.released.append(hold.seq)  # deleted by hand: nothing is left to publish
@@ -91,16 +119,16 @@ class Builder:
                 try:
                     if (reason := self.blamed.pop(hold.seq, None)) is not None:
                         raise NotPublishable(reason)
-                    batch.messages.append((hold.seq, self._messages.build(row)))
+                    message = self._messages.build(row, routes)
                 except (NotPublishable, Waiting) as error:
                     failed = self._failed(row, hold.attempts, error, now)
                     batch.held.append(failed)
                     if failed.state != "dead" or self._holds.dead_blocks:
                         break
                     continue
+                yield hold.seq, message
                 batch.released.append(hold.seq)
                 batch.attempts[hold.seq] = hold.attempts + 1
-        return batch
 
     def _failed(self, row: Row, attempts: int, error: Exception, now: datetime) -> Hold:
         hold = Hold(row[0], row[1], (row[4], row[5]), "failing", attempts, _short(error))

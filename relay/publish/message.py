@@ -7,9 +7,9 @@ Wire format: Confluent's (0, schema id in 4 bytes big-endian, Avro binary). Head
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -19,7 +19,7 @@ from relay.catalog import SchemaVersion
 from relay.errors import PayloadInvalid
 from relay.publish.partitioner import partition_of
 
-__all__ = ["Message", "Messages", "NotPublishable", "Route", "Waiting"]
+__all__ = ["Message", "Messages", "NotPublishable", "Route", "RoutesOfRows", "Waiting"]
 
 # Text or bytes; None never stands there, but Producer.produce's type has it.
 Header = tuple[str, str | bytes | None]
@@ -61,6 +61,12 @@ class Route:
     encode: Callable[[Any], bytes] | None
 
 
+# By event type, schema version or None, fingerprint or None; what kept one from being found.
+RoutesOfRows: TypeAlias = (
+    "dict[tuple[str, int | None, bytes | None], Route | NotPublishable | Waiting]"
+)
+
+
 class Messages:
     """Builds messages for one shard. Not safe for several threads.
 
@@ -74,13 +80,31 @@ class Messages:
         self._keys: dict[tuple[int, str], tuple[bytes, int, Header]] = {}
         self._kinds: dict[tuple[str, str, str], tuple[Header, Header, Header]] = {}
 
-    def build(self, row: Row) -> Message:
-        """The message of a row; raises NotPublishable, Waiting or RegistryUnavailable."""
+    def routes(self, rows: Iterable[Row]) -> RoutesOfRows:
+        """The route of every kind among rows, or why it has none; raises RegistryUnavailable.
+
+        Asked before a transaction begins, so that nothing has to be waited for inside it.
+        """
+        found: RoutesOfRows = {}
+        for kind in {(row[2], row[3], row[8]) for row in rows}:
+            try:
+                found[kind] = self._route(*kind)
+            except (NotPublishable, Waiting) as error:
+                found[kind] = error
+        return found
+
+    def build(self, row: Row, routes: RoutesOfRows) -> Message:
+        """The message of a row; raises NotPublishable or Waiting.
+
+        routes: what `routes` gave for it.
+        """
         (
             seq, event_id, event_type, version, aggregate_type, aggregate_id,
             metadata_text, occurred_at, fingerprint, avro, payload, _,
         ) = row  # fmt: skip
-        route = self._route(event_type, version, fingerprint)
+        route = routes[event_type, version, fingerprint]
+        if isinstance(route, Exception):
+            raise route.with_traceback(None)
         if avro is not None:
             value = route.frame + avro
         else:
@@ -153,21 +177,26 @@ def encoder_of(version: SchemaVersion) -> Callable[[Any], bytes]:
 
 
 def _add_metadata(headers: list[Header], text: str) -> None:
-    metadata = orjson.loads(text)
-    for name, header in _METADATA_HEADERS:
-        if (value := metadata.get(name)) is not None:
-            headers.append((header, value if isinstance(value, str) else orjson.dumps(value)))
-    if (module := metadata.get("sourceModule")) is not None:
-        headers[3] = ("ce_source", module if isinstance(module, str) else orjson.dumps(module))
+    for name, value in orjson.loads(text).items():
+        if value is None or (header := _METADATA_HEADERS.get(name)) is None:
+            continue
+        found: Header = (header, value if type(value) is str else orjson.dumps(value))
+        if header == "ce_source":
+            headers[_SOURCE] = found
+        else:
+            headers.append(found)
 
 
-_METADATA_HEADERS = (
-    ("correlationId", "ce_correlationid"),
-    ("causationId", "ce_causationid"),
-    ("actorId", "ce_actorid"),
-    ("traceparent", "traceparent"),
-    ("tracestate", "tracestate"),
-)
+_METADATA_HEADERS = {
+    "correlationId": "ce_correlationid",
+    "causationId": "ce_causationid",
+    "actorId": "ce_actorid",
+    "sourceModule": "ce_source",
+    "traceparent": "traceparent",
+    "tracestate": "tracestate",
+}
+# Where the source stands among the headers.
+_SOURCE = 3
 
 
 def _size(key: bytes, value: bytes, headers: list[Header]) -> int:

@@ -119,12 +119,13 @@ class ShardProducer:
     def publish(
         self,
         batch: Iterable[tuple[int, Message]],
-        position: tuple[str, int, bytes] | None,
+        position: Callable[[], tuple[str, int, bytes]],
         before_commit: Callable[[], None],
     ) -> dict[tuple[str, int], Acknowledged]:
         """Publishes (seq, message) pairs and the position record, all or (exactly-once) nothing.
 
-        position: topic, partition and value of the position record; None for none.
+        position: gives topic, partition and value of the position record, once the last pair was
+        taken from `batch`. Without transactions it is not asked for.
         before_commit: called when all records are at the broker; what it raises leaves the
         transaction open, to be ended by whoever takes the shard over. Without transactions it is
         called before anything is sent.
@@ -152,8 +153,8 @@ class ShardProducer:
                 if count % _SERVE_EVERY == 0:
                     producer.poll(0)
                     _check(failures)
-            if position is not None:
-                topic, partition, record = position
+            if self._exactly_once:
+                topic, partition, record = position()
                 producer.produce(
                     topic,
                     record,

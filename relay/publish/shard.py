@@ -5,62 +5,32 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
 from itertools import chain, islice
-from typing import TypeVar
 
 from relay.capture.feed import Feed, Piece
-from relay.capture.position import Position, Step
+from relay.capture.reader import Row
 from relay.db import OUTAGES
 from relay.errors import BrokerUnavailable, RegistryUnavailable
-from relay.publish.batch import Batch, Builder, cut
-from relay.publish.deliveries import Deliveries, Receipt, copy_text
+from relay.publish.batch import Builder
+from relay.publish.deliveries import Deliveries
 from relay.publish.holds import Hold, Holds
-from relay.publish.pace import Pace
-from relay.publish.producer import Doubt, Refused, ShardProducer
-from relay.publish.record import PositionRecord
+from relay.publish.message import RoutesOfRows
+from relay.publish.producer import Doubt, ShardProducer
 from relay.publish.services import Services
-from relay.publish.store import Outcome, Stale
+from relay.publish.store import Stale
 from relay.publish.takeover import TakenOver
+from relay.publish.transact import Caution, Transactor
 
-__all__ = ["Caution", "Shard"]
+__all__ = ["Shard"]
 
 log = logging.getLogger(__name__)
 
-Built = TypeVar("Built")
-
-# Rows of one transaction: in larger ones a drain gains nothing more.
-_MOST_ROWS = 20_000
 # Rows that wait while a transaction is under way; more would only fill the memory.
 _MOST_WAITING = 5_000
 _RETRY_SECONDS = 1.0
 _LOOK_AT_HEADS_SECONDS = 1.0
-
-
-@dataclass(slots=True)
-class Caution:
-    """What a shard remembers of refusals from one take-over to the next.
-
-    limit: rows that a transaction may have; halved until the row to blame comes alone.
-    """
-
-    limit: int = _MOST_ROWS
-    blamed: dict[int, str] | None = None
-
-    def refused(self, seqs: list[int], reason: str) -> None:
-        """The broker refused a batch of these rows."""
-        if len(seqs) == 1:
-            self.blamed = {seqs[0]: reason}
-            self.limit = _MOST_ROWS
-        else:
-            self.limit = max(1, len(seqs) // 2)
-
-    def accepted(self) -> None:
-        """A batch went through."""
-        self.limit = min(self.limit * 2, _MOST_ROWS)
 
 
 class Shard:
@@ -85,9 +55,6 @@ class Shard:
         self._rows = 0
         self._lost: str | None = None
         self._stopping = False
-        self._receipt: Receipt | None = None
-        self._pace = Pace()
-        self._may_begin_at = 0.0
         self._thread = threading.Thread(target=self.run, name=f"shard-{number}", daemon=True)
 
     # Called from other threads
@@ -158,49 +125,46 @@ class Shard:
 
     def _live(self, producer: ShardProducer, taken: TakenOver) -> None:
         """Batch after batch until asked to stop."""
-        settings = self._settings
+        settings, services = self._settings, self._services
         holds = Holds(settings.on_dead, taken.holds)
-        builder = Builder(
-            self._services.messages(), holds, self._services.backoff, settings.max_attempts
-        )
+        builder = Builder(services.messages(), holds, services.backoff, settings.max_attempts)
         builder.blamed = self.caution.blamed or {}
         self.caution.blamed = None
-        position, number = taken.position, taken.number
+        transactor = Transactor(
+            self.number, services, self._deliveries, self.caution, producer, taken
+        )
         last_look = datetime.now(UTC)
         while True:
-            pieces = self._next(holds, last_look)
+            pieces = self._next(holds, last_look, transactor)
             if pieces is None:
                 return
             now = datetime.now(UTC)
             if len(holds) and (now - last_look).total_seconds() >= _LOOK_AT_HEADS_SECONDS:
-                holds.apply(self._services.heads(self.number))
+                holds.apply(services.heads(self.number))
                 last_look = now
             if runs := holds.due(now):
                 runs = _first(runs, self.caution.limit)
-                rows = self._services.rows([hold.seq for run in runs for hold in run])
-                batch = self._build(partial(builder.again, runs, rows, now))
-                if batch is None:
+                rows = services.rows([hold.seq for run in runs for hold in run])
+                if (routes := self._ask_routes(builder, rows)) is None:
                     return
-                number += 1
-                self._publish(producer, taken, number, position, [], batch, None)
+                batch = builder.again(runs, rows, routes, now)
+                transactor.publish(batch, routes, ())
                 holds.release(batch.released)
                 holds.apply(batch.held)
             while pieces:
                 rows = list(islice(chain(*(piece.rows for piece in pieces)), self.caution.limit))
-                built = self._build(partial(builder.fresh, rows, now))
-                if built is None:
+                if (routes := self._ask_routes(builder, rows)) is None:
                     return
-                batch, used = built
-                steps, left = cut(pieces, used)
-                position = steps[-1].position()
-                number += 1
-                self._publish(producer, taken, number, position, steps, batch, pieces)
+                batch = builder.fresh(rows, routes, now)
+                pieces = transactor.publish(batch, routes, pieces)
                 holds.apply(batch.held)
-                pieces = left
+                del batch, rows  # not kept while the next ones are waited for
                 if self._stopping:
                     return
 
-    def _next(self, holds: Holds, last_look: datetime) -> list[Piece] | None:
+    def _next(
+        self, holds: Holds, last_look: datetime, transactor: Transactor
+    ) -> list[Piece] | None:
         """Waits for pieces, or for a held row's turn (then without pieces); None: stop.
 
         Behind a transaction it waits for its pause as well, and takes what has come meanwhile.
@@ -221,7 +185,7 @@ class Shard:
                 self._lost is None
                 and not self._stopping
                 and self._rows < _MOST_WAITING
-                and (pause := self._may_begin_at - time.monotonic()) > 0
+                and (pause := transactor.may_begin_at - time.monotonic()) > 0
             ):
                 self._changed.wait(pause)
             if self._stopping:
@@ -232,12 +196,12 @@ class Shard:
         self._feed.nudge()
         return pieces
 
-    def _build(self, build: Callable[[], Built]) -> Built | None:
-        """Builds once the registry answers; None when asked to stop meanwhile."""
+    def _ask_routes(self, builder: Builder, rows: Sequence[Row]) -> RoutesOfRows | None:
+        """The rows' routes once the registry answers; None when asked to stop meanwhile."""
         told = False
         while True:
             try:
-                return build()
+                return builder.routes(rows)
             except RegistryUnavailable as error:
                 if not told:
                     log.warning("shard %d waits for the registry: %s", self.number, error)
@@ -248,77 +212,6 @@ class Shard:
                 if self._lost is not None:
                     raise Doubt(self._lost)
                 self._changed.wait(_RETRY_SECONDS)
-
-    def _publish(
-        self,
-        producer: ShardProducer,
-        taken: TakenOver,
-        number: int,
-        position: Position,
-        steps: list[Step],
-        batch: Batch,
-        pieces: list[Piece] | None,
-    ) -> None:
-        """One transaction: events and position together, then the flags."""
-        services = self._services
-        touched = {message[0] for _, message in batch.messages}
-        ends = services.ends.of(touched)
-        record = PositionRecord(
-            number=number,
-            shard=self.number,
-            shards=self._settings.shards,
-            identity=taken.identity,
-            position=position,
-            steps=tuple(steps),
-            not_produced=tuple(batch.held),
-            released=tuple(batch.released),
-            ends=ends,
-            partitions={topic: len(places) for topic, places in ends.items()},
-        )
-        exactly_once = self._settings.delivery == "exactly-once"
-        durable = [piece.durable for piece in pieces or ()]
-
-        began = time.monotonic()
-
-        def before_commit() -> None:
-            self._pace.took(len(batch.messages), time.monotonic() - began)
-            for page in durable:
-                if not page.wait(self._settings.transaction_timeout_ms / 2000):
-                    raise Doubt("the database did not say in time that what was read is on disk")
-            # One transaction's flags are in the database before the next one commits, so that only
-            # the last one can need redoing.
-            if self._receipt is not None and not self._receipt.wait(
-                self._settings.transaction_timeout_ms / 2000
-            ):
-                raise Doubt("the flags of the last transaction could not be written in time")
-
-        try:
-            published = producer.publish(
-                batch.messages,
-                (self._settings.positions_topic, self.number, record.to_bytes())
-                if exactly_once
-                else None,
-                before_commit,
-            )
-        except Refused as refused:
-            services.routes.forget()
-            if not refused.gone:
-                self.caution.refused([seq for seq, _ in batch.messages], str(refused))
-            raise
-        if exactly_once:
-            self._may_begin_at = time.monotonic() + self._pace.pause
-        self.caution.accepted()
-        services.ends.moved(published)
-        self._receipt = self._deliveries.put(
-            Outcome(
-                self.number,
-                taken.epoch,
-                record,
-                copy_text(published, batch.attempts),
-                tuple(batch.held),
-                tuple(batch.released),
-            )
-        )
 
 
 def _first(runs: list[list[Hold]], most: int) -> list[list[Hold]]:

@@ -11,8 +11,9 @@ from relay.publish.deliveries import Deliveries
 from relay.publish.membership import Membership, Seat
 from relay.publish.producer import Doubt
 from relay.publish.services import Services
-from relay.publish.shard import Caution, Shard
+from relay.publish.shard import Shard
 from relay.publish.store import Stale
+from relay.publish.transact import Caution
 from relay.settings import Settings
 
 __all__ = ["Worker"]

@@ -211,7 +211,9 @@ def _write_record(
         producer = ShardProducer(settings, shard, _SMALL_BATCH)
         try:
             producer.take()
-            producer.publish([], (settings.positions_topic, shard, record.to_bytes()), lambda: None)
+            producer.publish(
+                [], lambda: (settings.positions_topic, shard, record.to_bytes()), lambda: None
+            )
             return
         except Doubt as error:
             # A worker that still runs may have taken the shard back in between.
