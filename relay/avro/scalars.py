@@ -147,6 +147,14 @@ def _uuid_fixed(value: object) -> bytes:
 
 
 def _unscaled(node: Node, value: object) -> int:
+    # Most prices have all of their decimal places and need no pattern.
+    if type(value) is str and value.isascii():
+        whole, _, fraction = value.partition(".")
+        digits = whole + fraction
+        if fraction and len(fraction) == node.scale and whole and digits.isdigit():
+            number = int(digits)
+            if (whole[0] != "0" or len(whole) == 1) and number < 10**node.precision:
+                return number
     match = _DECIMAL.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise Refused(f'{shown(value)} is no decimal. Send a string such as "12.50"')

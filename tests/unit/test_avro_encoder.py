@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
 from math import inf, nan
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from relay.avro.decoder import compile_decoder
 from relay.avro.encoder import compile_encoder
@@ -238,6 +242,24 @@ def test_a_decimal_has_all_places_of_its_scale(value: str, shown: str) -> None:
     schema = of(logical("bytes", "decimal", precision=12, scale=2))
 
     assert compile_decoder(schema)(compile_encoder(schema)({"x": value})) == {"x": shown}
+
+
+@given(st.text("0123456789.-+ e_\u0663\u00b2", max_size=8), st.integers(0, 3))
+@example("1.", 0)
+@example("01.50", 2)
+@example(".50", 2)
+def test_any_text_that_is_no_plain_decimal_is_refused(text: str, scale: int) -> None:
+    schema = of(logical("bytes", "decimal", precision=5, scale=scale))
+    plain = re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?", text)
+    if (
+        plain
+        and abs(number := Decimal(text)) < 10 ** (5 - scale)
+        and round(number, scale) == number
+    ):
+        decoded = compile_decoder(schema)(compile_encoder(schema)({"x": text}))
+        assert Decimal(decoded["x"]) == number
+    else:
+        assert refusal(schema, {"x": text}).path == "$.x"
 
 
 @pytest.mark.parametrize("value", ["RED", "card", 0, None])
