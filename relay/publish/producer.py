@@ -6,6 +6,7 @@ topic, so the producer is given up and the shard taken over anew.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
@@ -16,6 +17,8 @@ from relay.publish.topics import admin_options
 from relay.settings import Settings
 
 __all__ = ["Acknowledged", "Doubt", "Refused", "ShardProducer", "transactional_id"]
+
+log = logging.getLogger(__name__)
 
 # How many messages are handed over between two looks at what the broker has acknowledged.
 _SERVE_EVERY = 1000
@@ -166,8 +169,8 @@ class ShardProducer:
             _check(failures)
             if left:
                 raise Doubt(f"{left} records were not acknowledged in {self._timeout:.0f} s")
-        except KafkaException as error:
-            raise _doubt(error.args[0]) from error
+        except (KafkaException, SystemError) as error:
+            raise _doubt(_kafka_error(error)) from error
         if self._exactly_once:
             before_commit()
             self._ask(lambda: producer.commit_transaction(self._timeout), "committing")
@@ -178,16 +181,32 @@ class ShardProducer:
 
         Nothing else may be called afterwards.
         """
-        self._producer.purge()
-        self._producer.poll(0)
+        try:
+            self._producer.purge()
+            self._producer.poll(0)
+        except (KafkaException, SystemError) as error:
+            log.debug("a producer that is given up says: %s", _kafka_error(error).str())
         # Its threads end with the last reference, and a failure's traceback may still hold this.
         del self._producer
 
     def _ask(self, call: Callable[[], Any], what: str) -> None:
         try:
             call()
-        except KafkaException as error:
-            raise Doubt(f"{what}: {error.args[0].str()}") from error
+        except (KafkaException, SystemError) as error:
+            raise Doubt(f"{what}: {_kafka_error(error).str()}") from error
+
+
+def _kafka_error(error: KafkaException | SystemError) -> KafkaError:
+    """What Kafka said.
+
+    A fatal error, such as being fenced, is raised by the client while it may still call delivery
+    callbacks, whose first call then ends in SystemError with the true error as its cause.
+    """
+    cause = error.__cause__ if isinstance(error, SystemError) else error
+    if not isinstance(cause, KafkaException):
+        raise error
+    found: KafkaError = cause.args[0]
+    return found
 
 
 def _check(failures: list[KafkaError]) -> None:

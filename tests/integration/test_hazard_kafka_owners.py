@@ -309,10 +309,13 @@ def test_flags_are_redone_right_though_another_transaction_hides_the_records(
         relay.publish("a", 1)
         until(lambda: records(relay)[0].number == 2)
         kill(worker)
-    # When a successor looks for it, and the other transaction ends while it does
+    # When a successor looks for it
     with relay.running():
         until(lambda: relay.sql("select epoch from outbox.shards") == [(2,)])
+        # Then it says nothing while it can't see what is there
+        with pytest.raises(AssertionError):
+            until(lambda: "are redone" in relay.log(), timeout=1.5)
+        # and looks on until the other transaction has ended
         other.commit_transaction(10)
         relay.wait_until_delivered(2)
-    # Then the flag says where it is
     assert relay.status()[1]["kafka_offset"] is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import psycopg
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import (
@@ -119,6 +120,32 @@ def test_an_empty_positions_topic_is_recovered_by_anti_join_and_nothing_is_publi
     relay.must("run", "--until-idle")
     # Then only what was not published is
     assert sorted(record.sequence for record in relay.published()) == list(range(1, 32))
+
+
+def test_an_empty_positions_topic_is_no_new_relay_when_the_last_flags_were_not_written(
+    make_relay: Callable[..., Relay],
+) -> None:
+    # Given a worker that was killed before it could flag what it has published
+    relay = make_relay(shards="1")
+    worker = relay.start("run")
+    relay.publish("warm", 0)
+    relay.wait_until_delivered(1)
+    with psycopg.connect(relay.database_url) as connection:
+        connection.execute("lock table outbox.deliveries in exclusive mode")
+        for number in range(1, 20):
+            relay.publish(f"k{number % 7}", number)
+        until(lambda: len(relay.published()) > 1)
+        kill(worker)
+    # When the positions topic is lost as well
+    delete_topic(relay, relay.positions_topic)
+    create_topic(relay, relay.positions_topic, 1, **{"cleanup.policy": "compact"})
+    relay.must("run", "--until-idle")
+    # Then what is in the topic is flagged, and the rest published
+    published = relay.published()
+    assert sorted(record.sequence for record in published) == list(range(1, 21))
+    places = {record.event_id: record[:3] for record in published}
+    for row in relay.status():
+        assert (row["topic"], row["partition"], row["kafka_offset"]) == places[row["id"]]
 
 
 def test_the_last_record_is_found_though_it_is_never_at_the_high_watermark(relay: Relay) -> None:
