@@ -51,10 +51,14 @@ class Durable:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A step's rows of one shard, in the order of seq."""
+    """A step's rows of one shard, in the order of seq.
+
+    size: of their payloads or Avro in bytes, roughly.
+    """
 
     step: Step
     rows: list[Row]
+    size: int
     durable: Durable = field(compare=False)
 
 
@@ -229,7 +233,8 @@ class Feed:
                 rows = [row for row in rows if row[0] > after]
             cursor.position = step.position()
             if rows or (step.recovering and step.through is None):
-                piece = Piece(step, rows, durable)
+                size = page.size * len(rows) // max(len(page.rows), 1)
+                piece = Piece(step, rows, size, durable)
                 if not cursor.taker.offer(piece):
                     waiting.append((shard, cursor, piece))
         if waiting or self._prompt:

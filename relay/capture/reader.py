@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 import psycopg
 from psycopg.pq import TransactionStatus
 
+from relay.capture.page_size import PageSize
 from relay.capture.position import Position, Snapshot, Step
 from relay.sqlfile import load
 
@@ -38,10 +39,14 @@ class Reading(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows of a step in the order of seq, and the part of the step that they exhaust."""
+    """Rows of a step in the order of seq, and the part of the step that they exhaust.
+
+    size: bytes of their payloads or Avro.
+    """
 
     step: Step
     rows: list[Row]
+    size: int
 
 
 class Reader:
@@ -52,12 +57,13 @@ class Reader:
     """
 
     def __init__(self, connection: psycopg.Connection[Any], shards: int, page_rows: int) -> None:
-        """shards: the pinned number of shards. page_rows: most rows that one page may have."""
+        """shards: the pinned number of shards. page_rows: most rows that one page may have; it has
+        fewer where they are large."""
         if not connection.autocommit:
             raise ValueError("the capture connection must be in autocommit mode")
         self._connection = connection
         self._shards = shards
-        self._page_rows = page_rows
+        self._page_size = PageSize(page_rows)
         connection.execute("set timezone to 'UTC'; set datestyle to 'ISO'")
 
     def snapshot(self) -> Reading:
@@ -97,16 +103,21 @@ class Reader:
         step = position.step(reading.snapshot)
         if not fresh:
             return reading, None
-        if fresh <= self._page_rows:
-            return reading, Page(step, rows)
+        if fresh <= self._page_size.rows:
+            return reading, self._page_of(step, rows)
         first = self._one("find_first.sql", self._bounds(step.seen) | {"upto": str(step.upto)})[0]
         return reading, self._read_page(Step(step.seen, step.upto, first - 1), mine)
 
     def _read_page(self, step: Step, mine: Sequence[int] | None) -> Page:
         rows = self.page(step, mine)
-        if len(rows) == self._page_rows:
+        if len(rows) == self._page_size.rows:
             step, _ = step.split(rows[-1][0])
-        return Page(step, rows)
+        return self._page_of(step, rows)
+
+    def _page_of(self, step: Step, rows: list[Row]) -> Page:
+        size = sum([len(row[9] or row[10] or b"") for row in rows])
+        self._page_size.read(len(rows), size)
+        return Page(step, rows, size)
 
     def page(self, step: Step, mine: Sequence[int] | None) -> list[Row]:
         """The first rows of a step, at most a page."""
@@ -151,7 +162,7 @@ class Reader:
         return {
             "in_progress": list(map(str, seen.in_progress)),
             "xmax": str(seen.xmax),
-            "rows": self._page_rows,
+            "rows": self._page_size.rows,
             "shards": self._shards,
         }
 

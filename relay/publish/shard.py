@@ -27,8 +27,10 @@ __all__ = ["Shard"]
 
 log = logging.getLogger(__name__)
 
-# Rows that wait while a transaction is under way; more would only fill the memory.
+# Rows, and bytes of them, that wait while a transaction is under way; more would only fill the
+# memory.
 _MOST_WAITING = 5_000
+_MOST_BYTES_WAITING = 8 * 2**20
 _RETRY_SECONDS = 1.0
 _LOOK_AT_HEADS_SECONDS = 1.0
 
@@ -52,7 +54,7 @@ class Shard:
         self._deliveries = deliveries
         self._changed = threading.Condition()
         self._pieces: list[Piece] = []
-        self._rows = 0
+        self._rows = self._bytes = 0
         self._lost: str | None = None
         self._stopping = False
         self._thread = threading.Thread(target=self.run, name=f"shard-{number}", daemon=True)
@@ -82,10 +84,14 @@ class Shard:
     def offer(self, piece: Piece) -> bool:
         """See relay.capture.feed.Taker."""
         with self._changed:
-            if self._rows and self._rows + len(piece.rows) > _MOST_WAITING:
+            if self._rows and (
+                self._rows + len(piece.rows) > _MOST_WAITING
+                or self._bytes + piece.size > _MOST_BYTES_WAITING
+            ):
                 return False
             self._pieces.append(piece)
             self._rows += len(piece.rows)
+            self._bytes += piece.size
             self._changed.notify()
             return True
 
@@ -192,7 +198,8 @@ class Shard:
                 return None
             if self._lost is not None:
                 raise Doubt(self._lost)
-            pieces, self._pieces, self._rows = self._pieces, [], 0
+            pieces, self._pieces = self._pieces, []
+            self._rows = self._bytes = 0
         self._feed.nudge()
         return pieces
 
