@@ -38,7 +38,7 @@ class Options:
     rate: int = 500
     connections: int = 4
     seconds: float = 20.0
-    warm_up_seconds: float = 5.0
+    warm_up_seconds: float = 30.0
     warm_up_rows: int = 50_000
     idle_seconds: float = 20.0
     memory_rows: int = 1_000_000

@@ -43,7 +43,7 @@ def command(
     ] = 500,
     connections: Annotated[int, typer.Option(min=1, max=64, rich_help_panel=_PANEL)] = 4,
     seconds: Annotated[float, typer.Option(min=0.1, rich_help_panel=_PANEL)] = 20.0,
-    warm_up_seconds: Annotated[float, typer.Option(min=0.0, rich_help_panel=_PANEL)] = 5.0,
+    warm_up_seconds: Annotated[float, typer.Option(min=0.0, rich_help_panel=_PANEL)] = 30.0,
     idle_seconds: Annotated[float, typer.Option(min=0.1, rich_help_panel=_PANEL)] = 20.0,
     limit_seconds: Annotated[
         float,
