@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from relay.db import connect
 from relay.local.process import ProcessId
 from relay.local.watchdog import guard
 from relay.publish import pinned, topics
+from relay.publish.worker import Worker
 from relay.registry.client import RegistryClient
 from relay.registry.register import register_catalog
 from relay.settings import Settings, load_settings
@@ -138,6 +140,27 @@ class Relay:
             yield process
         finally:
             end(process)
+
+    @contextmanager
+    def working_here(self) -> Iterator[None]:
+        """A worker in a thread of this process, for tests that reach into it."""
+        worker = Worker(self.settings())
+        failures: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                worker.run()
+            except BaseException as error:
+                failures.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            yield
+        finally:
+            worker.stop()
+            thread.join()
+        assert not failures, failures
 
     def log(self) -> str:
         """What the processes in the background wrote."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 from confluent_kafka import Producer
 
 from relay.publish.membership import Membership
 from relay.publish.producer import transactional_id
-from relay.publish.worker import Worker
 from tests.relaying import Relay
 from tests.stack import until
 
@@ -57,7 +54,7 @@ def test_a_fenced_worker_does_not_fence_the_new_owner_before_the_group_has_answe
         return answer
 
     monkeypatch.setattr(Membership, "confirm", confirm)
-    with working(relay):
+    with relay.working_here():
         relay.publish("a", 1)
         relay.wait_until_delivered(1)
         # When another owner fences it
@@ -79,25 +76,3 @@ def test_a_fenced_worker_does_not_fence_the_new_owner_before_the_group_has_answe
         answer = True
         relay.wait_until_delivered(2)
     assert relay.sql("select epoch from outbox.shards") == [(2,)]
-
-
-@contextmanager
-def working(relay: Relay) -> Iterator[None]:
-    """A worker in a thread of this process."""
-    worker = Worker(relay.settings())
-    failures: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            worker.run()
-        except BaseException as error:
-            failures.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        worker.stop()
-        thread.join()
-    assert not failures, failures

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
+from relay.capture.feed import Durable
 from relay.local.postgres import LocalPostgres
 from relay.outbox.migrate import migrate
 from tests.relaying import Relay
@@ -157,6 +158,25 @@ def test_crashes_under_load_lose_and_double_nothing_and_publish_nothing_that_is_
 
     # Then topic and table agree
     assert_topic_and_table_agree(relay)
+
+
+def test_nothing_is_committed_to_kafka_before_it_is_known_to_be_on_disk(
+    make_relay: Callable[..., Relay], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a worker that nobody tells what is on disk
+    relay = make_relay(shards="1", transaction_timeout_ms="1000")
+    monkeypatch.chdir(relay.folder)
+    with monkeypatch.context() as silence, relay.working_here():
+        silence.setattr(Durable, "settle", lambda *_, **__: None)
+        relay.publish("a", 1)
+        # When it has come to the end of a transaction again and again
+        until(lambda: relay.sql("select epoch >= 3 from outbox.shards") == [(True,)])
+        # Then nothing is out
+        assert relay.published() == []
+        # and all is as soon as it is told
+        silence.undo()
+        relay.wait_until_delivered(1)
+    assert len(relay.published()) == 1
 
 
 def count(relay: Relay, table: str) -> int:
