@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from relay.capture.identity import Identity
-from relay.capture.position import Position, Step
+from relay.capture.position import Position, Snapshot, Step
 from relay.capture.reader import Page, Reader, Reading, Row
 from relay.db import OUTAGES
 from relay.errors import DatabaseUnavailable
@@ -106,6 +106,10 @@ class Feed:
         self._wake = threading.Event()
         self._stopping = False
         self._idle_rounds = 0
+        # How many shards were ever added; with the snapshot at which there was nothing to read for
+        # any of them. While both stay, no transaction has ended since, and there still is nothing.
+        self._added = 0
+        self._nothing_new: tuple[int, Snapshot] | None = None
         self._room = threading.Event()
         # What ended the thread, other than being stopped; the worker ends then, too.
         self.failure: Exception | None = None
@@ -129,6 +133,7 @@ class Feed:
         """From now on the shard is read for, from `position`, which belongs to one database."""
         with self._lock:
             self._cursors[shard] = _Cursor(taker, identity, position)
+            self._added += 1
             self._idle_rounds = 0
         self._wake.set()
 
@@ -182,11 +187,14 @@ class Feed:
         """Reads for all shards up to one snapshot; whether there was anything, and how many
         transactions were open."""
         with self._lock:
-            behind = dict(self._cursors)
+            behind, added = dict(self._cursors), self._added
         if any(cursor.identity != identity for cursor in behind.values()):
             # A snapshot says nothing about the transactions of another database or timeline.
             raise DatabaseUnavailable("the shards were taken over on another database than is read")
-        reading: Reading | None = None
+        # In an idle database a snapshot tells enough, for a sixth of what a look at the rows costs.
+        reading = reader.snapshot() if self._idle_rounds else None
+        if reading is not None and (added, reading.snapshot) == self._nothing_new:
+            return False, len(reading.snapshot.in_progress)
         found = False
         while behind and not self._stopping:
             position, group = _furthest_behind(behind)
@@ -200,7 +208,10 @@ class Feed:
                 # A read without rows adopts nothing: the old position stays.
                 if page is None or cursor.position == Position(reading.snapshot):
                     del behind[shard]
-        return found, len(reading.snapshot.in_progress) if reading else 0
+        if reading is None:
+            return False, 0
+        self._nothing_new = None if found or behind else (added, reading.snapshot)
+        return found, len(reading.snapshot.in_progress)
 
     def _filter(self, group: dict[int, _Cursor]) -> list[int] | None:
         return None if len(group) == self._shards else sorted(group)
@@ -264,6 +275,7 @@ class Feed:
             durable.settle(lost=True)
         self._unsettled.clear()
         self._flushed_lsn = 0
+        self._nothing_new = None
         with self._lock:
             cursors, self._cursors = self._cursors, {}
         for cursor in cursors.values():

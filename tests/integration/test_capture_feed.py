@@ -128,6 +128,34 @@ def test_shards_that_are_full_and_start_again_get_every_row_once_and_in_order(
     assert sum(shard.restarts for shard in shards) > 0
 
 
+def test_a_shard_that_comes_to_an_idle_database_gets_what_is_there(database_url: str) -> None:
+    # Given rows, and a feed that has long had nothing to do for its only shard
+    connection = connect(database_url)
+    identity = read_identity(connection)
+    with connection.transaction():
+        for number in range(20):
+            connection.execute(
+                "select outbox.publish('counted', 'counter', %s, '{}')", (f"c{number}",)
+            )
+    feed = Feed(lambda: (Reader(connection, 2, 100), identity), 2, 0.005)
+    up_to_date, late = Life(), Life()
+    feed.start()
+    try:
+        with connect(database_url) as other:
+            position = Position(Reader(other, 2, 100).snapshot().snapshot)
+        feed.add(0, position, identity, up_to_date)
+        until(lambda: feed.idle_rounds > 5)
+        # When another comes that has read nothing yet
+        feed.add(1, Position(BEGINNING), identity, late)
+        # Then it gets its rows, and the first one nothing
+        piece = until(late.take)
+        assert {row[11] for row in piece.rows} == {1}
+        assert up_to_date.take() is None
+    finally:
+        feed.stop()
+        connection.close()
+
+
 def test_a_position_of_another_timeline_is_not_read_on(database_url: str) -> None:
     """Its snapshot says nothing about this one's transactions."""
 

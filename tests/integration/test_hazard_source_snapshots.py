@@ -89,8 +89,13 @@ class CountingReader(Reader):
         self, position: Position, reading: Reading | None, mine: Sequence[int] | None
     ) -> tuple[Reading, Page | None]:
         """See Reader."""
-        self.looks += 1
+        self.looks += reading is None
         return super().read(position, reading, mine)
+
+    def snapshot(self) -> Reading:
+        """See Reader."""
+        self.looks += 1
+        return super().snapshot()
 
 
 class Nobody:
