@@ -11,6 +11,7 @@ from relay.errors import CatalogInvalid
 __all__ = ["ABSENT", "LOGICAL", "Field", "Node", "read_schema"]
 
 PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
+DEFINING = PRIMITIVES | {"record", "error", "enum", "fixed", "array", "map"}
 # (physical type, logicalType) pairs that are understood; all others mean the physical type.
 LOGICAL = frozenset(
     {
@@ -30,17 +31,27 @@ LOGICAL = frozenset(
     }
 )
 ABSENT: Any = object()
+FIELD_ATTRIBUTES = frozenset({"name", "type", "doc", "default", "order", "aliases"})
+TYPE_ATTRIBUTES = frozenset(
+    {"type", "name", "namespace", "doc", "aliases", "fields", "symbols", "default", "size"}
+    | {"items", "values", "precision", "scale"}
+)
 
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a record. default is in Avro's own JSON form, ABSENT when there is none."""
+    """A field of a record. default is in Avro's own JSON form, ABSENT when there is none.
+
+    order: how it counts when records are sorted. properties: attributes that are not Avro's.
+    """
 
     name: str
     node: Node
     default: Any
     doc: str
     aliases: tuple[str, ...]
+    order: str = "ascending"
+    properties: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -48,7 +59,8 @@ class Node:
     """A type. `form` is the logical type where one is understood, else `kind`.
 
     kind: Avro's type name, `union` for unions. size: bytes of a fixed. precision, scale:
-    of a decimal. items: of an array or a map. branches: of a union.
+    of a decimal. items: of an array or a map. branches: of a union. properties: attributes that
+    are not Avro's, and a logicalType that is not understood.
     """
 
     kind: str
@@ -64,6 +76,7 @@ class Node:
     scale: int = 0
     items: Node | None = None
     branches: tuple[Node, ...] = ()
+    properties: dict[str, Any] = field(default_factory=dict)
 
     @property
     def element(self) -> Node:
@@ -98,6 +111,15 @@ class _Reader:
         if not isinstance(schema, dict) or "type" not in schema:
             raise CatalogInvalid(f"{where}: {schema!r} is no Avro type. Give a name or a type")
         kind = schema["type"]
+        if not isinstance(kind, str) or kind not in DEFINING:
+            return self.read(kind, namespace, where)
+        node = self._define(kind, schema, namespace, where)
+        node.properties = _others(schema, TYPE_ATTRIBUTES)
+        if node.form == schema.get("logicalType"):
+            del node.properties["logicalType"]
+        return node
+
+    def _define(self, kind: str, schema: dict[str, Any], namespace: str, where: str) -> Node:
         match kind:
             case "record" | "error":
                 return self._record(schema, namespace, where)
@@ -109,10 +131,8 @@ class _Reader:
             case "map":
                 values = self.read(schema.get("values"), namespace, f"{where}, values")
                 return Node("map", "map", items=values)
-            case str() if kind in PRIMITIVES:
-                return _with_logical(Node(kind, kind), schema, where)
             case _:
-                return self.read(kind, namespace, where)
+                return _with_logical(Node(kind, kind), schema, where)
 
     def _union(self, branches: list[Any], namespace: str, where: str) -> Node:
         nodes = tuple(self.read(branch, namespace, where) for branch in branches)
@@ -148,8 +168,17 @@ class _Reader:
                 raise CatalogInvalid(f"{node.name}: field {name!r} is listed twice. Remove one")
             of = self.read(entry["type"], inner, f"{node.name}.{name}")
             default = entry.get("default", ABSENT)
-            aliases = tuple(entry.get("aliases", ()))
-            node.fields.append(Field(name, of, default, entry.get("doc", ""), aliases))
+            node.fields.append(
+                Field(
+                    name,
+                    of,
+                    default,
+                    entry.get("doc", ""),
+                    tuple(entry.get("aliases", ())),
+                    order=entry.get("order", "ascending"),
+                    properties=_others(entry, FIELD_ATTRIBUTES),
+                )
+            )
         return node
 
     def _enum_or_fixed(self, schema: dict[str, Any], namespace: str, where: str) -> Node:
@@ -167,6 +196,10 @@ class _Reader:
         if type(node.size) is not int or node.size < 0:
             raise CatalogInvalid(f"{node.name}: bad size {node.size!r}. Give the bytes' number")
         return _with_logical(node, schema, where)
+
+
+def _others(schema: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
+    return {key: value for key, value in schema.items() if key not in known}
 
 
 def _full_name(name: str, namespace: str | None) -> str:

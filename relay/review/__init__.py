@@ -1,0 +1,1 @@
+"""What a reviewer of schemas reads: the difference in words, lint, and values really resolved."""

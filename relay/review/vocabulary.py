@@ -1,0 +1,77 @@
+"""Which names of fields speak of money and of people.
+
+A name is taken apart into its words: `customerEmail` speaks of email, `mailbox` does not. Names
+are all that a rule can see, so it asks rather too often; one property on the field answers it.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["speaks_of_money", "speaks_of_people", "words_of"]
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+MONEY = _set(
+    """amount balance charge cost deposit discount fee fees gross net payment payout premium price
+    refund revenue salary subtotal surcharge tax tip total turnover vat wage"""
+)
+# With one of these the number is a ratio, a count or a name of something, and not money.
+NOT_MONEY = _set(
+    """attempt attempts code count factor id index items lines number parcels percent percentage
+    pieces quantity rate ratio rank share term terms type weight"""
+)
+# An integer in minor units says so last: feeCents, amountMinor.
+MINOR_UNITS = frozenset({"cent", "cents", "micros", "minor", "pence", "units"})
+
+PERSONAL = _set(
+    """address addresses birth birthday birthdate dob email emails fax firstname gender iban ip
+    lastname mobile passport phone postal postcode recipient ssn street surname telephone username zip
+    nationality religion ethnicity"""
+)
+# Before `name` these mean a person; other names are those of things (fileName, productName).
+PERSONS = _set(
+    """actor author billing buyer cardholder company contact customer display driver employee
+    family first full given holder invoice last legal maiden member middle nick owner patient person
+    recipient sender shipping signer user"""
+)
+# What these end is about personal data without being any: addressId, emailCount, phoneType.
+ABOUT = _set("count hash id ids kind number state status type version")
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+
+
+def words_of(name: str) -> list[str]:
+    """unitPriceNet, unit_price_net, UnitPriceNET -> [unit, price, net]."""
+    return [word.lower() for word in _WORD.findall(name)]
+
+
+def speaks_of_money(name: str, *, whole: bool = False) -> bool:
+    """Whether a name means an amount of money.
+
+    whole: the number is an integer, where the word has to come last (or before minor units):
+    `total` and `feeCents` are money, `totalSeen` is a count.
+    """
+    words = words_of(name)
+    if NOT_MONEY.intersection(words):
+        return False
+    if whole:
+        while words and words[-1] in MINOR_UNITS | {"in"}:
+            words.pop()
+        words = words[-1:]
+    return bool(MONEY.intersection(words))
+
+
+def speaks_of_people(name: str) -> bool:
+    """Whether a name means data about a person."""
+    words = words_of(name)
+    if not words or (words[-1] in ABOUT and words[-2:] not in (["phone", "number"],)):
+        return False
+    if words[-1] == "by":
+        return True
+    if words[-1] in {"name", "names"}:
+        return len(words) == 1 or words[-2] in PERSONS
+    return bool(PERSONAL.intersection(words))
