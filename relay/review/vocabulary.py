@@ -29,8 +29,8 @@ MINOR_UNITS = frozenset({"cent", "cents", "micros", "minor", "pence", "units"})
 
 PERSONAL = _set(
     """address addresses birth birthday birthdate dob email emails fax firstname gender iban ip
-    lastname mobile passport phone postal postcode recipient ssn street surname telephone username zip
-    nationality religion ethnicity"""
+    lastname mobile passport phone postal postcode recipient ssn street surname telephone username
+    zip nationality religion ethnicity"""
 )
 # Before `name` these mean a person; other names are those of things (fileName, productName).
 PERSONS = _set(
