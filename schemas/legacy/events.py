@@ -62,7 +62,8 @@ class LegacySyncRequested(DomainEvent):
         '"fields":[{"name":"system","type":"string"},{"name":"entityType","type":"string"'
         '},{"name":"entityIds","type":{"type":"array","items":"string"},"default":[]},{"n'
         'ame":"direction","type":{"type":"enum","name":"SyncDirection","symbols":["IMPORT'
-        '","EXPORT","BOTH"],"default":"BOTH"}},{"name":"requestedBy","type":"string"}]}'
+        '","EXPORT","BOTH"],"default":"BOTH"}},{"name":"requestedBy","type":"string","pii'
+        '":true}]}'
     )
     JSON_FIELDS: ClassVar[dict[str, str]] = {
         "system": "system",

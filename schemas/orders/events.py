@@ -204,10 +204,10 @@ class OrderCheckoutSent(DomainEvent):
     SCHEMA: ClassVar[dict[str, Any]] = json.loads(
         '{"type":"record","name":"OrderCheckoutSent","namespace":"relay.events.orders","f'
         'ields":[{"name":"checkoutId","type":"string"},{"name":"checkoutUrl","type":"stri'
-        'ng"},{"name":"recipient","type":"string"},{"name":"amount","type":{"type":"bytes'
-        '","logicalType":"decimal","precision":12,"scale":2}},{"name":"currency","type":"'
-        'string"},{"name":"expiresAt","type":{"type":"long","logicalType":"timestamp-micr'
-        'os"}}]}'
+        'ng"},{"name":"recipient","type":"string","pii":true},{"name":"amount","type":{"t'
+        'ype":"bytes","logicalType":"decimal","precision":12,"scale":2}},{"name":"currenc'
+        'y","type":"string"},{"name":"expiresAt","type":{"type":"long","logicalType":"tim'
+        'estamp-micros"}}]}'
     )
     JSON_FIELDS: ClassVar[dict[str, str]] = {
         "checkoutId": "checkout_id",
@@ -529,10 +529,10 @@ class OrderCheckoutExpired(DomainEvent):
     SCHEMA: ClassVar[dict[str, Any]] = json.loads(
         '{"type":"record","name":"OrderCheckoutExpired","namespace":"relay.events.orders"'
         ',"fields":[{"name":"checkoutId","type":"string"},{"name":"recipient","type":"str'
-        'ing"},{"name":"amount","type":{"type":"bytes","logicalType":"decimal","precision'
-        '":12,"scale":2}},{"name":"currency","type":"string"},{"name":"expiredAt","type":'
-        '{"type":"long","logicalType":"timestamp-micros"}},{"name":"remindersSent","type"'
-        ':"int","default":0}]}'
+        'ing","pii":true},{"name":"amount","type":{"type":"bytes","logicalType":"decimal"'
+        ',"precision":12,"scale":2}},{"name":"currency","type":"string"},{"name":"expired'
+        'At","type":{"type":"long","logicalType":"timestamp-micros"}},{"name":"remindersS'
+        'ent","type":"int","default":0}]}'
     )
     JSON_FIELDS: ClassVar[dict[str, str]] = {
         "checkoutId": "checkout_id",

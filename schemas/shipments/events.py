@@ -260,9 +260,9 @@ class ShipmentDelivered(DomainEvent):
         'enum","name":"Carrier","symbols":["DHL","UPS","FEDEX","DPD","OTHER"],"default":"'
         'OTHER"}},{"name":"trackingNumber","type":"string"},{"name":"deliveredAt","type":'
         '{"type":"long","logicalType":"timestamp-micros"}},{"name":"receivedBy","type":["'
-        'null","string"],"default":null},{"name":"proof","type":{"type":"enum","name":"De'
-        'liveryProof","symbols":["SIGNATURE","PHOTO","PIN","NONE","OTHER"],"default":"OTH'
-        'ER"},"default":"NONE"}]}'
+        'null","string"],"pii":true,"default":null},{"name":"proof","type":{"type":"enum"'
+        ',"name":"DeliveryProof","symbols":["SIGNATURE","PHOTO","PIN","NONE","OTHER"],"de'
+        'fault":"OTHER"},"default":"NONE"}]}'
     )
     JSON_FIELDS: ClassVar[dict[str, str]] = {
         "orderId": "order_id",
