@@ -103,7 +103,9 @@ class _Sampler:
         names = [field.name for field in node.fields]
         rounds = max((len(column) for column in columns), default=1)
         for turn in range(rounds):
-            yield dict(zip(names, (c[turn % len(c)] for c in columns), strict=True))
+            # Shifted, so that fields of one type differ and an exchange of two shows.
+            shifted = (c[(turn + n) % len(c)] for n, c in enumerate(columns))
+            yield dict(zip(names, shifted, strict=True))
         if rounds > 1 and not inside:
             for _ in range(RANDOM_ROUNDS):
                 picked = [self._random.choice(column) for column in columns]
