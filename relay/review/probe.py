@@ -15,7 +15,7 @@ from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from relay.avro.decoder import compile_decoder
 from relay.avro.fingerprint import Schema
 from relay.avro.nodes import Node, read_schema
-from relay.errors import PayloadInvalid
+from relay.errors import CatalogInvalid, PayloadInvalid
 from relay.review.comparison import differences
 from relay.review.resolution import blocked_in, misread_in, resolve
 from relay.review.samples import Branch, TooLarge, samples
@@ -144,7 +144,12 @@ def _across(
 
 def _attempt(direction: Direction, writer: _Side, reader: _Side, value: Any) -> Iterator[Failure]:
     buffer = BytesIO()
-    schemaless_writer(buffer, writer.parsed, _tagged(writer.node, value), strict=True)
+    try:
+        schemaless_writer(buffer, writer.parsed, _tagged(writer.node, value), strict=True)
+    except Exception as error:  # fastavro lets KeyError, struct.error, ... through
+        problem = f"fastavro can't write it: {type(error).__name__}: {error}"[:SHOWN]
+        yield Failure(direction, Outcome.NOT_PROBED, ROOT, repr(value)[:SHOWN], problem, "")
+        return
     encoded = buffer.getvalue()
 
     def failure(outcome: Outcome, path: str, part: str | None, problem: str) -> Failure:
@@ -203,7 +208,10 @@ def _tagged(node: Node, value: Any) -> Any:
 
 
 def _parsed(schema: Schema) -> Any:
-    return parse_schema(schema, _force=True, _ignore_default_error=True)
+    try:
+        return parse_schema(schema, _force=True, _ignore_default_error=True)
+    except Exception as error:  # fastavro raises KeyError and TypeError for malformed schemas
+        raise CatalogInvalid(f"no valid Avro schema: {error}. Correct the schema") from error
 
 
 def _without_logical_types(schema: Any) -> Any:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 
 from relay.avro.nodes import read_schema
 from relay.catalog import Catalog
+from relay.errors import CatalogInvalid
 from relay.review.probe import Direction, Failure, Outcome, probe
 from relay.review.samples import Branch, samples
 from tests.unit.avro_cases import schemas
@@ -254,3 +255,22 @@ def test_timestamps_at_their_bounds_get_across(unit: str, local: bool) -> None:
     schema = record(("x", {"type": "long", "logicalType": logical}))
 
     assert probe(schema, schema) == []
+
+
+def test_a_value_that_fastavro_can_not_write_is_not_called_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise KeyError("x")
+
+    monkeypatch.setattr("relay.review.probe.schemaless_writer", refuse)
+
+    failures = types("int", "int")
+
+    assert [f.outcome for f in failures] == [Outcome.NOT_PROBED] * 2
+    assert "KeyError" in failures[0].problem
+
+
+def test_a_schema_that_is_none_is_refused() -> None:
+    with pytest.raises(CatalogInvalid):
+        probe("nothing", "int")
