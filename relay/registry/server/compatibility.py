@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
-from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
 from avro.schema import Schema
+
+from relay.registry.compatibility import Finding, findings
 
 __all__ = ["Level", "problems"]
 
@@ -43,27 +44,46 @@ class Level(StrEnum):
 
 
 def problems(level: Level, new: Schema, earlier: Sequence[tuple[int, Schema]]) -> list[str]:
-    """Why `new` may not follow `earlier`, a sentence for each; empty when it may.
+    """Why `new` may not follow `earlier`, a message for each reason; empty when it may.
 
     earlier: (version, schema), oldest first. A level that is not transitive looks at the
-    last of them alone.
+    last of them alone. The messages come in the order of versions, directions and places, and
+    each names its version, direction, path, rule, both sides, and what would mend `new`.
     """
     found = []
     for version, old in earlier if level.transitive else earlier[-1:]:
-        if level.new_reads_old and (reason := _mismatch(reader=new, writer=old)):
-            found.append(f"the new schema can't read version {version}: {reason}")
-        if level.old_reads_new and (reason := _mismatch(reader=old, writer=new)):
-            found.append(f"version {version} can't read the new schema: {reason}")
+        if level.new_reads_old:
+            found += [_new_fails(version, one) for one in findings(reader=new, writer=old)]
+        if level.old_reads_new:
+            found += [_old_fails(version, one) for one in findings(reader=old, writer=new)]
     return found
 
 
-def _mismatch(reader: Schema, writer: Schema) -> str | None:
-    checker = ReaderWriterCompatibilityChecker()  # type: ignore[no-untyped-call]
-    result = checker.get_compatibility(reader, writer)
-    if result.compatibility is SchemaCompatibilityType.compatible:
-        return None
-    kinds = sorted({kind.value for kind in result.incompatibilities})
+def _new_fails(version: int, finding: Finding) -> str:
+    sides = f"The new schema has {finding.reader}, version {version} has {finding.writer}"
+    because = "".join(f" {_reason(one)} {one.reader_mend}." for one in finding.because)
     return (
-        f"{', '.join(kinds)} at {', '.join(sorted(result.locations))}"
-        f" ({'; '.join(sorted(result.messages))})"
+        f"the new schema can't read version {version}: {_broken(finding)}. {sides}. "
+        f"{finding.reader_mend}.{because}"
+    )
+
+
+def _old_fails(version: int, finding: Finding) -> str:
+    sides = f"Version {version} has {finding.reader}, the new schema has {finding.writer}"
+    because = "".join(f" {_reason(one)} {one.writer_mend}." for one in finding.because)
+    return (
+        f"version {version} can't read the new schema: {_broken(finding)}. {sides}. "
+        f"{finding.writer_mend}.{because}"
+    )
+
+
+def _broken(finding: Finding) -> str:
+    return f"{finding.rule} at {finding.place}: {finding.rule.words}"
+
+
+def _reason(finding: Finding) -> str:
+    """Why the branch of a union that was meant does not fit, without reasons of its own."""
+    return (
+        f"The branch fails with {finding.rule} at {finding.place}: "
+        f"{finding.reader} for {finding.writer}."
     )

@@ -1,0 +1,141 @@
+"""Defaults that do not fit their field, which the `avro` package leaves unchecked.
+
+Source: Apache Avro for Java 1.12.1, `Schema.isValidDefault`; Apache Avro 1.12 specification,
+"Complex Types", table of field default values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from avro.schema import Schema
+
+from relay.registry.compatibility.describe import described, named
+from relay.registry.compatibility.names import SchemaInvalid
+from relay.registry.compatibility.places import ROOT, AtField, Place
+from relay.registry.compatibility.types import (
+    branches_of,
+    element_of,
+    fields_of,
+    kind_of,
+)
+
+__all__ = ["check_defaults"]
+
+_RANGES = {"int": 1 << 31, "long": 1 << 63}
+_TEXTUAL = frozenset({"string", "bytes", "enum", "fixed"})
+
+
+def check_defaults(schema: Schema) -> None:
+    """Raises SchemaInvalid at the first field, in order, whose default does not fit its type.
+
+    As Java has it: a union's default may fit any branch, a text is taken for any enum or fixed,
+    and a record has no default within its own definition, where it would be without end.
+    """
+    seen: set[int] = set()
+    open_records: set[int] = set()
+    ahead: list[tuple[Schema, Place] | _Given | int] = [(schema, ROOT)]
+    while ahead:
+        following = ahead.pop()
+        if isinstance(following, int):
+            open_records.remove(following)
+        elif isinstance(following, _Given):
+            _check(following, open_records)
+        else:
+            one, place = following
+            if kind_of(one) == "record" and id(one) not in seen:
+                # The first time that a name is met is its definition.
+                open_records.add(id(one))
+                ahead.append(id(one))
+            if id(one) not in seen:
+                seen.add(id(one))
+                ahead.extend(reversed(list(_within(one, place))))
+
+
+class _Given(NamedTuple):
+    """A field's default, its type and where it stands."""
+
+    schema: Schema
+    default: Any
+    place: Place
+
+
+def _within(one: Schema, place: Place) -> Iterator[tuple[Schema, Place] | _Given]:
+    kind = kind_of(one)
+    if kind == "union":
+        for index, branch in enumerate(branches_of(one)):
+            yield branch, place.to(index)
+    elif kind in {"array", "map"}:
+        yield element_of(one), place.to(kind)
+    elif kind == "record":
+        for position, field in enumerate(fields_of(one)):
+            at = AtField(position, field.name)
+            yield field.type, place.to(at)
+            if field.has_default:
+                yield _Given(field.type, field.default, place.at(at).down("default"))
+
+
+def _check(given: _Given, open_records: set[int]) -> None:
+    try:
+        if _fits(given.schema, given.default, open_records) or _is_number(given):
+            return
+        problem = f"is no {described(given.schema)}. Correct it"
+    except _WithinItself as endless:
+        problem = f"is a {endless} within its own definition. Take it away, or use a union"
+    shown = repr(given.default)
+    raise SchemaInvalid(
+        given.place.path,
+        f"the default {shown if len(shown) < 60 else shown[:57] + '...'} of "
+        f"{given.place.field} {problem}",
+    )
+
+
+class _WithinItself(Exception):
+    """The record of this name was to be filled in while it is being defined."""
+
+
+def _is_number(given: _Given) -> bool:
+    # Java reads a text as the number that it spells, at a field of these types alone.
+    if given.schema.type not in {"float", "double"} or not isinstance(given.default, str):
+        return False
+    try:
+        float(given.default)
+    except ValueError:
+        return False
+    return True
+
+
+def _fits(schema: Schema, value: Any, open_records: set[int]) -> bool:
+    kind = kind_of(schema)
+    if kind in _TEXTUAL:
+        return isinstance(value, str)
+    if kind in _RANGES:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        return whole and -_RANGES[kind] <= value < _RANGES[kind]
+    if kind in {"float", "double"}:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if kind == "boolean":
+        return isinstance(value, bool)
+    if kind == "null":
+        return value is None
+    if kind == "array":
+        return isinstance(value, list) and all(
+            _fits(element_of(schema), one, open_records) for one in value
+        )
+    if kind == "map":
+        return isinstance(value, dict) and all(
+            _fits(element_of(schema), one, open_records) for one in value.values()
+        )
+    if kind == "union":
+        return any(_fits(branch, value, open_records) for branch in branches_of(schema))
+    if not isinstance(value, dict):
+        return False
+    if id(schema) in open_records:
+        raise _WithinItself(named(schema))
+    return all(
+        _fits(field.type, value[field.name], open_records)
+        if field.name in value
+        else field.has_default and _fits(field.type, field.default, open_records)
+        for field in fields_of(schema)
+    )

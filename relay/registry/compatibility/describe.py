@@ -1,0 +1,56 @@
+"""Types and places in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from avro.schema import Schema
+
+from relay.registry.compatibility.types import (
+    NAMED,
+    branches_of,
+    element_of,
+    full_name,
+    kind_of,
+    logical_type,
+    size_of,
+    symbols_of,
+)
+
+__all__ = ["described", "listed", "named"]
+
+# Beyond it a list in a message hides more than it shows.
+_SHOWN = 12
+_DEPTH = 3
+
+
+def described(schema: Schema, depth: int = _DEPTH) -> str:
+    """A type with what compatibility looks at, such as `enum shop.State of OPEN, SHUT`."""
+    match kind_of(schema):
+        case "enum":
+            return f"{named(schema)} of {listed(symbols_of(schema))}"
+        case "fixed":
+            return f"{named(schema)} of {size_of(schema)} bytes"
+        case "array" | "map" as kind:
+            return f"{kind} of {described(element_of(schema), depth - 1)}" if depth else kind
+        case "union":
+            branches = [named(branch) for branch in branches_of(schema)]
+            return f"union of {listed(branches)}" if branches else "union of nothing"
+        case _:
+            return named(schema)
+
+
+def named(schema: Schema) -> str:
+    """A type in a word or two: `record shop.Order`, `long (timestamp-millis)`, `array`."""
+    kind = kind_of(schema)
+    if kind in NAMED:
+        return f"{kind} {full_name(schema)}"
+    logical = logical_type(schema)
+    return f"{kind} ({logical})" if logical else kind
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words with commas between them; the last of a long list are counted only."""
+    if len(words) <= _SHOWN:
+        return ", ".join(words)
+    return f"{', '.join(words[:_SHOWN])} and {len(words) - _SHOWN} more"

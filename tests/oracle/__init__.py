@@ -1,0 +1,1 @@
+"""Compatibility against Java's own verdict, on generated pairs of schemas."""

@@ -1,0 +1,83 @@
+"""Java's verdict, asked in this process: the virtual machine is loaded into it."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from pathlib import Path
+from typing import Any
+
+from relay.local.java import find_java
+from relay.local.settings import LocalSettings
+from tests.oracle.verdict import Verdict
+
+__all__ = ["AVRO_VERSION", "Java"]
+
+AVRO_VERSION = "1.12.1"
+_COORDINATE = f"org.apache.avro:avro:{AVRO_VERSION}"
+
+
+class Java:
+    """Avro for Java. Starts the virtual machine, which can't be started twice in a process."""
+
+    def __init__(self) -> None:
+        import jpype
+
+        home = find_java().launcher.resolve().parent.parent
+        library = next((home / "lib" / "server").glob("libjvm.*"))
+        options = ["-Xmx512m", "-Xss16m", "-XX:+UseSerialGC"]
+        jpype.startJVM(*options, jvmpath=str(library), classpath=_jars(), convertStrings=True)
+        self._refused = jpype.JException
+        self._parser = jpype.JClass("org.apache.avro.Schema").Parser
+        self._compatibility = jpype.JClass("org.apache.avro.SchemaCompatibility")
+
+    def verdict(self, reader: str, writer: str) -> Verdict:
+        """What Java says of the texts of a reader's and a writer's schema."""
+        try:
+            pair = [self._parser().parse(text) for text in (reader, writer)]
+        except self._refused as refused:
+            return Verdict("refused", notes=(str(refused),))
+        try:
+            found = self._compatibility.checkReaderWriterCompatibility(*pair)
+        except self._refused as refused:
+            if "matches multiple fields" not in str(refused):
+                raise
+            return Verdict("ambiguous", frozenset({"AMBIGUOUS_FIELD"}))
+        broken = list(found.getResult().getIncompatibilities())
+        return Verdict(
+            str(found.getType()).lower(),
+            frozenset(_rule(one) for one in broken),
+            tuple(f"{one.getType()} at {one.getLocation()}: {one.getMessage()}" for one in broken),
+        )
+
+
+def _rule(broken: Any) -> str:
+    # A field that is missing, and whose type is an enum with a default, Java compares with the
+    # writer's record.
+    if str(broken.getMessage()) == "reader type: ENUM not compatible with writer type: RECORD":
+        return "TYPE_MISMATCH or READER_FIELD_MISSING_DEFAULT_VALUE"
+    return str(broken.getType())
+
+
+def _jars() -> list[str]:
+    """Avro's jars in the cache of the local stack, downloaded when they are not there."""
+    home = LocalSettings().cache_dir.expanduser() / f"avro-{AVRO_VERSION}"
+    libraries = home / "lib"
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not libraries.is_dir():
+            _download(home / "lib.new", libraries)
+    return [str(jar) for jar in sorted(libraries.glob("*.jar"))]
+
+
+def _download(staging: Path, libraries: Path) -> None:
+    import jgo
+
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir()
+    for artifact in jgo.resolve(_COORDINATE):
+        jar = Path(artifact.resolve())
+        shutil.copyfile(jar, staging / jar.name)
+    # The rename is the last act: a folder of that name is complete.
+    staging.rename(libraries)

@@ -1,0 +1,44 @@
+"""What one side says of a pair of schemas, and whether both say the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from relay.registry.compatibility import findings
+from relay.registry.compatibility.parse import SchemaInvalid, parse
+
+__all__ = ["Verdict", "agree", "our_verdict"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """outcome: compatible, incompatible, ambiguous (Java throws) or refused (no schema)."""
+
+    outcome: str
+    rules: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+
+
+def our_verdict(reader: str, writer: str) -> Verdict:
+    """What the registry says of the texts of a reader's and a writer's schema."""
+    try:
+        found = findings(parse(reader), parse(writer))
+    except SchemaInvalid as refused:
+        return Verdict("refused", notes=(str(refused),))
+    rules = frozenset(str(finding.rule) for finding in found)
+    outcome = "incompatible" if found else "compatible"
+    if "AMBIGUOUS_FIELD" in rules:
+        # Java throws at the first of them, and says nothing of other rules.
+        outcome, rules = "ambiguous", frozenset({"AMBIGUOUS_FIELD"})
+    return Verdict(outcome, rules, tuple(str(finding) for finding in found))
+
+
+def agree(ours: Verdict, java: Verdict) -> bool:
+    """Whether the outcome is the same and the rules that are broken are."""
+    unsure = {rule for rules in java.rules if " or " in rules for rule in rules.split(" or ")}
+    certain = {rule for rule in java.rules if " or " not in rule}
+    return (
+        ours.outcome == java.outcome
+        and certain <= ours.rules <= certain | unsure
+        and (not unsure or bool(unsure & ours.rules))
+    )
