@@ -116,8 +116,8 @@ class _Writer:
             id(one) in self._finished and f"{namespace}.{full}" not in self._defined.values()
         ):
             return full
-        # Within itself there is no name for it here; now and then it is tried all the same.
-        return full if self._random.random() < 0.05 else "int"
+        # There is no name for it here, other than one that Java takes for a type further on.
+        return "int"
 
     def _field(self, one: GField, namespace: str) -> Any:
         entry: dict[str, Any] = {"name": one.name, "type": self.write(one.type, namespace)}

@@ -27,13 +27,13 @@ _RANGES = {"int": 1 << 31, "long": 1 << 63}
 _TEXTUAL = frozenset({"string", "bytes", "enum", "fixed"})
 
 
-def check_defaults(schema: Schema) -> None:
+def check_defaults(schema: Schema, checked: set[int]) -> None:
     """Raises SchemaInvalid at the first field, in order, whose default does not fit its type.
 
+    checked: identities of types to pass over; those that were checked are added.
     As Java has it: a union's default may fit any branch, a text is taken for any enum or fixed,
     and a record has no default within its own definition, where it would be without end.
     """
-    seen: set[int] = set()
     open_records: set[int] = set()
     ahead: list[tuple[Schema, Place] | _Given | int] = [(schema, ROOT)]
     while ahead:
@@ -44,12 +44,12 @@ def check_defaults(schema: Schema) -> None:
             _check(following, open_records)
         else:
             one, place = following
-            if kind_of(one) == "record" and id(one) not in seen:
+            if kind_of(one) == "record" and id(one) not in checked:
                 # The first time that a name is met is its definition.
                 open_records.add(id(one))
                 ahead.append(id(one))
-            if id(one) not in seen:
-                seen.add(id(one))
+            if id(one) not in checked:
+                checked.add(id(one))
                 ahead.extend(reversed(list(_within(one, place))))
 
 

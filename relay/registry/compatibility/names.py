@@ -5,6 +5,9 @@ namespace and where its record is an `error`, and knows no reference out of a na
 without one. With full names alone it makes no mistake. It also takes field names that are none,
 a union with a named type twice, `error_union`, and aliases that are no list of names.
 
+A name is defined before it is referred to, as the specification has it, and once; Java from 1.12
+also looks further on, and takes a second definition that is equal to the first.
+
 Source: Apache Avro 1.12 specification, "Names"; Apache Avro for Java 1.12.1, `Schema.parse`.
 """
 

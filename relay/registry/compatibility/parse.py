@@ -21,15 +21,17 @@ def parse(text: str, referenced: Sequence[str] = ()) -> Schema:
     referenced: texts whose named types it may use, each after those that it needs itself.
     Raises SchemaInvalid with the JSON path of what is wrong.
     """
-    names, known = FullNames(), set[str]()
-    schema = None
+    names, known, checked = FullNames(), set[str](), set[int]()
+    schema: Schema | None = None
     try:
         with warnings.catch_warnings():
             # An unknown or ill-set logical type is read as its base type, as Avro asks for.
             warnings.simplefilter("ignore")
             for one in (*referenced, text):
-                schema = make_avsc_object(with_full_names(json.loads(one), known), names)
-                check_defaults(schema)
+                complete = with_full_names(json.loads(one), known)
+                # The package knows no text that is nothing but a name.
+                schema = names.names.get(str(complete)) or make_avsc_object(complete, names)
+                check_defaults(schema, checked)
     except SchemaInvalid:
         raise
     except (avro.errors.AvroException, ValueError, TypeError, AttributeError, KeyError) as error:

@@ -60,7 +60,7 @@ def problems(level: Level, new: Schema, earlier: Sequence[tuple[int, Schema]]) -
 
 
 def _new_fails(version: int, finding: Finding) -> str:
-    sides = f"The new schema has {finding.reader}, version {version} has {finding.writer}"
+    sides = f"The new schema has {finding.reader}; version {version} has {finding.writer}"
     because = "".join(f" {_reason(one)} {one.reader_mend}." for one in finding.because)
     return (
         f"the new schema can't read version {version}: {_broken(finding)}. {sides}. "
@@ -69,7 +69,7 @@ def _new_fails(version: int, finding: Finding) -> str:
 
 
 def _old_fails(version: int, finding: Finding) -> str:
-    sides = f"Version {version} has {finding.reader}, the new schema has {finding.writer}"
+    sides = f"Version {version} has {finding.reader}; the new schema has {finding.writer}"
     because = "".join(f" {_reason(one)} {one.writer_mend}." for one in finding.because)
     return (
         f"version {version} can't read the new schema: {_broken(finding)}. {sides}. "

@@ -1,0 +1,120 @@
+"""Schema texts are read as Java reads them, and what is wrong is named with its place."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from relay.registry.compatibility import findings
+from relay.registry.compatibility.parse import SchemaInvalid, parse
+
+
+def field(kind: Any, **more: Any) -> dict[str, Any]:
+    return {"type": "record", "name": "R", "fields": [{"name": "f", "type": kind, **more}]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "path"),
+    [
+        (3, "$"),
+        ({"type": "nothing"}, "$"),
+        ({"name": "x"}, "$"),
+        ({"type": {"type": "int"}}, "$"),
+        ({"type": "array"}, "$"),
+        ({"type": "map", "values": "unknown"}, "$.values"),
+        ({"type": "error_union", "declared_errors": ["int"]}, "$"),
+        ({"type": "fixed", "size": 3}, "$"),
+        ({"type": "fixed", "name": "F", "size": -1}, "$"),
+        ({"type": "enum", "name": "E", "symbols": ["A", "A"]}, "$"),
+        ({"type": "enum", "name": "E", "symbols": ["A"], "default": "B"}, "$"),
+        ({"type": "record", "name": "R"}, "$"),
+        ({"type": "record", "name": "R", "fields": [3]}, "$.fields[0]"),
+        ({"type": "record", "name": "R", "fields": [{"name": "a"}]}, "$.fields[0]"),
+        (
+            {"type": "record", "name": "R", "fields": [{"name": "a-b", "type": "int"}]},
+            "$.fields[0]",
+        ),
+        (["int", "null", "int"], "$"),
+        (["int", ["null"]], "$"),
+        ([{"type": "fixed", "name": "F", "size": 3}, "F"], "$"),
+        (field({"type": "record", "name": "R", "fields": []}), "$.fields[0].type"),
+        (field("int", aliases="a"), "$.fields[0].aliases"),
+        (field("unknown"), "$.fields[0].type"),
+        (field("int", default="1"), "$.fields[0].default"),
+        (field("int", default=2**31), "$.fields[0].default"),
+        (field("int", default=True), "$.fields[0].default"),
+        (field("long", default=1.5), "$.fields[0].default"),
+        (field("double", default="x"), "$.fields[0].default"),
+        (field("boolean", default=0), "$.fields[0].default"),
+        (field(["null", "int"], default="x"), "$.fields[0].default"),
+        (field({"type": "array", "items": "int"}, default=["x"]), "$.fields[0].default"),
+        (field({"type": "map", "values": "int"}, default={"a": None}), "$.fields[0].default"),
+        (
+            field(
+                {"type": "record", "name": "S", "fields": [{"name": "a", "type": "int"}]},
+                default={},
+            ),
+            "$.fields[0].default",
+        ),
+        (field(["null", "R"], default={}), "$.fields[0].default"),
+        (field({"type": "array", "items": "R"}, default=[{"f": []}]), "$.fields[0].default"),
+    ],
+)
+def test_what_is_no_schema_is_refused_with_its_place(schema: Any, path: str) -> None:
+    with pytest.raises(SchemaInvalid) as refused:
+        parse(json.dumps(schema))
+
+    assert refused.value.path == path
+    assert str(refused.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000])
+def test_what_is_no_json_or_nested_without_end_is_refused(text: str) -> None:
+    with pytest.raises(SchemaInvalid):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        field("double", default="1.5"),
+        field(["null", "int"], default=3),
+        field(["null", "R"], default=None),
+        field({"type": "array", "items": "R"}, default=[]),
+        field({"type": "fixed", "name": "F", "size": 3}, default="x"),
+        field("int", default=-(2**31)),
+        field("bytes", default="ÿ"),
+        {"type": "record", "name": "R", "fields": [{"name": "größe", "type": "int"}]},
+        [],
+    ],
+)
+def test_what_java_takes_is_taken(schema: Any) -> None:
+    parse(json.dumps(schema))
+
+
+def test_an_empty_namespace_takes_a_type_out_of_its_records() -> None:
+    inner = {"type": "fixed", "name": "F", "namespace": "", "size": 3}
+    outer = {"type": "record", "name": "shop.R", "fields": [{"name": "f", "type": inner}]}
+
+    schema = parse(json.dumps(outer))
+
+    assert schema.props["fields"][0].type.fullname == "F"
+
+
+def test_types_within_an_error_have_its_namespace() -> None:
+    inner = {"type": "fixed", "name": "F", "size": 3}
+    outer = {"type": "error", "name": "shop.R", "fields": [{"name": "f", "type": inner}]}
+
+    schema = parse(json.dumps(outer))
+
+    assert schema.props["fields"][0].type.fullname == "shop.F"
+
+
+def test_referenced_types_are_the_same_wherever_they_come_from() -> None:
+    money = '{"type": "fixed", "name": "shop.Money", "size": 8}'
+    apart = parse('{"type": "array", "items": "shop.Money"}', [money])
+    inline = parse(f'{{"type": "array", "items": {money}}}')
+
+    assert findings(apart, inline) == findings(inline, apart) == []

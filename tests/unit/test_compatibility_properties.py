@@ -1,0 +1,87 @@
+"""What holds for every pair of schemas."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from relay.registry.compatibility import Finding, findings
+from relay.registry.compatibility.names import with_full_names
+from relay.registry.compatibility.parse import SchemaInvalid, parse
+from tests.oracle.__main__ import pair
+from tests.unit.avro_cases import schemas
+
+pairs = st.builds(pair, st.integers(0, 2**32), st.integers(0, 2**32))
+
+
+def found(texts: tuple[str, str]) -> list[Finding]:
+    try:
+        return findings(*map(parse, texts))
+    except SchemaInvalid:
+        assume(False)
+        raise
+
+
+@given(schemas())
+def test_a_schema_reads_itself(schema: Any) -> None:
+    text = json.dumps(schema)
+
+    assert findings(parse(text), parse(text)) == []
+
+
+@given(pairs)
+def test_findings_are_the_same_each_time(texts: tuple[str, str]) -> None:
+    assert found(texts) == found(texts)
+
+
+@given(pairs)
+def test_every_path_leads_to_a_place_in_the_readers_schema(texts: tuple[str, str]) -> None:
+    schema = with_full_names(json.loads(texts[0]), set())
+    ahead = found(texts)
+    while ahead:
+        finding = ahead.pop()
+        follow(schema, finding.path)
+        ahead += finding.because
+
+
+@given(pairs)
+def test_a_union_of_the_readers_and_the_writers_type_reads_what_the_reader_can_not(
+    texts: tuple[str, str],
+) -> None:
+    # Given a pair whose types are of different names, so that both can stand in a union
+    assume(not any(kind in text for text in texts for kind in ("name", "[")))
+    reader, writer = map(json.loads, texts)
+    assume(kind_of(reader) != kind_of(writer))
+
+    assert findings(parse(json.dumps([reader, writer])), parse(texts[1])) == []
+
+
+def follow(schema: Any, path: str) -> None:
+    """Goes down a JSON path, past names to what they stand for; fails where it ends early."""
+    defined: dict[str, Any] = {}
+    collect(schema, defined)
+    place = schema
+    for key, index in re.findall(r"\.(\w+)|\[(\d+)\]", path):
+        if isinstance(place, str):
+            place = defined[place]
+        assert key != "size" or isinstance(place["size"], int)
+        place = place[key] if key else place[int(index)]
+
+
+def collect(schema: Any, defined: dict[str, Any]) -> None:
+    if isinstance(schema, list):
+        for one in schema:
+            collect(one, defined)
+    elif isinstance(schema, dict):
+        if schema.get("type") in ("record", "error", "enum", "fixed"):
+            defined[schema["name"]] = schema
+        for one in schema.values():
+            collect(one, defined)
+
+
+def kind_of(schema: Any) -> str:
+    return str(schema["type"] if isinstance(schema, dict) else schema)
