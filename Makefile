@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test setup check bench chaos clean
+.PHONY: demo test setup check bench chaos oracle clean
 
 demo: setup ## The main job on the local stack; ends by itself and prints a summary.
 	$(BIN)/python -m examples.shop.demo
@@ -33,6 +33,9 @@ bench: setup ## Measures this machine and the relay on it.
 
 chaos: setup ## The tests that kill, freeze and cut things off.
 	$(BIN)/python -m pytest tests/acceptance tests/integration -k "hazard or killed or kill or crash"
+
+oracle: $(READY) ## Compatibility on 20,000 generated pairs of schemas against Java's verdict.
+	$(BIN)/python -m tests.oracle --pairs 20000
 
 clean: ## Takes away what set-up and tests have made.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

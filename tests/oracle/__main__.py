@@ -16,6 +16,7 @@ from random import Random
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
+from relay.errors import RelayError
 from relay.registry.compatibility import Rule
 from tests.oracle.generate import Generator
 from tests.oracle.graph import written
@@ -89,4 +90,8 @@ def _count(what: str, counts: Counter[str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except RelayError as error:
+        print(f"oracle: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import shutil
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
+from relay.errors import StackFailed
 from relay.local.java import find_java
 from relay.local.settings import LocalSettings
 from tests.oracle.verdict import Verdict
@@ -15,17 +18,24 @@ __all__ = ["AVRO_VERSION", "Java"]
 
 AVRO_VERSION = "1.12.1"
 _COORDINATE = f"org.apache.avro:avro:{AVRO_VERSION}"
+_ATTEMPTS = 4
+_WARNS_OF_NATIVE_ACCESS = 24
 
 
 class Java:
     """Avro for Java. Starts the virtual machine, which can't be started twice in a process."""
 
     def __init__(self) -> None:
-        import jpype
-
-        home = find_java().launcher.resolve().parent.parent
+        try:
+            import jpype
+        except ModuleNotFoundError as error:
+            raise StackFailed("the package jpype1 is missing: install outbox-relay[dev]") from error
+        java = find_java()
+        home = java.launcher.resolve().parent.parent
         library = next((home / "lib" / "server").glob("libjvm.*"))
         options = ["-Xmx512m", "-Xss16m", "-XX:+UseSerialGC"]
+        if java.version >= _WARNS_OF_NATIVE_ACCESS:
+            options.append("--enable-native-access=ALL-UNNAMED")
         jpype.startJVM(*options, jvmpath=str(library), classpath=_jars(), convertStrings=True)
         self._refused = jpype.JException
         self._parser = jpype.JClass("org.apache.avro.Schema").Parser
@@ -74,10 +84,26 @@ def _jars() -> list[str]:
 def _download(staging: Path, libraries: Path) -> None:
     import jgo
 
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir()
-    for artifact in jgo.resolve(_COORDINATE):
-        jar = Path(artifact.resolve())
-        shutil.copyfile(jar, staging / jar.name)
-    # The rename is the last act: a folder of that name is complete.
-    staging.rename(libraries)
+    print(
+        f"downloading Avro for Java {AVRO_VERSION} to {libraries} (about 5 MB, once)",
+        file=sys.stderr,
+    )
+    for attempt in range(1, _ATTEMPTS + 1):
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir()
+        try:
+            for artifact in jgo.resolve(_COORDINATE):
+                jar = Path(artifact.resolve())
+                shutil.copyfile(jar, staging / jar.name)
+        except Exception as error:
+            # jgo has no errors of its own: what a bad network does to it is any of them.
+            if attempt == _ATTEMPTS:
+                raise StackFailed(
+                    f"Avro for Java {AVRO_VERSION} could not be downloaded, tried {attempt} "
+                    f"times: {type(error).__name__}: {error}. Check the network and run it again"
+                ) from error
+            time.sleep(2.0 ** (attempt - 1))
+        else:
+            # The rename is the last act: a folder of that name is complete.
+            staging.rename(libraries)
+            return

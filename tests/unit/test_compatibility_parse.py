@@ -118,3 +118,18 @@ def test_referenced_types_are_the_same_wherever_they_come_from() -> None:
     inline = parse(f'{{"type": "array", "items": {money}}}')
 
     assert findings(apart, inline) == findings(inline, apart) == []
+
+
+def test_a_default_that_fits_many_branches_but_for_its_end_is_refused_soon() -> None:
+    # Given two records that hold either of both, and a value that ends as none of them
+    two = {"type": "record", "name": "B", "fields": [{"name": "next", "type": ["A", "B"]}]}
+    one = {"type": "record", "name": "A", "fields": [{"name": "next", "type": ["A", two]}]}
+    default: Any = {"next": 3}
+    for _ in range(60):
+        default = {"next": default}
+    schema = [one, field(["A", "B"], default=default)]
+
+    with pytest.raises(SchemaInvalid) as refused:
+        parse(json.dumps(schema))
+
+    assert refused.value.path == "$[1].fields[0].default"

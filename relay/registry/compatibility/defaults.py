@@ -6,10 +6,10 @@ Source: Apache Avro for Java 1.12.1, `Schema.isValidDefault`; Apache Avro 1.12 s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from avro.schema import Schema
+from avro.schema import Field, Schema
 
 from relay.registry.compatibility.describe import described, named
 from relay.registry.compatibility.names import SchemaInvalid
@@ -22,9 +22,6 @@ from relay.registry.compatibility.types import (
 )
 
 __all__ = ["check_defaults"]
-
-_RANGES = {"int": 1 << 31, "long": 1 << 63}
-_TEXTUAL = frozenset({"string", "bytes", "enum", "fixed"})
 
 
 def check_defaults(schema: Schema, checked: set[int]) -> None:
@@ -78,9 +75,11 @@ def _within(one: Schema, place: Place) -> Iterator[tuple[Schema, Place] | _Given
 
 def _check(given: _Given, open_records: set[int]) -> None:
     try:
-        if _fits(given.schema, given.default, open_records) or _is_number(given):
+        if _Fitting(open_records).fits(given.schema, given.default) or _is_number(given):
             return
         problem = f"is no {described(given.schema)}. Correct it"
+    except RecursionError:
+        problem = "is nested too deeply. Flatten it"
     except _WithinItself as endless:
         problem = f"is a {endless} within its own definition. Take it away, or use a union"
     shown = repr(given.default)
@@ -106,36 +105,65 @@ def _is_number(given: _Given) -> bool:
     return True
 
 
-def _fits(schema: Schema, value: Any, open_records: set[int]) -> bool:
-    kind = kind_of(schema)
-    if kind in _TEXTUAL:
-        return isinstance(value, str)
-    if kind in _RANGES:
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        return whole and -_RANGES[kind] <= value < _RANGES[kind]
-    if kind in {"float", "double"}:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if kind == "boolean":
-        return isinstance(value, bool)
-    if kind == "null":
-        return value is None
-    if kind == "array":
-        return isinstance(value, list) and all(
-            _fits(element_of(schema), one, open_records) for one in value
-        )
-    if kind == "map":
-        return isinstance(value, dict) and all(
-            _fits(element_of(schema), one, open_records) for one in value.values()
-        )
-    if kind == "union":
-        return any(_fits(branch, value, open_records) for branch in branches_of(schema))
-    if not isinstance(value, dict):
-        return False
-    if id(schema) in open_records:
-        raise _WithinItself(named(schema))
-    return all(
-        _fits(field.type, value[field.name], open_records)
-        if field.name in value
-        else field.has_default and _fits(field.type, field.default, open_records)
-        for field in fields_of(schema)
+class _Fitting:
+    """Whether values fit types, as long as `open_records` are being defined."""
+
+    def __init__(self, open_records: set[int]) -> None:
+        self._open_records = open_records
+        # Branches of a union may lead to the same types again, which would take time without
+        # end for a default that is nested deeply.
+        self._known: dict[tuple[int, int], bool] = {}
+
+    def fits(self, schema: Schema, value: Any) -> bool:
+        kind = kind_of(schema)
+        if kind in _SIMPLE:
+            return _SIMPLE[kind](value)
+        if kind == "union":
+            return any(self.fits(branch, value) for branch in branches_of(schema))
+        if kind == "array":
+            element = element_of(schema)
+            return isinstance(value, list) and all(self.fits(element, one) for one in value)
+        if not isinstance(value, dict):
+            return False
+        if kind == "map":
+            element = element_of(schema)
+            return all(self.fits(element, one) for one in value.values())
+        if id(schema) in self._open_records:
+            raise _WithinItself(named(schema))
+        key = (id(schema), id(value))
+        if key not in self._known:
+            self._known[key] = all(self._fits_field(field, value) for field in fields_of(schema))
+        return self._known[key]
+
+    def _fits_field(self, field: Field, value: dict[str, Any]) -> bool:
+        if field.name in value:
+            return self.fits(field.type, value[field.name])
+        return bool(field.has_default) and self.fits(field.type, field.default)
+
+
+def _is_whole(value: Any, bits: int) -> bool:
+    return (
+        isinstance(value, int) and not isinstance(value, bool) and -(1 << bits) <= value < 1 << bits
     )
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_SIMPLE: dict[str, Callable[[Any], bool]] = {
+    "null": lambda value: value is None,
+    "boolean": lambda value: isinstance(value, bool),
+    "int": lambda value: _is_whole(value, 31),
+    "long": lambda value: _is_whole(value, 63),
+    "float": _is_real,
+    "double": _is_real,
+    "string": _is_text,
+    "bytes": _is_text,
+    "enum": _is_text,
+    "fixed": _is_text,
+}

@@ -17,7 +17,7 @@ from relay.registry.compatibility.types import (
     symbols_of,
 )
 
-__all__ = ["described", "listed", "named"]
+__all__ = ["branches_listed", "described", "listed", "named"]
 
 # Beyond it a list in a message hides more than it shows.
 _SHOWN = 12
@@ -34,8 +34,7 @@ def described(schema: Schema, depth: int = _DEPTH) -> str:
         case "array" | "map" as kind:
             return f"{kind} of {described(element_of(schema), depth - 1)}" if depth else kind
         case "union":
-            branches = [named(branch) for branch in branches_of(schema)]
-            return f"union of {listed(branches)}" if branches else "union of nothing"
+            return f"union of {branches_listed(schema) or 'nothing'}"
         case _:
             return named(schema)
 
@@ -49,8 +48,17 @@ def named(schema: Schema) -> str:
     return f"{kind} ({logical})" if logical else kind
 
 
+def branches_listed(union: Schema) -> str:
+    """Branches of a union with commas between them; the last of many are counted only."""
+    branches = branches_of(union)
+    return _joined([named(branch) for branch in branches[:_SHOWN]], len(branches))
+
+
 def listed(words: Sequence[str]) -> str:
     """Words with commas between them; the last of a long list are counted only."""
-    if len(words) <= _SHOWN:
-        return ", ".join(words)
-    return f"{', '.join(words[:_SHOWN])} and {len(words) - _SHOWN} more"
+    return _joined(words[:_SHOWN], len(words))
+
+
+def _joined(shown: Sequence[str], count: int) -> str:
+    more = f" and {count - len(shown)} more" if count > len(shown) else ""
+    return ", ".join(shown) + more

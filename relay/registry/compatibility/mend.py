@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 from avro.schema import Field, Schema
 
-from relay.registry.compatibility.describe import described, listed, named
+from relay.registry.compatibility.describe import branches_listed, described, listed, named
 from relay.registry.compatibility.rules import PROMOTIONS
 from relay.registry.compatibility.types import (
-    branches_of,
     full_name,
     kind_of,
     short_name,
@@ -99,12 +98,11 @@ def mend_branch(reader: Schema, writer: Schema, union: Schema | None, *, nearly:
     union: the writer's union that `writer` is a branch of. nearly: a branch all but reads it.
     """
     add = f"{'Mend the' if nearly else 'Add'} {named(writer)} {'in' if nearly else 'to'} the union"
-    branches = [named(branch) for branch in branches_of(reader)]
     return Mend(
         add,
         f"Take {named(writer)} out of the union until all readers have it"
         if union is not None
-        else f"Use one of {listed(branches)}",
+        else f"Use one of {branches_listed(reader)}",
     )
 
 

@@ -13,6 +13,7 @@ Source: Apache Avro 1.12 specification, "Names"; Apache Avro for Java 1.12.1, `S
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import avro.name
@@ -95,9 +96,9 @@ class _Completing:
         found = []
         for index, branch in enumerate(branches):
             found.append(self.complete(branch, namespace, place.to(index)))
-        names = [_branch_name(branch) for branch in found]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise SchemaInvalid(place.path, f"the union has {twice} twice. Take one out")
+        twice = [name for name, count in Counter(map(_branch_name, found)).items() if count > 1]
+        if twice:
+            raise SchemaInvalid(place.path, f"the union has {twice[0]} twice. Take one out")
         return found
 
     def _named(self, schema: dict[str, Any], namespace: str, place: Place) -> dict[str, Any]:

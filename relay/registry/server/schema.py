@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-import avro.errors
-import avro.name
-import avro.schema
+from avro.schema import Schema
 
+from relay.registry.compatibility.parse import SchemaInvalid
+from relay.registry.compatibility.parse import parse as read
 from relay.registry.server.refusals import invalid_schema
 
 __all__ = ["Reference", "candidate_ids", "compact", "digest", "parse"]
@@ -73,21 +72,13 @@ def candidate_ids(of_digest: bytes) -> Iterator[int]:
         yield (first + step) % size + 1
 
 
-def parse(text: str, referenced: Sequence[str] = ()) -> avro.schema.Schema:
+def parse(text: str, referenced: Sequence[str] = ()) -> Schema:
     """The schema of `text`.
 
     referenced: texts whose named types it may use, each after those that it needs itself.
-    Raises Refusal 42201 with the reason.
+    Raises Refusal 42201 with the place and the reason.
     """
-    names = avro.name.Names()
     try:
-        with warnings.catch_warnings():
-            # An unknown or ill-set logical type is read as its base type, as Avro asks for.
-            warnings.simplefilter("ignore")
-            for other in referenced:
-                avro.schema.make_avsc_object(json.loads(other), names)
-            return avro.schema.make_avsc_object(json.loads(text), names)
-    except (avro.errors.AvroException, ValueError, TypeError, AttributeError, KeyError) as error:
-        raise invalid_schema(f"{error or type(error).__name__}") from error
-    except RecursionError as error:
-        raise invalid_schema("it is nested too deeply") from error
+        return read(text, referenced)
+    except SchemaInvalid as error:
+        raise invalid_schema(str(error)) from error
