@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from avro.schema import Field, Schema
 
+from relay.avro.times import shown
 from relay.registry.compatibility.describe import described, named
 from relay.registry.compatibility.names import SchemaInvalid
 from relay.registry.compatibility.places import ROOT, AtField, Place
@@ -82,11 +83,9 @@ def _check(given: _Given, open_records: set[int]) -> None:
         problem = "is nested too deeply. Flatten it"
     except _WithinItself as endless:
         problem = f"is a {endless} within its own definition. Take it away, or use a union"
-    shown = repr(given.default)
     raise SchemaInvalid(
         given.place.path,
-        f"the default {shown if len(shown) < 60 else shown[:57] + '...'} of "
-        f"{given.place.field} {problem}",
+        f"the default {shown(given.default)} of {given.place.field} {problem}",
     )
 
 

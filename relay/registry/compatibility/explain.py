@@ -87,7 +87,6 @@ class _Pair(NamedTuple):
         if self.union is not None:
             theirs += f" in a {described(self.union)}"
         ours = reader or described(self.reader)
-
         return Finding(rule, at.path, at.field, ours, theirs, mend.reader, mend.writer, because)
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import avro.name
 from avro.constants import PRIMITIVE_TYPES
 
+from relay.avro.times import shown
 from relay.registry.compatibility.places import ROOT, AtField, Place
 
 __all__ = ["FullNames", "SchemaInvalid", "with_full_names"]
@@ -62,7 +63,7 @@ class _Completing:
         if isinstance(schema, list):
             return self._union(schema, namespace, place)
         if not isinstance(schema, dict):
-            raise SchemaInvalid(place.path, f"{schema!r} is no type. Give a name, {{}} or []")
+            raise SchemaInvalid(place.path, f"{shown(schema)} is no type. Give a name, {{}} or []")
         kind = schema.get("type")
         if not isinstance(kind, str):
             raise SchemaInvalid(place.path, 'no "type", or none that is a word. Give one')
@@ -76,7 +77,8 @@ class _Completing:
             return {**schema, key: self.complete(schema[key], namespace, inner)}
         if kind not in PRIMITIVE_TYPES:
             raise SchemaInvalid(
-                place.path, f"no type {kind!r} that can have properties. Refer to a type by name"
+                place.path,
+                f"no type {shown(kind)} that can have properties. Refer to a type by name",
             )
         return schema
 
@@ -90,7 +92,9 @@ class _Completing:
         # one, once its definition has ended.
         if name in self._known and name not in self._open:
             return name
-        raise SchemaInvalid(place.path, f"no type {name!r}. Define it before it is referred to")
+        raise SchemaInvalid(
+            place.path, f"no type {shown(name)}. Define it before it is referred to"
+        )
 
     def _union(self, branches: list[Any], namespace: str, place: Place) -> list[Any]:
         found = []
@@ -131,7 +135,7 @@ class _Completing:
         if not _is_name(field["name"]):
             raise SchemaInvalid(
                 path.path,
-                f"{field['name']!r} is no name. Use letters, digits and _, no digit first",
+                f"{shown(field['name'])} is no name. Use letters, digits and _, no digit first",
             )
         if "type" not in field:
             raise SchemaInvalid(path.path, f"the field {field['name']} has no type. Give one")
