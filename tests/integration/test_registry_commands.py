@@ -97,7 +97,7 @@ def test_register_names_the_file_of_an_incompatible_schema_and_exits_1(
 
     assert done.returncode == 1
     assert "cart.filled.v2.avsc" in done.stderr
-    assert "reader_field_missing_default_value" in done.stderr
+    assert "READER_FIELD_MISSING_DEFAULT_VALUE" in done.stderr
     assert [row["id"] is None for row in json.loads(done.stdout)] == [False, True]
 
 
