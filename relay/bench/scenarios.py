@@ -13,6 +13,7 @@ from relay.bench.idle import idle
 from relay.bench.latency import latency
 from relay.bench.options import Options
 from relay.bench.place import Place
+from relay.bench.registry import CONNECTIONS, VERSIONS, registry_checks
 
 __all__ = ["SCENARIOS", "Scenario"]
 
@@ -94,6 +95,16 @@ _ALL = (
         "idle",
         lambda options: {"seconds": options.idle_seconds, "shards": options.shards},
         idle,
+    ),
+    Scenario(
+        "registry-checks",
+        lambda options: {
+            "versions": VERSIONS,
+            "connections": CONNECTIONS,
+            "seconds": options.seconds,
+        },
+        registry_checks,
+        usual=False,
     ),
     _drain("memory", "payload", count=lambda options: options.memory_rows, usual=True),
 )

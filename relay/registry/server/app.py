@@ -19,12 +19,20 @@ from starlette.routing import BaseRoute, Route
 
 from relay.registry.server import answers
 from relay.registry.server.call import Call
-from relay.registry.server.refusals import Refusal, invalid_schema, store_failed
+from relay.registry.server.media import MEDIA_TYPE, answered_as, check_readable
+from relay.registry.server.refusals import (
+    Refusal,
+    invalid_schema,
+    schema_too_large,
+    store_failed,
+)
 from relay.registry.server.store import Store
 
 __all__ = ["MEDIA_TYPE", "build_app"]
 
-MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
+# More than the longest schema takes when most of its characters are written as escapes.
+LARGEST_BODY = 8_000_000
+
 Answer = Callable[[Store, Call], Any]
 
 _log = logging.getLogger("relay.registry")
@@ -59,6 +67,7 @@ _ADDRESSES: tuple[tuple[str, str, Answer], ...] = (
     ("DELETE", "/config/{subject:path}", answers.delete_level),
     ("GET", "/mode", answers.get_mode),
     ("PUT", "/mode", answers.put_mode),
+    ("DELETE", "/mode", answers.delete_mode),
     ("GET", "/mode/{subject:path}", answers.get_mode),
     ("PUT", "/mode/{subject:path}", answers.put_mode),
     ("DELETE", "/mode/{subject:path}", answers.delete_mode),
@@ -89,13 +98,30 @@ def build_app(pool: ConnectionPool[Any]) -> Starlette:
 
 def _endpoint(pool: ConnectionPool[Any], answer: Answer) -> Callable[[Request], Any]:
     async def endpoint(request: Request) -> Response:
-        call = Call(request.path_params, request.query_params, await request.body())
         try:
-            return _respond(200, await run_in_threadpool(_answer, pool, answer, call))
+            media_type = answered_as(request.headers.get("accept"))
+            call = Call(request.path_params, request.query_params, await _body(request))
+            content = await run_in_threadpool(_answer, pool, answer, call)
+            return _respond(200, content, media_type)
         except Refusal as refusal:
             return _refuse(refusal)
 
     return endpoint
+
+
+async def _body(request: Request) -> bytes:
+    """The body, of which no more is read than may be sent."""
+    if request.method in ("GET", "DELETE"):
+        return b""
+    check_readable(request.headers.get("content-type"))
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > LARGEST_BODY:
+            raise schema_too_large(size, LARGEST_BODY)
+        parts.append(part)
+    return b"".join(parts)
 
 
 def _answer(pool: ConnectionPool[Any], answer: Answer, call: Call) -> Any:
@@ -114,9 +140,9 @@ def _answer(pool: ConnectionPool[Any], answer: Answer, call: Call) -> Any:
         raise store_failed(str(error).strip().splitlines()[0] if str(error) else "") from error
 
 
-def _respond(status: int, content: Any) -> Response:
+def _respond(status: int, content: Any, media_type: str = MEDIA_TYPE) -> Response:
     body = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
-    return Response(body, status, media_type=MEDIA_TYPE)
+    return Response(body, status, media_type=media_type)
 
 
 def _refuse(refusal: Refusal) -> Response:

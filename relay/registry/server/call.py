@@ -9,13 +9,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from relay.registry.server import refusals
-from relay.registry.server.names import DEFAULT_CONTEXT, qualify
+from relay.registry.server.names import DEFAULT_CONTEXT, check_subject, context_of, qualify
+from relay.registry.server.refusals import Refusal
 from relay.registry.server.registering import Proposed
 from relay.registry.server.schema import Reference
 
 __all__ = ["Call"]
 
 _LARGEST = 2**31 - 1
+_UNSUPPORTED = ("metadata", "ruleSet", "schemaTagsToAdd", "schemaTagsToRemove")
+_OF_SCHEMAS = frozenset(
+    {
+        "schema",
+        "schemaType",
+        "references",
+        "id",
+        "version",
+        "propagateSchemaTags",
+        *_UNSUPPORTED,
+    }
+)
 _NUMBER = re.compile(r"[0-9]{1,10}")
 
 
@@ -32,8 +45,15 @@ class Call:
 
     @property
     def subject(self) -> str:
-        """The qualified subject in the address, the empty text where there is none."""
-        return self.qualified(self.path["subject"]) if "subject" in self.path else ""
+        """The qualified subject in the address, the empty text where there is none.
+
+        Raises Refusal 42208 for what can't be the name of one.
+        """
+        if "subject" not in self.path:
+            return ""
+        subject = self.qualified(self.path["subject"])
+        check_subject(subject)
+        return subject
 
     def qualified(self, subject: str) -> str:
         """`subject` in the context of the address."""
@@ -65,46 +85,54 @@ class Call:
             raise refusals.invalid_version(text)
         return int(text)
 
-    def body(self) -> dict[str, Any]:
-        """The body, a JSON object. Raises Refusal 42201 otherwise."""
+    def body(self, known: frozenset[str]) -> dict[str, Any]:
+        """The body, a JSON object with fields among `known`. Raises Refusal 400, 422."""
+        if not self.content.strip():
+            raise Refusal(422, "The request has no body: send a JSON object")
         try:
             found = json.loads(self.content)
         except (ValueError, RecursionError) as error:
-            raise refusals.invalid_schema(f"the request's body is not JSON: {error}") from None
+            raise refusals.malformed(f"The request's body is not JSON: {error}") from None
         if not isinstance(found, dict):
-            raise refusals.invalid_schema("the request's body is not a JSON object")
+            raise refusals.malformed("The request's body is JSON, but not an object")
+        if others := sorted(found.keys() - known):
+            raise refusals.unrecognized(others, sorted(known))
         return found
 
     def proposed(self) -> Proposed:
-        """The schema in the body. Raises Refusal 42201."""
-        body = self.body()
+        """The schema in the body. Raises Refusal 400, 422, 42201."""
+        body = self.body(_OF_SCHEMAS)
         text = body.get("schema")
-        if not isinstance(text, str) or not text:
+        if text is not None and not isinstance(text, str):
+            raise refusals.malformed(
+                f"'schema' is {_kind(text)}: send the schema's JSON as a text of its own"
+            )
+        if not text:
             raise refusals.invalid_schema("the request has no text under 'schema'")
         if (kind := body.get("schemaType") or "AVRO") != "AVRO":
             raise refusals.invalid_schema(f"the type {kind!r} is not supported, only 'AVRO' is")
-        for part in ("metadata", "ruleSet"):
+        for part in _UNSUPPORTED:
             if body.get(part):
                 raise refusals.invalid_schema(f"'{part}' is not supported, leave it out")
         references = body.get("references") or []
         if not isinstance(references, list):
-            raise refusals.invalid_schema("'references' is no list")
+            raise refusals.malformed(f"'references' is {_kind(references)}, not a list")
         return Proposed(
             text=text,
-            references=tuple(self._reference(one) for one in references),
+            references=tuple(self._reference(*one) for one in enumerate(references)),
             schema_id=_positive(body, "id"),
             version=_positive(body, "version"),
+            normalize=self.flag("normalize"),
         )
 
-    def _reference(self, given: Any) -> Reference:
-        try:
-            return Reference(
-                str(given["name"]), self.qualified(str(given["subject"])), int(given["version"])
-            )
-        except (KeyError, TypeError, ValueError):
-            raise refusals.invalid_schema(
-                "each of 'references' needs 'name', 'subject' and 'version'"
-            ) from None
+    def _reference(self, index: int, given: Any) -> Reference:
+        match given:
+            case {"name": str(name), "subject": str(subject), "version": int(version)}:
+                # The context is that of the schema that refers, unless the reference names one.
+                return Reference(name, qualify(subject, context_of(self.subject)), version)
+        raise refusals.invalid_schema(
+            f"references[{index}] needs the texts 'name' and 'subject' and the number 'version'"
+        )
 
     def _number(self, name: str, default: int) -> int:
         try:
@@ -118,5 +146,10 @@ def _positive(body: Mapping[str, Any], name: str) -> int | None:
     if number is None or number in (0, -1):
         return None
     if not isinstance(number, int) or isinstance(number, bool) or not 0 < number <= _LARGEST:
-        raise refusals.invalid_schema(f"'{name}' must be a number from 1 to {_LARGEST}")
+        raise refusals.malformed(f"'{name}' must be a number from 1 to {_LARGEST}")
     return number
+
+
+def _kind(value: Any) -> str:
+    kinds = {dict: "an object", list: "a list", str: "a text", bool: "a truth value"}
+    return kinds.get(type(value), "a number")

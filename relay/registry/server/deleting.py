@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from relay.registry.server import refusals
 from relay.registry.server.scoped import check_writable, mode_of
 from relay.registry.server.store import Registered, Store
@@ -24,13 +26,13 @@ def delete_subject(store: Store, subject: str, *, permanent: bool) -> list[int]:
     if permanent:
         if live:
             raise refusals.subject_not_soft_deleted(subject)
+        _check_unreferenced(store, versions, deleted=True, besides=subject)
         numbers = [found.version for found in versions]
         store.delete_forever(subject, numbers)
         return numbers
     if not live:
         raise refusals.subject_soft_deleted(subject)
-    for found in live:
-        _check_unreferenced(store, found)
+    _check_unreferenced(store, live, besides=subject)
     numbers = [found.version for found in live]
     store.soft_delete(subject, numbers)
     store.set_level(subject, None)
@@ -60,15 +62,29 @@ def delete_version(store: Store, subject: str, version: int | None, *, permanent
     if permanent:
         if not found.deleted:
             raise refusals.version_not_soft_deleted(subject, version)
+        _check_unreferenced(store, [found], deleted=True)
         store.delete_forever(subject, [version])
         return version
     if found.deleted:
         raise refusals.version_soft_deleted(subject, version)
-    _check_unreferenced(store, found)
+    _check_unreferenced(store, [found])
     store.soft_delete(subject, [version])
     return version
 
 
-def _check_unreferenced(store: Store, found: Registered) -> None:
-    if store.referencing(found.subject, found.version):
-        raise refusals.reference_exists(found.subject, found.version)
+def _check_unreferenced(
+    store: Store,
+    versions: Sequence[Registered],
+    *,
+    deleted: bool = False,
+    besides: str | None = None,
+) -> None:
+    """Raises Refusal 42206 when other schemas take types from one of `versions`.
+
+    deleted: whether soft-deleted schemas count, which could not be read any more.
+    besides: a subject whose schemas go at the same time.
+    """
+    for found in versions:
+        referring = store.referencing(found.subject, found.version, deleted=deleted)
+        if others := sorted({subject for subject, _ in referring} - {besides}):
+            raise refusals.reference_exists(found.subject, found.version, others)

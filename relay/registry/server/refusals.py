@@ -5,26 +5,36 @@ Source: Confluent Schema Registry API reference, "Errors".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 __all__ = [
+    "INVALID_SCHEMA",
     "Refusal",
     "incompatible",
     "invalid_level",
     "invalid_mode",
     "invalid_schema",
+    "invalid_subject",
     "invalid_version",
     "level_not_set",
+    "malformed",
     "mode_not_set",
     "not_permitted",
     "reference_exists",
     "schema_not_found",
+    "schema_too_large",
     "store_failed",
     "subject_not_found",
     "subject_not_soft_deleted",
     "subject_soft_deleted",
+    "unrecognized",
     "version_not_found",
     "version_not_soft_deleted",
     "version_soft_deleted",
 ]
+
+
+INVALID_SCHEMA = 42201
 
 
 class Refusal(Exception):
@@ -98,6 +108,16 @@ def mode_not_set(subject: str) -> Refusal:
     return Refusal(40409, f"Subject '{subject}' has no mode of its own")
 
 
+def malformed(problem: str) -> Refusal:
+    """400: a request's body that is not JSON, or not of the form that is asked for."""
+    return Refusal(400, problem)
+
+
+def unrecognized(names: list[str], known: list[str]) -> Refusal:
+    """422; names: of fields that a request has and no request of its kind may have."""
+    return Refusal(422, f"Unrecognized field: {', '.join(names)}; known are {', '.join(known)}")
+
+
 def incompatible(subject: str, messages: list[str]) -> Refusal:
     """409; messages: one for each earlier version that does not go with the new schema."""
     return Refusal(
@@ -109,7 +129,7 @@ def incompatible(subject: str, messages: list[str]) -> Refusal:
 
 def invalid_schema(problem: str) -> Refusal:
     """42201."""
-    return Refusal(42201, f"Invalid schema: {problem}")
+    return Refusal(INVALID_SCHEMA, f"Invalid schema: {problem}")
 
 
 def invalid_version(version: str) -> Refusal:
@@ -141,12 +161,23 @@ def not_permitted(problem: str) -> Refusal:
     return Refusal(42205, problem)
 
 
-def reference_exists(subject: str, version: int) -> Refusal:
-    """42206."""
+def reference_exists(subject: str, version: int, referring: Sequence[str]) -> Refusal:
+    """42206; referring: subjects with schemas that take types from the version."""
     return Refusal(
         42206,
-        f"Subject '{subject}' version {version} is referenced by other schemas: delete those first",
+        f"Subject '{subject}' version {version} is referenced by schemas of "
+        f"{', '.join(referring)}: delete those first",
     )
+
+
+def invalid_subject(subject: str, problem: str) -> Refusal:
+    """42208; problem: what is wrong with the name."""
+    return Refusal(42208, f"The subject {subject[:100]!r} is invalid: {problem}")
+
+
+def schema_too_large(size: int, largest: int) -> Refusal:
+    """42209; size, largest: characters of a schema's text, or bytes of a request."""
+    return Refusal(42209, f"The schema is too large: {size} are more than {largest} characters")
 
 
 def store_failed(problem: str) -> Refusal:

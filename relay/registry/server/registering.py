@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-from avro.schema import Schema
+from dataclasses import dataclass, replace
 
 from relay.registry.server import refusals
 from relay.registry.server.compatibility import problems
-from relay.registry.server.schema import Reference, candidate_ids, compact, digest, parse
+from relay.registry.server.names import is_context
+from relay.registry.server.references import latest_named, texts_of
+from relay.registry.server.schema import (
+    Reference,
+    candidate_ids,
+    compact,
+    digest,
+    normal,
+    parse,
+)
 from relay.registry.server.scoped import check_writable, level_of, mode_of
 from relay.registry.server.store import Registered, Store
 
@@ -20,61 +27,83 @@ __all__ = ["Proposed", "disagreements", "find", "live_versions", "register"]
 class Proposed:
     """A schema as a request brings it.
 
-    schema_id, version: only while importing, where they are the source registry's.
+    schema_id: only while importing, where it is the source registry's. version: the one that it
+    must get. normalize: whether the normal form is kept in place of the text.
     """
 
     text: str
     references: tuple[Reference, ...] = ()
     schema_id: int | None = None
     version: int | None = None
+    normalize: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A proposed schema, understood.
+
+    text: what is kept. referenced: texts that it takes types from. digest: of its normal form.
+    """
+
+    text: str
+    referenced: tuple[str, ...]
+    digest: bytes
+    proposed: Proposed
 
 
 def register(store: Store, subject: str, proposed: Proposed) -> int:
     """Puts a schema under the next version of `subject` and answers its id.
 
     A schema that already stands there keeps its version, whatever the mode.
-    Raises Refusal 409 (does not go with earlier versions), 42201, 42205.
+    Raises Refusal 409 (does not go with earlier versions), 42201, 42205, 42208, 42209.
     """
-    text, wanted = _canonical(proposed)
-    if proposed.schema_id is None and (known := _live(store.subject(subject), wanted)):
-        return known.schema_id
-    schema = parse(text, _texts_of(store, proposed.references))
+    if not subject or is_context(subject):
+        raise refusals.invalid_subject(subject, "it is empty")
+    # A schema from another registry is taken as it is, since records carry its id.
+    read = _read(store, proposed, new=proposed.schema_id is None)
+    if proposed.schema_id is None and (known := _live(store.subject(subject), read)):
+        return _same_version(known, read)
     store.lock()
+    # What it refers to may have been deleted before the lock was had.
+    read = _read(store, proposed, new=proposed.schema_id is None)
     versions = store.subject(subject)
-    if known := _live(versions, wanted):
+    if known := _live(versions, read):
         if proposed.schema_id not in (None, known.schema_id):
             raise refusals.not_permitted(
                 f"The schema already has the id {known.schema_id} under subject '{subject}'"
             )
-        return known.schema_id
+        return _same_version(known, read)
     mode = mode_of(store, subject)
     check_writable(mode, subject)
     if mode == "IMPORT":
-        return _import(store, subject, proposed, versions)
+        return _import(store, subject, read, versions)
     if proposed.schema_id is not None:
         raise refusals.not_permitted(f"Subject '{subject}' is not in import mode")
-    if reasons := problems(level_of(store, subject), schema, _parsed(store, versions)):
+    version = _next_version(versions)
+    if proposed.version not in (None, version):
+        raise refusals.invalid_schema(
+            f"the version must be {version}, one more than the last, not {proposed.version}"
+        )
+    live = [found for found in versions if not found.deleted]
+    if reasons := _problems(store, subject, read, live):
         raise refusals.incompatible(subject, reasons)
-    schema_id = _give_id(store, text, wanted, proposed.references)
-    store.add_version(subject, _next_version(versions), schema_id)
+    schema_id = _give_id(store, read)
+    store.add_version(subject, version, schema_id)
     return schema_id
 
 
 def find(store: Store, subject: str, proposed: Proposed, *, deleted: bool = False) -> Registered:
-    """The version of `subject` that has this text.
+    """The version of `subject` that has this schema, however its text is written.
 
-    deleted: whether soft-deleted versions count.
-    Raises Refusal 40401, 40403, 42201.
+    deleted: whether soft-deleted versions count. Raises Refusal 40401, 40403, 42201.
     """
-    _, wanted = _canonical(proposed)
+    read = _read(store, proposed, new=False)
     versions = [found for found in store.subject(subject) if deleted or not found.deleted]
     if not versions:
         raise refusals.subject_not_found(subject)
     for found in versions:
-        if found.digest == wanted:
+        if found.digest == read.digest:
             return found
-    # Told apart from an unknown text, since a text that is no schema is the asker's mistake.
-    parse(compact(proposed.text), _texts_of(store, proposed.references))
     raise refusals.schema_not_found()
 
 
@@ -86,80 +115,71 @@ def live_versions(store: Store, subject: str) -> list[Registered]:
 def disagreements(
     store: Store, subject: str, proposed: Proposed, earlier: Sequence[Registered]
 ) -> list[str]:
-    """Why a schema may not follow `earlier` by the level of `subject`; empty when it may."""
-    text, _ = _canonical(proposed)
-    schema = parse(text, _texts_of(store, proposed.references))
-    return problems(level_of(store, subject), schema, _parsed(store, earlier))
+    """Why a schema may not follow `earlier` by the level of `subject`; empty when it may.
+
+    Raises Refusal 42201.
+    """
+    return _problems(store, subject, _read(store, proposed, new=True), earlier)
 
 
-def _canonical(proposed: Proposed) -> tuple[str, bytes]:
+def _read(store: Store, proposed: Proposed, *, new: bool) -> _Read:
+    if proposed.references:
+        references = latest_named(store, proposed.references)
+        proposed = replace(proposed, references=references)
+    referenced = tuple(texts_of(store, proposed.references, deleted=not new))
     text = compact(proposed.text)
-    return text, digest(text, proposed.references)
+    form = normal(text, referenced, new=new)
+    # The parser that compatibility is judged by must understand it as well.
+    parse(text, referenced)
+    return _Read(
+        text=form if proposed.normalize else text,
+        referenced=referenced,
+        digest=digest(form, proposed.references),
+        proposed=proposed,
+    )
 
 
-def _live(versions: Sequence[Registered], wanted: bytes) -> Registered | None:
-    return next((found for found in versions if found.digest == wanted and not found.deleted), None)
+def _live(versions: Sequence[Registered], read: _Read) -> Registered | None:
+    return next(
+        (found for found in versions if found.digest == read.digest and not found.deleted), None
+    )
+
+
+def _same_version(known: Registered, read: _Read) -> int:
+    if read.proposed.version not in (None, known.version):
+        raise refusals.invalid_schema(
+            f"it stands under version {known.version} already, not {read.proposed.version}"
+        )
+    return known.schema_id
 
 
 def _next_version(versions: Sequence[Registered]) -> int:
     return max((found.version for found in versions), default=0) + 1
 
 
-def _parsed(store: Store, versions: Sequence[Registered]) -> list[tuple[int, Schema]]:
-    return [
-        (found.version, parse(found.text, _texts_of(store, found.references)))
-        for found in versions
-        if not found.deleted
+def _problems(store: Store, subject: str, read: _Read, earlier: Sequence[Registered]) -> list[str]:
+    level = level_of(store, subject)
+    against = earlier if level.transitive else earlier[-1:]
+    parsed = [
+        (found.version, parse(found.text, texts_of(store, found.references, deleted=True)))
+        for found in against
     ]
+    return problems(level, parse(read.text, read.referenced), parsed)
 
 
-def _texts_of(store: Store, references: Sequence[Reference]) -> list[str]:
-    """Texts of all referenced versions, each after those it takes types from itself."""
-    texts: dict[tuple[str, int], str] = {}
-
-    def collect(wanted: Sequence[Reference]) -> None:
-        for reference in wanted:
-            key = (reference.subject, reference.version)
-            if key in texts:
-                continue
-            found = next(
-                (
-                    version
-                    for version in store.subject(reference.subject)
-                    if version.version == reference.version
-                ),
-                None,
-            )
-            if found is None:
-                raise refusals.invalid_schema(
-                    f"there is no version {reference.version} of subject "
-                    f"'{reference.subject}' that it refers to"
-                )
-            collect(found.references)
-            texts[key] = found.text
-
-    collect(references)
-    return list(texts.values())
-
-
-def _give_id(store: Store, text: str, wanted: bytes, references: tuple[Reference, ...]) -> int:
-    if (known := store.id_of(wanted)) is not None:
+def _give_id(store: Store, read: _Read) -> int:
+    if (known := store.id_of(read.digest)) is not None:
         return known
-    for candidate in candidate_ids(wanted):
-        if store.add_schema(candidate, wanted, text, references):
+    for candidate in candidate_ids(read.digest):
+        if store.add_schema(candidate, read.digest, read.text, read.proposed.references):
             return candidate
     raise AssertionError("candidate ids never end")
 
 
-def _import(
-    store: Store,
-    subject: str,
-    proposed: Proposed,
-    versions: Sequence[Registered],
-) -> int:
+def _import(store: Store, subject: str, read: _Read, versions: Sequence[Registered]) -> int:
     """Takes over a schema with the id that it has in another registry."""
-    text, wanted = _canonical(proposed)
-    known = store.id_of(wanted)
+    proposed = read.proposed
+    known = store.id_of(read.digest)
     schema_id = proposed.schema_id
     if schema_id is None:
         raise refusals.not_permitted(
@@ -167,7 +187,9 @@ def _import(
         )
     if known is not None and known != schema_id:
         raise refusals.not_permitted(f"The schema already has the id {known}")
-    if known is None and not store.add_schema(schema_id, wanted, text, proposed.references):
+    if known is None and not store.add_schema(
+        schema_id, read.digest, read.text, proposed.references
+    ):
         raise refusals.not_permitted(
             f"The id {schema_id} belongs to another schema, which can't be overwritten"
         )

@@ -1,4 +1,4 @@
-"""Reads schema texts and derives their ids from them.
+"""Schema texts: what they say, in which form they are kept, and which ids they get.
 
 Source of the text rules: Apache Avro 1.12 specification, "Schema Declaration".
 """
@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count
 from typing import Any
 
@@ -16,11 +17,17 @@ from avro.schema import Schema
 
 from relay.registry.compatibility.parse import SchemaInvalid
 from relay.registry.compatibility.parse import parse as read
-from relay.registry.server.refusals import invalid_schema
+from relay.registry.server.normal import normal_form
+from relay.registry.server.refusals import invalid_schema, schema_too_large
 
-__all__ = ["Reference", "candidate_ids", "compact", "digest", "parse"]
+__all__ = ["Reference", "candidate_ids", "compact", "digest", "normal", "parse"]
+
+LARGEST_TEXT = 1_000_000
 
 _ID_BITS = 31
+# Bounds what is remembered: a schema takes some twenty times the memory of its text.
+_REMEMBERED = 512
+_REMEMBERED_TEXT = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +46,10 @@ class Reference:
 def compact(text: str) -> str:
     """`text` without white space, its keys in the order they were written.
 
-    Raises Refusal 42201 when it is not JSON.
+    Raises Refusal 42201 when it is not JSON, 42209 when it has more than a million characters.
     """
+    if len(text) > LARGEST_TEXT:
+        raise schema_too_large(len(text), LARGEST_TEXT)
     try:
         found = json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False)
         found.encode()  # half a surrogate pair can be written in JSON, and stored nowhere
@@ -49,8 +58,21 @@ def compact(text: str) -> str:
         raise invalid_schema(f"the text is not JSON: {error}") from error
 
 
+def normal(text: str, referenced: Sequence[str] = (), *, new: bool = True) -> str:
+    """Normal form of `text`; small ones are remembered. See relay.registry.server.normal.
+
+    Raises Refusal 42201.
+    """
+    if _is_small(text, referenced):
+        return _remembered_normal(text, tuple(referenced), new)
+    return normal_form(text, referenced, new=new)
+
+
 def digest(text: str, references: Sequence[Reference] = ()) -> bytes:
-    """32 bytes that are equal for texts which differ in white space and order of keys only."""
+    """32 bytes that are equal for texts which differ in white space and order of keys only.
+
+    Of normal forms they are equal where two schemas are the same.
+    """
     ordered = json.dumps(
         [json.loads(text), [reference.to_json() for reference in references]],
         sort_keys=True,
@@ -73,12 +95,28 @@ def candidate_ids(of_digest: bytes) -> Iterator[int]:
 
 
 def parse(text: str, referenced: Sequence[str] = ()) -> Schema:
-    """The schema of `text`.
+    """The schema of `text`; small ones are remembered and must not be changed.
 
     referenced: texts whose named types it may use, each after those that it needs itself.
     Raises Refusal 42201 with the place and the reason.
     """
+    if _is_small(text, referenced):
+        return _remembered_schema(text, tuple(referenced))
+    return _parse(text, referenced)
+
+
+def _parse(text: str, referenced: Sequence[str]) -> Schema:
     try:
         return read(text, referenced)
     except SchemaInvalid as error:
         raise invalid_schema(str(error)) from error
+
+
+def _is_small(text: str, referenced: Sequence[str]) -> bool:
+    return len(text) + sum(map(len, referenced)) <= _REMEMBERED_TEXT
+
+
+_remembered_normal = lru_cache(_REMEMBERED)(
+    lambda text, referenced, new: normal_form(text, referenced, new=new)
+)
+_remembered_schema = lru_cache(_REMEMBERED)(_parse)

@@ -6,7 +6,7 @@ from typing import Any
 
 from relay.registry.server import refusals
 from relay.registry.server.compatibility import Level
-from relay.registry.server.names import GLOBAL, scopes
+from relay.registry.server.names import GLOBAL, is_context, scopes
 from relay.registry.server.store import Store
 
 __all__ = [
@@ -89,18 +89,16 @@ def set_level(store: Store, subject: str, level: Any) -> Level:
 def set_mode(store: Store, subject: str, mode: Any, *, force: bool) -> str:
     """Sets the mode of `subject`, in any case of letters.
 
-    force: go into IMPORT although there are schemas already, whose ids may clash with what
-    comes in. Raises Refusal 42204, 42205.
+    force: go into IMPORT although there are schemas already, whose versions may clash with what
+    comes in. Without it versions that are soft-deleted make room for what comes in.
+    Raises Refusal 42204, 42205, 42206.
     """
     chosen = str(mode).upper()
     if chosen not in MODES:
         raise refusals.invalid_mode(mode)
     store.lock()
-    if chosen == "IMPORT" and not force and _has_schemas(store, subject):
-        raise refusals.not_permitted(
-            "Cannot go into import mode, since there are schemas already; "
-            "set force=true to do it all the same"
-        )
+    if chosen == "IMPORT" and not force and mode_of(store, subject) != "IMPORT":
+        _make_room(store, subject)
     store.set_mode(subject, chosen)
     return chosen
 
@@ -126,7 +124,19 @@ def clear_mode(store: Store, subject: str) -> str:
     return was
 
 
-def _has_schemas(store: Store, subject: str) -> bool:
-    if subject == GLOBAL:
-        return any(not deleted for _, deleted in store.subjects())
-    return any(not found.deleted for found in store.subject(subject))
+def _make_room(store: Store, scope: str) -> None:
+    """Removes the soft-deleted versions of a scope, which must have no others."""
+    whole = scope == GLOBAL or is_context(scope)
+    versions = store.all(scope) if whole else store.subject(scope)
+    if any(not found.deleted for found in versions):
+        raise refusals.not_permitted(
+            "Cannot go into import mode, since there are schemas already; "
+            "set force=true to do it all the same"
+        )
+    leaving = {found.subject for found in versions}
+    for found in versions:
+        referring = store.referencing(found.subject, found.version, deleted=True)
+        if others := sorted({subject for subject, _ in referring} - leaving):
+            raise refusals.reference_exists(found.subject, found.version, others)
+    for found in versions:
+        store.delete_forever(found.subject, [found.version])

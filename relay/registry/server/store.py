@@ -57,6 +57,11 @@ class Store:
         """All versions of a subject, oldest first, soft-deleted ones too."""
         return self._registered("read_subject.sql", subject=subject)
 
+    def version(self, subject: str, version: int) -> Registered | None:
+        """One version of a subject, even if it is soft-deleted."""
+        found = self._registered("read_version.sql", subject=subject, version=version)
+        return found[0] if found else None
+
     def uses(self, schema_id: int) -> list[Registered]:
         """All versions that stand for a schema id, soft-deleted ones too."""
         return self._registered("read_uses.sql", id=schema_id)
@@ -69,11 +74,14 @@ class Store:
         """(subject, whether all its versions are soft-deleted), in alphabetical order."""
         return self._rows("list_subjects.sql", prefix=prefix)
 
-    def referencing(self, subject: str, version: int) -> list[int]:
-        """Ids of live schemas that take a type from this version."""
-        return [
-            row[0] for row in self._rows("read_referencing.sql", subject=subject, version=version)
-        ]
+    def referencing(
+        self, subject: str, version: int, *, deleted: bool = False
+    ) -> list[tuple[str, int]]:
+        """(subject, schema id) of those that take a type from this version, by id.
+
+        deleted: whether soft-deleted ones count.
+        """
+        return self._rows("read_referencing.sql", subject=subject, version=version, deleted=deleted)
 
     def text(self, schema_id: int) -> tuple[str, list[dict[str, Any]]] | None:
         """(text, references) of an id, also after its last version was deleted for ever."""

@@ -1,0 +1,57 @@
+"""Follows the references of a schema to the texts that they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from relay.registry.server.refusals import Refusal, invalid_schema
+from relay.registry.server.schema import Reference
+from relay.registry.server.store import Store
+
+__all__ = ["latest_named", "texts_of"]
+
+_LATEST = -1
+
+
+def latest_named(store: Store, references: Sequence[Reference]) -> tuple[Reference, ...]:
+    """`references` with the latest live version in place of -1. Raises Refusal 42201."""
+    return tuple(
+        _with_number(store, index, reference) if reference.version == _LATEST else reference
+        for index, reference in enumerate(references)
+    )
+
+
+def texts_of(store: Store, references: Sequence[Reference], *, deleted: bool) -> list[str]:
+    """Texts of all referenced versions, each after those that it takes types from itself.
+
+    deleted: whether soft-deleted versions may be referred to, as by schemas that already stand.
+    Raises Refusal 42201 when there is no such version.
+    """
+    texts: dict[tuple[str, int], str] = {}
+
+    def collect(wanted: Sequence[Reference], via: str) -> None:
+        for index, reference in enumerate(wanted):
+            key = (reference.subject, reference.version)
+            if key in texts:
+                continue
+            found = store.version(reference.subject, reference.version)
+            if found is None or (found.deleted and not deleted):
+                raise _missing(f"{via}references[{index}]", reference)
+            collect(found.references, f"{via}references[{index}].")
+            texts[key] = found.text
+
+    collect(references, "")
+    return list(texts.values())
+
+
+def _with_number(store: Store, index: int, reference: Reference) -> Reference:
+    versions = [found for found in store.subject(reference.subject) if not found.deleted]
+    if not versions:
+        raise _missing(f"references[{index}]", reference)
+    return replace(reference, version=versions[-1].version)
+
+
+def _missing(path: str, reference: Reference) -> Refusal:
+    version = "version" if reference.version == _LATEST else f"version {reference.version}"
+    return invalid_schema(f"{path}: there is no {version} of subject '{reference.subject}'")
