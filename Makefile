@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test setup check bench chaos oracle clean
+.PHONY: demo test setup check bench chaos oracle apicurio clean
 
 demo: setup ## The main job on the local stack; ends by itself and prints a summary.
 	$(BIN)/python -m examples.shop.demo
@@ -36,6 +36,9 @@ chaos: setup ## The tests that kill, freeze and cut things off.
 
 oracle: $(READY) ## Compatibility on 20,000 generated pairs of schemas against Java's verdict.
 	$(BIN)/python -m tests.oracle --pairs 20000
+
+apicurio: setup ## The registry's acceptance tests against Apicurio as well, which is downloaded once (159 MB).
+	EVENT_BUS_TEST_REGISTRY=apicurio $(BIN)/python -m pytest tests/integration/test_registry_acceptance.py tests/integration/test_relay_apicurio.py
 
 clean: ## Takes away what set-up and tests have made.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -106,6 +106,19 @@ def registry_url(
     postgres_server.drop_database(name)
 
 
+@pytest.fixture(scope="session")
+def apicurio_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Confluent's API of the run's Apicurio; for tests that run only when it is asked for."""
+    from tests.apicurio import LocalApicurio
+
+    server = LocalApicurio(tmp_path_factory.mktemp("apicurio"))
+    server.launch()
+    # Its Java compiles for half a minute where the machine has little to spare.
+    server.await_ready(timeout=180.0)
+    yield server.url
+    server.stop()
+
+
 @pytest.fixture
 def unique_name(request: pytest.FixtureRequest) -> str:
     """A name that no other test and no other run uses: for topics, relays and groups."""

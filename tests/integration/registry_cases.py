@@ -11,16 +11,18 @@ from typing import Any
 
 from tests.integration.registry_servers import record
 
-__all__ = ["CASES", "Case", "Step"]
+__all__ = ["CASES", "FAILURE", "Case", "Step"]
 
 ONE = record("a:int")
 TWO = record("a:int", "b:int=0")
 THREE = record("a:int", "b:int=0", "c:int=0")
 BROKEN = record("a:int", "c:string")
 RETYPED = record("a:string")
+WRAPPED = '{"type":"record","name":"Order","fields":[{"name":"a","type":{"type":"int"}}]}'
 MONEY = record("cents:long", name="Money")
 TOTAL = record("total:Money", name="Total")
-NOT_FOUND_HERE = object()
+# An answer 500 without a code.
+FAILURE = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +85,33 @@ REGISTERING = [
     Case("an incompatible schema is refused", [_register(ONE)], _register(RETYPED), 409),
     Case("a schema that is no JSON", [], _register("{"), 42201),
     Case("a type that there is not", [], _register('{"type":"nothing"}'), 42201),
-    Case("a request without a schema", [], Step("POST", "/subjects/{s}/versions", {}), 42201),
+    Case(
+        "a request without a schema",
+        [],
+        Step("POST", "/subjects/{s}/versions", {}),
+        42201,
+        apicurio=FAILURE,
+        why="it fails on the missing text",
+    ),
     Case("an unknown reference", [], _register(TOTAL, references=[_MONEY]), 42201),
     Case("a default that is no value of its type", [], _register(record('a:int="x"')), 42201),
     Case("a default that holds itself", [], _register(record("next:Order={}")), 42201),
-    Case("an unknown type of schema", [], _register(ONE, schemaType="NONE"), 42201),
-    Case("an id outside of import mode", [], _register(ONE, id=77), 42205),
+    Case(
+        "an unknown type of schema",
+        [],
+        _register(ONE, schemaType="NONE"),
+        42201,
+        apicurio=FAILURE,
+        why="it fails on the type",
+    ),
+    Case(
+        "an id outside of import mode",
+        [],
+        _register(ONE, id=77),
+        42205,
+        apicurio={"id": "id"},
+        why="it gives an id of its own, whatever the request brings",
+    ),
 ]
 LOOKING_UP = [
     Case(
@@ -110,18 +133,28 @@ LOOKING_UP = [
         Step(
             "POST",
             "/subjects/{s}?normalize=true",
-            {
-                "schema": record('a:{"type":"int"}').replace(
-                    '"{\\"type\\":\\"int\\"}"', '{"type":"int"}'
-                )
-            },
+            {"schema": WRAPPED},
         ),
         {"subject": "{s}", "version": 1, "id": "id", "schema": "text"},
     ),
     Case("an unknown subject", [], _get("/subjects/{s}/versions"), 40401),
     Case("an unknown version", [_register(ONE)], _get("/subjects/{s}/versions/9"), 40402),
-    Case("a version that is none", [_register(ONE)], _get("/subjects/{s}/versions/x"), 42202),
-    Case("version 0", [_register(ONE)], _get("/subjects/{s}/versions/0"), 42202),
+    Case(
+        "a version that is none",
+        [_register(ONE)],
+        _get("/subjects/{s}/versions/x"),
+        42202,
+        apicurio=40402,
+        why="it takes any text for a version",
+    ),
+    Case(
+        "version 0",
+        [_register(ONE)],
+        _get("/subjects/{s}/versions/0"),
+        42202,
+        apicurio=40402,
+        why="it takes any text for a version",
+    ),
     Case(
         "latest",
         [_register(ONE), _register(TWO)],
@@ -130,14 +163,28 @@ LOOKING_UP = [
     ),
     Case("an unknown id", [], _get("/schemas/ids/2147483646"), 40403),
     Case("the subjects of an unknown id", [], _get("/schemas/ids/2147483646/subjects"), 40403),
-    Case("the types of schemas", [], _get("/schemas/types"), ["AVRO"]),
+    Case(
+        "the types of schemas",
+        [],
+        _get("/schemas/types"),
+        ["AVRO"],
+        apicurio=["JSON", "PROTOBUF", "AVRO"],
+        why="it has more types",
+    ),
 ]
 COMPATIBILITY = [
     Case("against the latest", [_register(ONE)], _check(TWO), _YES),
     Case("against the latest, refused", [_register(ONE)], _check(BROKEN), _NO),
     Case("against all that registering looks at", [_register(ONE)], _check(BROKEN, ""), _NO),
     Case("against the latest of no subject", [], _check(ONE), _YES),
-    Case("against all of no subject", [], _check(ONE, ""), _YES),
+    Case(
+        "against all of no subject",
+        [],
+        _check(ONE, ""),
+        _YES,
+        apicurio=40401,
+        why="it wants the subject to be there",
+    ),
     Case("against a version that there is not", [_register(ONE)], _check(ONE, "/9"), 40402),
     Case("a text that is no schema", [_register(ONE)], _check("{"), 42201),
     Case("backward, a field with default added", [_register(ONE)], _check(TWO), _YES),
@@ -170,6 +217,8 @@ COMPATIBILITY = [
         [_level("NONE"), _register(BROKEN), _register(RETYPED), _level("BACKWARD")],
         _check(RETYPED, ""),
         _YES,
+        apicurio=_NO,
+        why="it looks at every version, whatever the level",
     ),
     Case("an int made a long", [_register(ONE)], _check(record("a:long")), _YES),
     Case("a long made an int", [_register(record("a:long"))], _check(ONE), _NO),
@@ -181,7 +230,14 @@ SETTINGS = [
         _get("/config/{s}"),
         {"compatibilityLevel": "FULL"},
     ),
-    Case("no level of its own", [_register(ONE)], _get("/config/{s}"), 40408),
+    Case(
+        "no level of its own",
+        [_register(ONE)],
+        _get("/config/{s}"),
+        40408,
+        apicurio={"compatibilityLevel": "BACKWARD"},
+        why="it answers the general level instead",
+    ),
     Case(
         "the global level instead",
         [_register(ONE)],
@@ -207,6 +263,8 @@ SETTINGS = [
         [_register(ONE), _level("FULL"), _delete("/config/{s}")],
         _get("/config/{s}"),
         40408,
+        apicurio={"compatibilityLevel": "BACKWARD"},
+        why="it answers the general level instead",
     ),
     Case(
         "a mode",
@@ -214,13 +272,29 @@ SETTINGS = [
         _get("/mode/{s}"),
         {"mode": "READONLY"},
     ),
-    Case("an unknown mode", [], Step("PUT", "/mode/{s}", {"mode": "SOME"}), 42204),
-    Case("no mode of its own", [_register(ONE)], _get("/mode/{s}"), 40409),
+    Case(
+        "an unknown mode",
+        [],
+        Step("PUT", "/mode/{s}", {"mode": "SOME"}),
+        42204,
+        apicurio=42201,
+        why="it has no code for modes",
+    ),
+    Case(
+        "no mode of its own",
+        [_register(ONE)],
+        _get("/mode/{s}"),
+        40409,
+        apicurio={"mode": "READWRITE"},
+        why="it answers the general mode instead",
+    ),
     Case(
         "read-only, a new schema",
         [_register(ONE), Step("PUT", "/mode/{s}", {"mode": "READONLY"})],
         _register(TWO),
         42205,
+        apicurio={"id": "id"},
+        why="it keeps modes, but does not go by them",
     ),
 ]
 DELETING = [

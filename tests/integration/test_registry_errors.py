@@ -228,6 +228,60 @@ def test_going_into_import_mode_over_schemas_wants_force_42205(ask: Asking, subj
     assert ask("PUT", f"/mode/{subject}?force=true", {"mode": "IMPORT"})[0] == 200
 
 
+def test_hidden_versions_make_room_for_what_is_imported(ask: Asking, subject: str) -> None:
+    ask.register(subject, ONE)
+    ask("DELETE", f"/subjects/{subject}")
+    assert ask("PUT", f"/mode/{subject}", {"mode": "IMPORT"})[0] == 200
+    assert ask.code("GET", f"/subjects/{subject}/versions?deleted=true") == 40401
+    text = record("a:int", name=f"Imported{subject[-8:]}")
+
+    ask.register(subject, text, id=int(subject[-7:], 16) + 1, version=1)
+
+    assert ask("GET", f"/subjects/{subject}/versions") == (200, [1])
+
+
+def test_lists_show_what_is_hidden_only_when_asked(ask: Asking, subject: str) -> None:
+    ask.register(subject, ONE)
+    ask.register(subject, TWO)
+    address = f"/subjects/{subject}/versions"
+    assert ask("GET", f"{address}?deletedOnly=true") == (200, [])
+    ask("DELETE", f"{address}/1")
+
+    assert ask("GET", address) == (200, [2])
+    assert ask("GET", f"{address}?deleted=true") == (200, [1, 2])
+    assert ask("GET", f"{address}?deletedOnly=true") == (200, [1])
+    assert ask("GET", f"{address}?deletedAsNegative=true") == (200, [-1, 2])
+    assert ask("GET", f"{address}?deleted=true&offset=1&limit=1") == (200, [2])
+    everything = f"/subjects?subjectPrefix={subject}"
+    assert ask("GET", f"{everything}&deletedOnly=true") == (200, [])
+    ask("DELETE", f"/subjects/{subject}")
+    assert ask("GET", everything) == (200, [])
+    assert ask("GET", f"{everything}&deletedOnly=true") == (200, [subject])
+
+
+def test_one_schema_has_one_version_and_one_id_however_it_is_written(
+    ask: Asking, subject: str
+) -> None:
+    wrapped = '{"fields":[{"type":{"type":"int"},"name":"a"}],"name":"Order","type":"record"}'
+    first = ask.register(subject, ONE)
+
+    assert ask.register(subject, wrapped) == first
+    assert ask.register(unused_subject(), wrapped) == first
+    assert ask("GET", f"/subjects/{subject}/versions") == (200, [1])
+    assert ask("POST", f"/subjects/{subject}", {"schema": wrapped})[1]["version"] == 1
+
+
+def test_a_version_that_is_asked_for_must_be_the_next(ask: Asking, subject: str) -> None:
+    address = f"/subjects/{subject}/versions"
+    ask.register(subject, ONE, version=1)
+
+    assert ask.code("POST", address, {"schema": TWO, "version": 3}) == 42201
+    assert ask.code("POST", address, {"schema": ONE, "version": 2}) == 42201
+    ask.register(subject, TWO, version=2)
+
+    assert ask("GET", address) == (200, [1, 2])
+
+
 def test_global_settings_hold_where_a_subject_has_none(own: Asking, subject: str) -> None:
     own.register(subject, ONE)
     assert own("GET", "/config") == (200, {"compatibilityLevel": "BACKWARD"})
@@ -239,6 +293,8 @@ def test_global_settings_hold_where_a_subject_has_none(own: Asking, subject: str
     own("PUT", f"/mode/{subject}", {"mode": "READWRITE"})
     own("PUT", "/mode", {"mode": "READONLY_OVERRIDE"})
     assert own.code("POST", f"/subjects/{subject}/versions", {"schema": TWO}) == 42205
+    assert own("DELETE", "/mode") == (200, {"mode": "READONLY_OVERRIDE"})
+    assert own("GET", "/mode") == (200, {"mode": "READWRITE"})
 
 
 def test_two_texts_that_hash_to_one_id_get_two_ids(

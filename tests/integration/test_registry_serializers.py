@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
@@ -95,3 +97,81 @@ def test_a_schema_takes_a_type_from_another_subject(
         ("Money", money, 1)
     ]
     assert client.get_referenced_by(money, 1) == [schema_id]
+
+
+def test_a_serializer_writes_with_types_of_another_subject(
+    registry_url: str, client: SchemaRegistryClient
+) -> None:
+    # Given a schema that takes a type from another subject
+    money, topic = unused_subject(), unused_subject()
+    context = SerializationContext(topic, MessageField.VALUE)
+    client.register_schema(money, Schema(record("cents:long", name="Money"), "AVRO"))
+    referring = Schema(record("total:Money"), "AVRO", [SchemaReference("Money", money, 1)])
+
+    sent = AvroSerializer(client, referring)({"total": {"cents": 1250}}, context)
+
+    # Then a reader that knows neither asks for both
+    reader = AvroDeserializer(SchemaRegistryClient({"url": registry_url}))
+    assert reader(sent, context) == {"total": {"cents": 1250}}
+
+
+def test_a_serializer_that_uses_the_latest_version_writes_with_it(
+    registry_url: str, client: SchemaRegistryClient
+) -> None:
+    # Given two versions, and a program that still has the first
+    topic = unused_subject()
+    context = SerializationContext(topic, MessageField.VALUE)
+    first = record("id:string")
+    client.register_schema(f"{topic}-value", Schema(first, "AVRO"))
+    latest = client.register_schema(
+        f"{topic}-value", Schema(record("id:string", 'note:string="-"'), "AVRO")
+    )
+    settings = {"auto.register.schemas": False, "use.latest.version": True}
+
+    sent = AvroSerializer(client, first, conf=settings)({"id": "a"}, context)
+
+    assert int.from_bytes(sent[1:5], "big") == latest
+    reader = AvroDeserializer(SchemaRegistryClient({"url": registry_url}))
+    assert reader(sent, context) == {"id": "a", "note": "-"}
+
+
+def test_a_serializer_that_normalizes_finds_the_schema_written_otherwise(
+    client: SchemaRegistryClient,
+) -> None:
+    topic = unused_subject()
+    context = SerializationContext(topic, MessageField.VALUE)
+    fields = [{"name": "id", "type": {"type": "string"}, "order": "ascending"}]
+    written_out = {"type": "record", "name": "shop.Order", "fields": fields}
+    short = {
+        "name": "Order",
+        "namespace": "shop",
+        "type": "record",
+        "fields": [{"type": "string", "name": "id"}],
+    }
+    settings = {"auto.register.schemas": True, "normalize.schemas": True}
+    registered = client.register_schema(
+        f"{topic}-value", Schema(json.dumps(written_out), "AVRO"), normalize_schemas=True
+    )
+
+    sent = AvroSerializer(client, json.dumps(short), conf=settings)({"id": "a"}, context)
+
+    assert int.from_bytes(sent[1:5], "big") == registered
+    assert client.get_versions(f"{topic}-value") == [1]
+    # What is kept is the normal form
+    assert json.loads(client.get_schema(registered).schema_str) == {
+        "type": "record",
+        "name": "shop.Order",
+        "fields": [{"name": "id", "type": "string"}],
+    }
+
+
+def test_a_client_is_told_the_code_and_the_place_of_a_refusal(
+    client: SchemaRegistryClient,
+) -> None:
+    subject = unused_subject()
+
+    with pytest.raises(SchemaRegistryError) as refusal:
+        client.register_schema(subject, Schema(record("total:Money"), "AVRO"))
+
+    assert (refusal.value.http_status_code, refusal.value.error_code) == (422, 42201)
+    assert "$.fields[0].type" in refusal.value.error_message
