@@ -39,19 +39,19 @@ def registry_checks(place: Place, options: Options) -> dict[str, Any]:
     url = place.servers.registry_url.partition(",")[0]
     subject = f"{place.name}-checks"
     server = _listener(urlsplit(url).port or 80)
-    with _Connection(url) as admin:
-        try:
-            admin.must("PUT", f"/config/{subject}", {"compatibility": "FULL_TRANSITIVE"})
-            for version in range(VERSIONS):
-                admin.must("POST", f"/subjects/{subject}/versions", {"schema": _schema(version)})
-            figures = {}
-            for name, level in _LEVELS.items():
-                admin.must("PUT", f"/config/{subject}", {"compatibility": level})
-                figures |= _measure(name, url, subject, server, options)
-            return figures
-        finally:
-            admin.ask("DELETE", f"/subjects/{subject}")
-            admin.ask("DELETE", f"/subjects/{subject}?permanent=true")
+    try:
+        _must(url, "PUT", f"/config/{subject}", {"compatibility": "FULL_TRANSITIVE"})
+        for version in range(VERSIONS):
+            _must(url, "POST", f"/subjects/{subject}/versions", {"schema": _schema(version)})
+        figures: dict[str, Any] = {}
+        for name, level in _LEVELS.items():
+            _must(url, "PUT", f"/config/{subject}", {"compatibility": level})
+            figures |= _measure(name, url, subject, server, options)
+        return figures
+    finally:
+        for query in ("", "?permanent=true"):
+            with _Connection(url) as connection:
+                connection.ask("DELETE", f"/subjects/{subject}{query}")
 
 
 def _measure(
@@ -160,12 +160,19 @@ class _Connection:
         return content
 
 
+def _must(url: str, method: str, address: str, body: Any) -> Any:
+    """A request over a connection of its own: servers close those that stay idle."""
+    with _Connection(url) as connection:
+        return connection.must(method, address, body)
+
+
 def _listener(port: int) -> psutil.Process | None:
     """The process of this machine that listens on a port, None when it can't be known."""
     try:
         for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
-                return psutil.Process(connection.pid) if connection.pid else None
+            listens = connection.status == psutil.CONN_LISTEN
+            if listens and connection.laddr and connection.laddr.port == port and connection.pid:
+                return psutil.Process(connection.pid)
     except psutil.Error:
         return None
     return None

@@ -10,6 +10,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import psycopg
 from confluent_kafka.admin import AdminClient
@@ -98,6 +99,26 @@ def test_two_workers_drain_a_backlog_and_nothing_of_the_bench_is_left(
     processes = [process.info for process in psutil.process_iter(["cmdline", "cwd"])]
     commands = [f"{info['cwd']} {info['cmdline']}" for info in processes]
     assert not [name for name in (*databases, *topics, *commands) if run in name]
+
+
+def test_the_registrys_checks_are_counted_and_leave_no_subject(
+    database_url: str, bootstrap_servers: str, registry_url: str, tmp_path: Path
+) -> None:
+    # Given a registry that runs already
+    servers = _servers(database_url, bootstrap_servers, registry_url)
+    # When its checks are measured for a second
+    done = _bench(tmp_path, "--json", "--scenario=registry-checks", *_SMALL, *servers)
+    # Then both kinds have figures, the CPU time of the registry's process among them
+    assert done.returncode == 0, done.stderr[-3000:]
+    document = json.loads(done.stdout)
+    (entry,) = document["scenarios"]
+    assert entry["error"] is None
+    for kind in ("latest", "all_versions"):
+        assert entry["figures"][f"{kind}_checks_per_second"] > 0
+        assert entry["figures"][f"{kind}_server_cpu_ms_per_check"] > 0
+    # And nothing is left of them
+    subjects = httpx.get(f"{registry_url}/subjects?deleted=true", trust_env=False).json()
+    assert not [subject for subject in subjects if document["run"] in subject]
 
 
 def test_without_json_people_get_tables() -> None:

@@ -52,4 +52,4 @@ def test_a_default_that_does_not_fit_is_42201_with_its_place(ask: Asking, subjec
     status, refused = ask("POST", f"/subjects/{subject}/versions", wrong)
 
     assert (status, refused["error_code"]) == (422, 42201)
-    assert "$.fields[0].default: the default 'x' of a is no int" in refused["message"]
+    assert '$.fields[0].default: the default of Order.a is "x"' in refused["message"]

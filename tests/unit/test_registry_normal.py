@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from relay.avro.fingerprint import canonical_form
 from relay.registry.server.normal import normal_form
 from relay.registry.server.refusals import Refusal
-from relay.registry.server.schema import digest, normal
+from relay.registry.server.schema import digest, normal, parse
 
 names = st.from_regex(r"[A-Z][A-Za-z0-9_]{0,8}", fullmatch=True)
 primitives = st.sampled_from(["int", "long", "string", "bytes", "boolean", "double"])
@@ -98,6 +98,69 @@ def test_what_a_reader_may_go_by_makes_another_schema(change: dict[str, Any]) ->
     schema = {"type": "record", "name": "A", "fields": [{"name": "a", "type": "int"}]}
 
     assert normal_form(json.dumps(schema | change)) != normal_form(json.dumps(schema))
+
+
+WORDS = [
+    "type",
+    "name",
+    "namespace",
+    "fields",
+    "items",
+    "values",
+    "symbols",
+    "size",
+    "default",
+    "aliases",
+    "order",
+    "doc",
+    "logicalType",
+    "precision",
+    "scale",
+    "record",
+    "error",
+    "enum",
+    "fixed",
+    "array",
+    "map",
+    "union",
+    "null",
+    "int",
+    "long",
+    "bytes",
+    "string",
+    "decimal",
+    "uuid",
+    "date",
+    "A",
+    "B.C",
+    "ascending",
+]
+words = st.sampled_from(WORDS)
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | words,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(words, inner, max_size=6),
+    max_leaves=25,
+)
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(anything, st.fixed_dictionaries({"type": words, "name": words}))
+@example({"symbols": [[]]}, {"type": "enum", "name": "A"})
+@example({"fields": [{"name": "a", "type": {"type": []}}]}, {"type": "record", "name": "A"})
+def test_whatever_is_no_schema_is_refused_as_one(more: Any, schema: dict[str, Any]) -> None:
+    tried = [more, [more, schema], {**schema, **more} if isinstance(more, dict) else schema]
+    for one in tried:
+        code, form = _tried(json.dumps(one))
+        assert code == 42201 or normal_form(form) == form
+
+
+def _tried(text: str) -> tuple[int | None, str]:
+    """(code, "") of a refusal, (None, normal form) of a schema."""
+    try:
+        parse(text)
+        return None, normal(text)
+    except Refusal as refusal:
+        return refusal.code, ""
 
 
 def test_aliases_are_a_set_of_full_names() -> None:

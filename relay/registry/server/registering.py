@@ -42,13 +42,18 @@ class Proposed:
 class _Read:
     """A proposed schema, understood.
 
-    text: what is kept. referenced: texts that it takes types from. digest: of its normal form.
+    text: what is kept. form: its normal form. referenced: texts that it takes types from.
     """
 
     text: str
+    form: str
     referenced: tuple[str, ...]
-    digest: bytes
     proposed: Proposed
+
+    @property
+    def digest(self) -> bytes:
+        """By which the schema is known."""
+        return digest(self.form, self.proposed.references)
 
 
 def register(store: Store, subject: str, proposed: Proposed) -> int:
@@ -101,8 +106,9 @@ def find(store: Store, subject: str, proposed: Proposed, *, deleted: bool = Fals
     versions = [found for found in store.subject(subject) if deleted or not found.deleted]
     if not versions:
         raise refusals.subject_not_found(subject)
+    wanted = read.digest
     for found in versions:
-        if found.digest == read.digest:
+        if found.digest == wanted:
             return found
     raise refusals.schema_not_found()
 
@@ -133,16 +139,15 @@ def _read(store: Store, proposed: Proposed, *, new: bool) -> _Read:
     parse(text, referenced)
     return _Read(
         text=form if proposed.normalize else text,
+        form=form,
         referenced=referenced,
-        digest=digest(form, proposed.references),
         proposed=proposed,
     )
 
 
 def _live(versions: Sequence[Registered], read: _Read) -> Registered | None:
-    return next(
-        (found for found in versions if found.digest == read.digest and not found.deleted), None
-    )
+    wanted = read.digest
+    return next((found for found in versions if found.digest == wanted and not found.deleted), None)
 
 
 def _same_version(known: Registered, read: _Read) -> int:
