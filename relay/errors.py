@@ -11,6 +11,7 @@ __all__ = [
     "PositionRefused",
     "RegistryUnavailable",
     "RelayError",
+    "SchemaNotActive",
     "SchemaUnknown",
     "StackFailed",
     "TransactionMissing",
@@ -67,6 +68,10 @@ class PositionRefused(RelayError):
 
 class SchemaUnknown(RelayError):
     """An event type or version that no schema is known for."""
+
+
+class SchemaNotActive(RelayError):
+    """An event was to be published under a schema version that is not, or no longer, in use."""
 
 
 class PayloadInvalid(RelayError):

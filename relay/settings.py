@@ -89,6 +89,12 @@ class Settings(BaseSettings):
         default=6_000, ge=1_000, description="after this long without a sign a worker is lost"
     )
     transaction_timeout_ms: int = Field(default=10_000, ge=1_000)
+    retire_quiet_days: int = Field(
+        default=7,
+        ge=0,
+        le=3650,
+        description="a version decoded within so many days is not retired, unless forced",
+    )
     replication_factor: int | None = Field(
         default=None, ge=1, description="of topics the relay creates; default 3, or all brokers"
     )

@@ -22,6 +22,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from relay.catalog import Catalog
 from relay.db import connect
+from relay.governance.adopt import adopt_catalog
 from relay.local.process import ProcessId
 from relay.local.watchdog import guard
 from relay.publish import pinned, topics
@@ -97,6 +98,7 @@ class Relay:
         admin = AdminClient(topics.admin_options(settings))
         with connect(settings.database_url) as connection:
             pinned.pin(connection, admin, settings, catalog.topics)
+            adopt_catalog(connection, catalog, by="relay migrate")
         topics.create(admin, catalog.all_topics())
         with RegistryClient(settings.schema_registry_url) as client:
             assert all(not done.problem for done in register_catalog(catalog, client))

@@ -6,6 +6,7 @@ import sys
 
 from relay.catalog import Catalog
 from relay.db import connect
+from relay.governance.adopt import adopt_catalog
 from relay.outbox.migrate import migrate
 from relay.publish import pinned, topics
 from relay.settings import load_settings
@@ -17,7 +18,8 @@ def command() -> None:
     """Create or update the tables, create the topics, and pin shards and partitions.
 
     Doing it again changes nothing. Topics are created for every domain of the schemas folder and
-    for the retries and dead letters of each of its consumer groups.
+    for the retries and dead letters of each of its consumer groups. Event types that no decision
+    is known of are adopted as the schemas folder has them.
     """
     settings = load_settings()
     catalog = Catalog.load(settings.schemas_dir)
@@ -25,5 +27,9 @@ def command() -> None:
     admin = topics.open_admin(settings)
     with connect(settings.database_url, application_name="relay migrate") as connection:
         created = pinned.pin(connection, admin, settings, catalog.topics)
+        adopted = adopt_catalog(connection, catalog, by="relay migrate")
     created += topics.create(admin, catalog.all_topics(), replication=settings.replication_factor)
-    print(f"tables are up to date; {len(created)} topics created", file=sys.stderr)
+    print(
+        f"tables are up to date; {len(created)} topics created, {adopted} schema versions adopted",
+        file=sys.stderr,
+    )

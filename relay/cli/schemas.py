@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from relay.catalog import Catalog
-from relay.cli import schemas_diff, schemas_lint
+from relay.cli import schemas_diff, schemas_lint, schemas_review
 from relay.settings import load_settings
 
 __all__ = ["app"]
@@ -16,6 +16,7 @@ __all__ = ["app"]
 app = typer.Typer(help="The catalog of event types and their schemas.", no_args_is_help=True)
 app.command(name="diff")(schemas_diff.command)
 app.command(name="lint")(schemas_lint.command)
+schemas_review.add_to(app)
 
 
 @app.command()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from relay.avro.decoder import decode
 from relay.consume import headers
@@ -17,10 +18,12 @@ from relay.events import Metadata
 if TYPE_CHECKING:
     from relay.events import DomainEvent
 
-__all__ = ["Decoder", "Schemas"]
+__all__ = ["Decoder", "Schemas", "full_name"]
 
 # Confluent's wire format: a zero byte, the schema's id (4 bytes, big-endian), Avro binary.
 FRAME = struct.Struct(">bI")
+
+Noted: TypeAlias = Callable[[str, str, int, dict[str, Any]], None]
 
 
 class Schemas(Protocol):
@@ -34,11 +37,13 @@ class Schemas(Protocol):
 class Decoder:
     """Decodes records with the schema they were written with to the one their handler knows.
 
-    schemas: writer schemas by id; it keeps those that it was asked for.
+    schemas: writer schemas by id; it keeps those that it was asked for. decoded: told of each
+    decoded event its type, the domain's topic, the schema's id, and the schema.
     """
 
-    def __init__(self, schemas: Schemas) -> None:
+    def __init__(self, schemas: Schemas, decoded: Noted = lambda *_: None) -> None:
         self._schemas = schemas
+        self._decoded = decoded
 
     def decode(self, record: Record, group: Group) -> tuple[str, Subscription, DomainEvent] | None:
         """Event type, subscription and event of a record; None when the group has no handler.
@@ -64,6 +69,7 @@ class Decoder:
             raise Poison(
                 f"{record.event_id}, written with schema {schema_id}, is no {event_type}: {error}"
             ) from error
+        self._decoded(event_type, record.topic, schema_id, writer)
         return event_type, subscription, event
 
     def _writer(self, schema_id: int) -> dict[str, Any]:
@@ -74,12 +80,12 @@ class Decoder:
 
     def _type_of(self, schema_id: int, group: Group) -> str | None:
         writer = self._writer(schema_id)
-        name = _full_name(writer)
+        name = full_name(writer)
         return next(
             (
                 event_type
                 for event_type, subscription in group.subscriptions.items()
-                if _full_name(subscription.event_class.SCHEMA) == name
+                if full_name(subscription.event_class.SCHEMA) == name
             ),
             None,
         )
@@ -122,6 +128,7 @@ def _occurred_at(record: Record) -> datetime:
     return moment
 
 
-def _full_name(schema: dict[str, Any]) -> str:
+def full_name(schema: dict[str, Any]) -> str:
+    """Full name of a named schema: namespace and name."""
     name, namespace = str(schema.get("name", "")), schema.get("namespace")
     return name if "." in name or not namespace else f"{namespace}.{name}"

@@ -19,6 +19,7 @@ from relay.consume.kafka import Ends, consumer
 from relay.consume.lane import Lane, Policy
 from relay.consume.parked import ParkedRunner
 from relay.consume.reader import InFlight, Reader
+from relay.consume.reads import Reads, ReadsWriter
 from relay.consume.sender import Sender
 from relay.consume.session import Session
 from relay.db import connect
@@ -76,7 +77,11 @@ class _GroupProcess:
         self._crash: BaseException | None = None
         self._in_flight = InFlight()
         self._session = self._new_session(settings, "reader")
-        attempts = Attempts(group, Decoder(schemas), settings.session_timeout_ms)
+        reads = Reads()
+        self._reads_writer = ReadsWriter(
+            group.name, reads, self._new_session(settings, "reads"), threading.Event()
+        )
+        attempts = Attempts(group, Decoder(schemas, reads.note), settings.session_timeout_ms)
         policy = Policy(
             settings.max_attempts,
             Backoff(
@@ -134,6 +139,7 @@ class _GroupProcess:
             self._reader.subscribe(self._dlq_topics)
             for thread in threads:
                 thread.start()
+            self._reads_writer.start()
             log.info("group %s runs with %d lanes", self._group.name, len(self._lanes))
             while not self._stopping():
                 self._reader.step()
@@ -161,6 +167,8 @@ class _GroupProcess:
         for thread in threads:
             if thread.is_alive():
                 thread.join(max(0.0, deadline - time.monotonic()))
+        # After the lanes, so that it has all that they have decoded.
+        self._reads_writer.end(max(1.0, deadline - time.monotonic()))
         self._session.close()
         self._reader.close()
 

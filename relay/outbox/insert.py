@@ -20,6 +20,7 @@ from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.orm import Session, scoped_session
 
 from relay.errors import TransactionMissing
+from relay.governance.refusal import require_written, states_query
 from relay.outbox.row import Row
 from relay.sqlfile import load
 
@@ -43,12 +44,13 @@ def insert(session: object, rows: Sequence[Row], *, lock: bool) -> Either:
 
     rows: none is allowed and writes nothing.
     lock: take the advisory lock of each row's aggregate first.
-    Raises TransactionMissing for a connection in autocommit mode outside of a transaction,
-    TypeError for anything that is not a session.
+    Raises SchemaNotActive when the schema version of a row is not in use: then nothing was
+    written and the transaction can go on. TransactionMissing for a connection in autocommit mode
+    outside of a transaction, TypeError for anything that is not a session.
     """
     if len(rows) == 1:
-        return _run(session, "insert_event.sql", {**rows[0], "lock": lock})
-    return _run(session, "insert_events.sql", {"rows": _json(rows), "lock": lock})
+        return _run(session, "insert_event.sql", {**rows[0], "lock": lock}, rows)
+    return _run(session, "insert_events.sql", {"rows": _json(rows), "lock": lock}, rows)
 
 
 def _json(rows: Sequence[Row]) -> str:
@@ -67,14 +69,16 @@ def _json(rows: Sequence[Row]) -> str:
     ).decode()
 
 
-def _run(session: object, name: str, parameters: Parameters) -> Either:
+def _run(session: object, name: str, parameters: Parameters, rows: Sequence[Row]) -> Either:
     if isinstance(session, psycopg.Connection):
         _refuse_autocommit(session)
-        session.execute(_psycopg(name), parameters)
+        if session.execute(_psycopg(name), parameters).rowcount != len(rows):
+            found = session.execute(states_query(), _asked(rows)).fetchall()
+            require_written(rows, found)
         return None
     if isinstance(session, psycopg.AsyncConnection):
         _refuse_autocommit(session)
-        return _run_psycopg_async(session, name, parameters)
+        return _run_psycopg_async(session, name, parameters, rows)
     if isinstance(session, scoped_session):
         session = session()
     if isinstance(session, Session):
@@ -82,10 +86,12 @@ def _run(session: object, name: str, parameters: Parameters) -> Either:
         session = session.connection()
     if isinstance(session, Connection):
         _refuse_autocommit_of_driver(session)
-        session.execute(_sqlalchemy(name), parameters)
+        if session.execute(_sqlalchemy(_psycopg(name)), parameters).rowcount != len(rows):
+            states = session.execute(_sqlalchemy(states_query()), _asked(rows)).fetchall()
+            require_written(rows, [tuple(row) for row in states])
         return None
     if isinstance(session, _SQLALCHEMY_ASYNC):
-        return _run_sqlalchemy_async(session, name, parameters)
+        return _run_sqlalchemy_async(session, name, parameters, rows)
     raise TypeError(
         f"can't publish through {type(session).__module__}.{type(session).__qualname__}: pass the "
         "SQLAlchemy Session, AsyncSession, Connection or AsyncConnection, or the psycopg "
@@ -94,13 +100,24 @@ def _run(session: object, name: str, parameters: Parameters) -> Either:
 
 
 async def _run_psycopg_async(
-    connection: psycopg.AsyncConnection[Any], name: str, parameters: Parameters
+    connection: psycopg.AsyncConnection[Any],
+    name: str,
+    parameters: Parameters,
+    rows: Sequence[Row],
 ) -> None:
-    await connection.execute(_psycopg(name), parameters)
+    if (await connection.execute(_psycopg(name), parameters)).rowcount != len(rows):
+        found = await (await connection.execute(states_query(), _asked(rows))).fetchall()
+        require_written(rows, found)
 
 
-async def _run_sqlalchemy_async(session: Any, name: str, parameters: Parameters) -> None:
-    await session.run_sync(_run, name, parameters)
+async def _run_sqlalchemy_async(
+    session: Any, name: str, parameters: Parameters, rows: Sequence[Row]
+) -> None:
+    await session.run_sync(_run, name, parameters, rows)
+
+
+def _asked(rows: Sequence[Row]) -> Parameters:
+    return {"event_types": orjson.dumps(sorted({row["event_type"] for row in rows})).decode()}
 
 
 def _refuse_autocommit(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> None:
@@ -129,5 +146,5 @@ def _psycopg(name: str) -> bytes:
 
 
 @cache
-def _sqlalchemy(name: str) -> TextClause:
-    return text(_PARAMETER.sub(r":\1", _psycopg(name).decode()))
+def _sqlalchemy(statement: bytes) -> TextClause:
+    return text(_PARAMETER.sub(r":\1", statement.decode()))

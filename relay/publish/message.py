@@ -17,6 +17,7 @@ from relay.avro.encoder import compile_encoder
 from relay.capture.reader import Row
 from relay.catalog import SchemaVersion
 from relay.errors import PayloadInvalid
+from relay.governance.store import Decision
 from relay.publish.partitioner import partition_of
 
 __all__ = ["Message", "Messages", "NotPublishable", "Route", "RoutesOfRows", "Waiting"]
@@ -171,7 +172,7 @@ def frame_of(schema_id: int) -> bytes:
     return struct.pack(">bI", 0, schema_id)
 
 
-def encoder_of(version: SchemaVersion) -> Callable[[Any], bytes]:
+def encoder_of(version: SchemaVersion | Decision) -> Callable[[Any], bytes]:
     """The strict encoder of a schema version, from natural JSON to Avro binary."""
     return compile_encoder(version.avsc)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeAlias
 
-from relay.catalog import Catalog, SchemaVersion
+from relay.catalog import Catalog, SchemaVersion, State
 from relay.errors import CatalogInvalid, SchemaUnknown
+from relay.governance.store import Decision
+from relay.governance.transitions import PUBLISHABLE, advice
 from relay.publish.message import NotPublishable, Route, Waiting, encoder_of, frame_of
 from relay.publish.topics import TopicState
 from relay.registry.client import RegistryClient, RegistryRefused
@@ -15,9 +18,14 @@ from relay.registry.client import RegistryClient, RegistryRefused
 __all__ = ["Routes"]
 
 RouteKey = tuple[str, int | None, bytes | None]
+Version: TypeAlias = SchemaVersion | Decision
 
 # How long a "not there" is believed before catalog, registry or broker are asked again.
 _NOT_THERE_SECONDS = 1.0
+# How long the active version of rows that name none is believed: another one may be activated.
+_ACTIVE_SECONDS = 5.0
+# A row whose version is retired was written while that was in use, and still goes out.
+_WRITTEN_UNDER: Final = PUBLISHABLE | {State.RETIRED}
 
 
 class Routes:
@@ -25,6 +33,8 @@ class Routes:
 
     load_catalog: reads the catalog; called again when an event type is missing.
     topic_states: reads the state of the pinned topics; called again when one is missing.
+    decisions: reads what was decided about the versions of an event type; none where it is not
+    under review, and then the catalog alone counts.
     """
 
     def __init__(
@@ -32,12 +42,15 @@ class Routes:
         load_catalog: Callable[[], Catalog],
         registry: RegistryClient,
         topic_states: Callable[[], Mapping[str, TopicState]],
+        decisions: Callable[[str], Sequence[Decision]],
     ) -> None:
         self._load_catalog = load_catalog
         self._registry = registry
         self._topic_states = topic_states
+        self._decisions = decisions
         self._lock = threading.Lock()
         self._routes: dict[RouteKey, Route] = {}
+        self._active: dict[str, tuple[float, Route]] = {}
         self._not_there: dict[RouteKey, tuple[float, Exception]] = {}
         self._catalog = load_catalog()
         self._topics = topic_states()
@@ -46,12 +59,13 @@ class Routes:
     def __call__(self, event_type: str, version: int | None, fingerprint: bytes | None) -> Route:
         """The route of a row; raises NotPublishable, Waiting or RegistryUnavailable."""
         key = (event_type, version, fingerprint)
-        return self._routes.get(key) or self._find(key)
+        return self._known(key) or self._find(key)
 
     def forget(self) -> None:
         """Asks the broker and the registry anew: a topic was refused or has gone."""
         with self._lock:
             self._routes.clear()
+            self._active.clear()
             self._not_there.clear()
             self._topics = self._topic_states()
 
@@ -60,14 +74,29 @@ class Routes:
         may be larger, or one large batch would blame innocent rows."""
         return min((state.max_message_bytes for state in self._topics.values()), default=1_000_000)
 
+    def _known(self, key: RouteKey) -> Route | None:
+        event_type, version, fingerprint = key
+        if version is not None or fingerprint is not None:
+            return self._routes.get(key)
+        until, route = self._active.get(event_type, (0.0, None))
+        return route if time.monotonic() < until else None
+
+    def _remember(self, key: RouteKey, route: Route) -> Route:
+        event_type, version, fingerprint = key
+        if version is not None or fingerprint is not None:
+            self._routes[key] = route
+        else:
+            self._active[event_type] = (time.monotonic() + _ACTIVE_SECONDS, route)
+        return route
+
     def _find(self, key: RouteKey) -> Route:
         with self._lock:
-            if key in self._routes:
-                return self._routes[key]
+            if (route := self._known(key)) is not None:
+                return route
             if (known := self._not_there.get(key)) and time.monotonic() < known[0]:
                 raise known[1]
             try:
-                route = self._routes[key] = self._ask(key)
+                route = self._remember(key, self._ask(key))
             except (NotPublishable, Waiting) as error:
                 self._not_there[key] = (time.monotonic() + _NOT_THERE_SECONDS, error)
                 raise
@@ -113,10 +142,15 @@ class Routes:
 
     def _version(
         self, event_type: str, number: int | None, fingerprint: bytes | None
-    ) -> SchemaVersion | None:
+    ) -> Version | None:
         """The version that a row was or is to be encoded with; None when only its fingerprint is
         known. A version's number is never trusted where there are bytes: the publisher's version 3
         need not be the catalog's."""
+        if known := self._decisions(event_type):
+            if fingerprint is None:
+                return self._decided(event_type, number, known)
+            if (found := _decided_bytes(event_type, number, fingerprint, known)) is not None:
+                return found
         if fingerprint is not None:
             versions = self._catalog.event_type(event_type).versions.values()
             return next((v for v in versions if v.fingerprint == fingerprint), None)
@@ -124,8 +158,30 @@ class Routes:
             return self._catalog.version(event_type, number)
         return self._catalog.active(event_type)
 
+    def _decided(self, event_type: str, number: int | None, known: Sequence[Decision]) -> Decision:
+        """The version of a row without bytes; its text is the decided one, whatever the catalog's
+        file says by now. A version that nobody has decided about yet is waited for."""
+        if number is None:
+            active = [each for each in known if each.state is State.ACTIVE]
+            if not active:
+                raise Waiting(
+                    f"event type {event_type!r} has no active schema version. "
+                    "Activate one: relay schemas activate"
+                )
+            if len(active) == 1:
+                return active[0]
+            # One for each of several subjects: the catalog has one active version at most.
+            number = self._catalog.active(event_type).version
+        found = next((each for each in known if each.version == number), None)
+        if found is None:
+            self._catalog.version(event_type, number)
+            raise Waiting(_not_active(event_type, number, None))
+        if found.state not in _WRITTEN_UNDER:
+            raise Waiting(_not_active(event_type, number, found.state))
+        return found
+
     def _schema_id(
-        self, event_type: str, version: SchemaVersion | None, fingerprint: bytes | None
+        self, event_type: str, version: Version | None, fingerprint: bytes | None
     ) -> int:
         if version is not None:
             return self._registry.id_of(version.subject, version.text, version.fingerprint)
@@ -133,3 +189,23 @@ class Routes:
         known = self._catalog.event_type(event_type).versions.values()
         subject = next(iter(known)).subject
         return self._registry.id_of_fingerprint(subject, fingerprint)
+
+
+def _decided_bytes(
+    event_type: str, number: int | None, fingerprint: bytes, known: Sequence[Decision]
+) -> Decision | None:
+    """The version of a row with bytes, None where nothing was ever decided about their schema:
+    what they were encoded with can't be changed any more, so the registry alone counts then."""
+    same = [each for each in known if each.fingerprint == fingerprint]
+    written_under = [each for each in same if each.state in _WRITTEN_UNDER]
+    if same and not written_under:
+        raise Waiting(_not_active(event_type, same[0].version, same[0].state))
+    # Versions that differ by docs or logical types alone share a fingerprint.
+    return min(written_under, key=lambda each: each.version != number, default=None)
+
+
+def _not_active(event_type: str, number: int, state: State | None) -> str:
+    return (
+        f"schema version {number} of event type {event_type!r} is "
+        f"{state or 'not proposed'}, so not active yet. {advice(state)}"
+    )

@@ -9,7 +9,7 @@ from relay.catalog import Catalog, SchemaVersion, State
 from relay.errors import RelayError
 from relay.registry.client import RegistryClient, RegistryRefused
 
-__all__ = ["Registration", "register_catalog"]
+__all__ = ["Registration", "register_catalog", "register_version"]
 
 REGISTERED_STATES = frozenset({State.APPROVED, State.ACTIVE, State.DEPRECATED})
 
@@ -44,13 +44,17 @@ def register_catalog(catalog: Catalog, registry: RegistryClient) -> Iterator[Reg
                         version, None, problem=f"not tried, since {before.path.name} was refused"
                     )
                     continue
-                result = _register(registry, version, domain.compatibility)
+                result = register_version(registry, version, domain.compatibility)
                 if result.problem is not None:
                     refused[version.subject] = version
                 yield result
 
 
-def _register(registry: RegistryClient, version: SchemaVersion, level: str) -> Registration:
+def register_version(registry: RegistryClient, version: SchemaVersion, level: str) -> Registration:
+    """Registers one version under its subject, whose compatibility level becomes `level`.
+
+    Nothing happens where the registry has it. Raises RegistryUnavailable.
+    """
     try:
         if registry.compatibility(version.subject) != level:
             registry.set_compatibility(version.subject, level)

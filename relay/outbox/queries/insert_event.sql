@@ -1,5 +1,6 @@
 -- The lock is taken before the row's number is drawn: the columns' defaults are worked out for
--- the rows that come out of `locked`, and those come out once the lock is held.
+-- the rows that come out of `locked`, and those come out once the lock is held. No row where the
+-- event type is under review and this version, with this schema, is not in use.
 with locked as materialized (
     select case when cast(%(lock)s as boolean) then
         pg_advisory_xact_lock(outbox.aggregate_lock(
@@ -17,3 +18,13 @@ select
     cast(cast(%(payload)s as text) as jsonb), cast(cast(%(metadata)s as text) as jsonb),
     cast(%(occurred_at)s as timestamptz), cast(%(fingerprint)s as bytea), cast(%(avro)s as bytea)
 from locked
+where exists (
+    select from outbox.schema_versions v
+    where v.event_type = cast(%(event_type)s as text)
+        and v.version = cast(%(schema_version)s as integer)
+        and v.fingerprint = cast(%(fingerprint)s as bytea)
+        and v.state in ('active', 'deprecated')
+)
+or not exists (
+    select from outbox.schema_versions v where v.event_type = cast(%(event_type)s as text)
+)

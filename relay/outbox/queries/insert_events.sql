@@ -1,6 +1,8 @@
 -- All locks first, in one order for every publisher, so that two of them never wait crosswise;
 -- then the rows, which draw their numbers one by one in the order they were given: the columns'
 -- defaults are worked out for what the last select gives, and it gives nothing before `locked`.
+-- No row at all where the event type of one is under review and its version, with its schema, is
+-- not in use.
 with given as materialized (
     select *
     from rows from (
@@ -33,4 +35,15 @@ select
     decode(given.fingerprint, 'hex'), decode(given.avro, 'base64')
 from locked
 cross join given
+where not exists (
+    select
+    from (select distinct event_type, schema_version, fingerprint from given) as kind
+    where not exists (
+        select from outbox.schema_versions v
+        where v.event_type = kind.event_type and v.version = kind.schema_version
+            and v.fingerprint = decode(kind.fingerprint, 'hex')
+            and v.state in ('active', 'deprecated')
+    )
+    and exists (select from outbox.schema_versions v where v.event_type = kind.event_type)
+)
 order by given.place

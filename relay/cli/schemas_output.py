@@ -1,0 +1,136 @@
+"""What the commands of the review print: one JSON document, or text for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from relay.catalog import State
+    from relay.governance.affected import Reading
+    from relay.governance.store import Decision, Entry
+
+__all__ = ["history", "moved", "note", "readers"]
+
+
+def note(text: str) -> None:
+    """A line beside the result, on standard error."""
+    typer.echo(text, err=True)
+
+
+def moved(
+    event_type: str,
+    version: int,
+    state: State,
+    by: str,
+    more: dict[str, Any] | None = None,
+    readings: Sequence[Reading] | None = None,
+    *,
+    as_json: bool,
+) -> None:
+    """A transition that took place. readings: who is affected, for commands that show it."""
+    if as_json:
+        document: dict[str, Any] = {
+            "eventType": event_type,
+            "version": version,
+            "state": state.value,
+            "by": by,
+            **(more or {}),
+        }
+        if readings is not None:
+            document["readers"] = [reading.to_json() for reading in readings]
+        typer.echo(json.dumps(document, ensure_ascii=False))
+        return
+    typer.echo(f"{event_type} version {version} is {state}, by {by}")
+    readers(readings, as_json=False)
+
+
+def readers(readings: Sequence[Reading] | None, *, as_json: bool) -> None:
+    """The groups and what they read."""
+    if as_json:
+        found = [reading.to_json() for reading in readings or ()]
+        typer.echo(json.dumps({"readers": found}, ensure_ascii=False))
+        return
+    if not readings:
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("group", "version last decoded", "when", "lag")
+    for reading in readings:
+        when = reading.last_decoded_at
+        table.add_row(
+            reading.group if reading.listed else f"{reading.group} (not in the catalog)",
+            _version(reading),
+            when.isoformat(timespec="seconds") if when else "",
+            "unknown" if reading.lag is None else f"{reading.lag:,}",
+        )
+    Console().print(table)
+
+
+def history(
+    event_type: str, versions: Sequence[Decision], entries: Sequence[Entry], *, as_json: bool
+) -> None:
+    """The versions as they are, and how they came there."""
+    if as_json:
+        document = {
+            "eventType": event_type,
+            "versions": [_decision(version) for version in versions],
+            "history": [_entry(entry) for entry in entries],
+        }
+        typer.echo(json.dumps(document, ensure_ascii=False))
+        return
+    for version in versions:
+        sunset = f", to be retired on {version.sunset}" if version.sunset else ""
+        typer.echo(f"version {version.version} is {version.state}{sunset}")
+    for entry in entries:
+        change = (
+            entry.to_state
+            if entry.from_state is None
+            else f"{entry.from_state} -> {entry.to_state}"
+        )
+        reason = f": {entry.reason}" if entry.reason else ""
+        forced = " (forced)" if entry.forced else ""
+        typer.echo(
+            f"{entry.at.isoformat(timespec='seconds')}  v{entry.version} {entry.action:9} "
+            f"{change:22} {entry.actor}{forced}{reason}"
+        )
+
+
+def _version(reading: Reading) -> str:
+    if reading.version is not None:
+        return str(reading.version)
+    return "nothing yet" if reading.schema_id is None else f"unknown, schema id {reading.schema_id}"
+
+
+def _decision(version: Decision) -> dict[str, Any]:
+    return {
+        "version": version.version,
+        "state": version.state.value,
+        "subject": version.subject,
+        "fingerprint": version.fingerprint.hex(),
+        "adopted": version.adopted,
+        "proposer": version.proposer,
+        "approver": version.approver,
+        "reason": version.reason,
+        "sunset": version.sunset.isoformat() if version.sunset else None,
+    }
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    return {
+        "at": entry.at.isoformat(),
+        "version": entry.version,
+        "action": entry.action,
+        "from": entry.from_state,
+        "to": entry.to_state,
+        "by": entry.actor,
+        "databaseUser": entry.db_user,
+        "reason": entry.reason,
+        "forced": entry.forced,
+        "sunset": entry.sunset.isoformat() if entry.sunset else None,
+        "digest": entry.digest.hex(),
+    }

@@ -1,0 +1,56 @@
+"""Why an event was not written: its schema version is not in use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from relay.catalog import State
+from relay.errors import SchemaNotActive
+from relay.governance.transitions import PUBLISHABLE, advice
+from relay.sqlfile import load
+
+__all__ = ["require_written", "states_query"]
+
+# event type, version, state, fingerprint
+StateRow = Sequence[Any]
+
+
+def states_query() -> bytes:
+    """The statement that reads what is known of event types, a JSON array `event_types`."""
+    return load(__package__, "read_states.sql")
+
+
+def require_written(rows: Sequence[Mapping[str, Any]], found: Sequence[StateRow]) -> None:
+    """Raises SchemaNotActive for the first of `rows` that kept them from being written.
+
+    rows: with event_type, schema_version and fingerprint. found: what states_query gave for their
+    event types.
+    """
+    for row in rows:
+        event_type, version = row["event_type"], row["schema_version"]
+        known = [each for each in found if each[0] == event_type]
+        if known and (problem := _problem(version, row["fingerprint"], known)):
+            raise SchemaNotActive(f"{event_type} version {version} {problem}")
+    kinds = sorted({(row["event_type"], row["schema_version"]) for row in rows})
+    named = ", ".join(f"{event_type} version {version}" for event_type, version in kinds)
+    raise SchemaNotActive(f"{named} was not in use until a moment ago. Publish it again")
+
+
+def _problem(version: int, fingerprint: bytes, known: Sequence[StateRow]) -> str | None:
+    """What is wrong with a version of an event type that is under review, None if nothing."""
+    in_use = ", ".join(str(each[1]) for each in known if State(each[2]) in PUBLISHABLE)
+    instead = f"; in use: {in_use}" if in_use else "; no version of it is in use"
+    found = next((each for each in known if each[1] == version), None)
+    if found is None:
+        return f"is not known to the database, so nobody has approved it. {advice(None)}{instead}"
+    state = State(found[2])
+    if state not in PUBLISHABLE:
+        return f"is {state}, and so not published. {advice(state)}{instead}"
+    if bytes(found[3]) != fingerprint:
+        return (
+            f"is another schema here than the one that was approved: its fingerprint is "
+            f"{fingerprint.hex()}, the approved one's is {bytes(found[3]).hex()}. Generate the "
+            "classes from the approved text (relay schemas generate), or propose a new version"
+        )
+    return None
