@@ -1,7 +1,8 @@
 """Statements that decide about schema versions; each settles and writes its history at once.
 
-Every function runs one statement, so it is whole in autocommit mode as in a transaction. A
-version that is not in the state that its caller saw is left alone: the answer is then None.
+Every function runs one statement, so it is whole in autocommit mode as in a transaction, which it
+joins. A version that is not in the state that its caller saw is left alone: the answer is then
+None.
 """
 
 from __future__ import annotations
@@ -186,11 +187,11 @@ def activate(
     """Makes a version the one that is published; the one that it replaces becomes deprecated.
 
     replaces: number of the subject's active version that the caller saw, None without any.
-    Answers ACTIVE; None when the version is neither approved nor deprecated, has another text, or
+    Commits where no transaction is open. Answers ACTIVE; None when the version is neither approved nor deprecated, has another text, or
     another version was activated meanwhile.
     """
     try:
-        # A block of its own, so that a caller's transaction outlives the index's refusal.
+        # A savepoint, so that a caller's transaction outlives the index's refusal.
         with connection.transaction():
             return _move(
                 connection,

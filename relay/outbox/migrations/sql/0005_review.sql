@@ -19,7 +19,8 @@ create table outbox.schema_versions (
     primary key (event_type, version),
     constraint approved_by_another check (approver <> proposer),
     constraint approved_with_reason check (
-        (approver is null) = (approved_at is null) and (approver is null or reason <> '')
+        (approver is null) = (approved_at is null)
+        and (approver is null or coalesce(reason, '') <> '')
     ),
     -- A proposal that is given up needs no approver, and neither does what was there before.
     constraint approved_before_active check (
@@ -51,7 +52,7 @@ create table outbox.schema_history (
     sunset     date,
     digest     bytea       not null check (octet_length(digest) = 32),
     db_user    text        not null default session_user,
-    constraint forced_with_reason check (not forced or reason <> '')
+    constraint forced_with_reason check (not forced or coalesce(reason, '') <> '')
 );
 comment on column outbox.schema_history.from_state is 'null: the version was not there before';
 comment on column outbox.schema_history.db_user is

@@ -1,0 +1,176 @@
+"""Which rows the relay sends under what was decided about their version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relay.avro.fingerprint import rabin
+from relay.catalog import Catalog, State
+from relay.errors import SchemaUnknown
+from relay.governance.store import Decision
+from relay.publish.message import NotPublishable, Route, Waiting
+from relay.publish.routes import Routes
+from relay.publish.topics import TopicState
+
+NAME = "relay.events.shop.CartFilled"
+SUBJECT = f"events.shop-{NAME}"
+IDS = {1: 101, 2: 102, 3: 103}
+
+
+def avsc(number: int) -> dict[str, Any]:
+    return {
+        "type": "record",
+        "name": "CartFilled",
+        "namespace": "relay.events.shop",
+        "fields": [{"name": f"v{number}", "type": "int"}],
+    }
+
+
+class Registry:
+    """Has the versions of IDS."""
+
+    def id_of(self, subject: str, _: str, fingerprint: bytes) -> int:
+        return self.id_of_fingerprint(subject, fingerprint)
+
+    def id_of_fingerprint(self, subject: str, fingerprint: bytes) -> int:
+        found = next((IDS[n] for n in IDS if rabin(avsc(n)) == fingerprint), None)
+        if subject != SUBJECT or found is None:
+            raise SchemaUnknown("not registered")
+        return found
+
+
+def decided(states: dict[int, State], subject: str = SUBJECT) -> list[Decision]:
+    return [
+        Decision(
+            event_type="cart.filled",
+            version=number,
+            subject=subject,
+            fingerprint=rabin(avsc(number)),
+            text=json.dumps(avsc(number)),
+            state=state,
+            adopted=False,
+            proposer="anna",
+            proposed_at=datetime(2026, 1, 1, tzinfo=UTC),
+            approver=None,
+            approved_at=None,
+            reason=None,
+            sunset=None,
+        )
+        for number, state in states.items()
+    ]
+
+
+@pytest.fixture
+def decisions() -> list[Decision]:
+    """What is decided; a test puts it in."""
+    return []
+
+
+@pytest.fixture
+def routes(tmp_path: Path, decisions: list[Decision]) -> Routes:
+    """Routes over a catalog that has version 1 alone, active."""
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "cart.filled.v1.avsc").write_text(json.dumps(avsc(1)))
+    (tmp_path / "shop" / "domain.yaml").write_text(
+        "domain: shop\nowner: Shop\nevents:\n  cart.filled:\n    aggregate: cart\n"
+        "    versions: {1: active}\n"
+    )
+
+    def ask(event_type: str) -> Sequence[Decision]:
+        assert event_type == "cart.filled"
+        return decisions
+
+    return Routes(
+        lambda: Catalog.load(tmp_path),
+        Registry(),  # type: ignore[arg-type]
+        lambda: {"events.shop": TopicState(4, 1_000_000, "delete")},
+        ask,
+    )
+
+
+def schema_id(route: Route) -> int:
+    return int.from_bytes(route.frame[1:], "big")
+
+
+def test_without_any_decision_the_catalog_counts(routes: Routes) -> None:
+    assert schema_id(routes("cart.filled", None, None)) == IDS[1]
+    assert schema_id(routes("cart.filled", 1, rabin(avsc(1)))) == IDS[1]
+
+
+def test_a_row_without_version_goes_out_under_the_version_that_is_decided_to_be_active(
+    routes: Routes, decisions: list[Decision]
+) -> None:
+    decisions += decided({1: State.DEPRECATED, 2: State.ACTIVE, 3: State.APPROVED})
+    route = routes("cart.filled", None, None)
+    assert schema_id(route) == IDS[2]
+    assert route.encode is not None
+    assert route.encode({"v2": 1}) == b"\x02"
+
+
+def test_a_row_keeps_its_own_version_when_that_is_deprecated_or_retired(
+    routes: Routes, decisions: list[Decision]
+) -> None:
+    decisions += decided({1: State.RETIRED, 2: State.DEPRECATED, 3: State.ACTIVE})
+    for number in (1, 2, 3):
+        assert schema_id(routes("cart.filled", number, None)) == IDS[number]
+        assert schema_id(routes("cart.filled", number, rabin(avsc(number)))) == IDS[number]
+
+
+@pytest.mark.parametrize("state", [State.PROPOSED, State.APPROVED])
+@pytest.mark.parametrize("with_bytes", [False, True])
+def test_a_row_under_a_version_that_is_not_active_yet_waits_and_loses_no_attempt(
+    routes: Routes, decisions: list[Decision], state: State, with_bytes: bool
+) -> None:
+    decisions += decided({1: State.ACTIVE, 2: state})
+    with pytest.raises(Waiting, match=f"version 2 .* is {state}.*relay schemas"):
+        routes("cart.filled", 2, rabin(avsc(2)) if with_bytes else None)
+
+
+def test_a_row_without_version_waits_while_none_is_active(
+    routes: Routes, decisions: list[Decision]
+) -> None:
+    decisions += decided({1: State.RETIRED, 2: State.APPROVED})
+    with pytest.raises(Waiting, match="no active schema version"):
+        routes("cart.filled", None, None)
+
+
+def test_a_row_under_a_version_of_the_catalog_that_nobody_proposed_waits(
+    routes: Routes, decisions: list[Decision]
+) -> None:
+    decisions += decided({2: State.ACTIVE})
+    with pytest.raises(Waiting, match=r"version 1 .* is not proposed"):
+        routes("cart.filled", 1, None)
+
+
+def test_a_version_that_neither_catalog_nor_database_knows_is_an_attempt(
+    routes: Routes, decisions: list[Decision]
+) -> None:
+    decisions += decided({1: State.ACTIVE})
+    with pytest.raises(NotPublishable, match="no schema version 9"):
+        routes("cart.filled", 9, None)
+
+
+def test_bytes_of_a_schema_that_nobody_decided_about_go_out_where_the_registry_has_it(
+    routes: Routes, decisions: list[Decision]
+) -> None:
+    decisions += decided({1: State.ACTIVE})
+    assert schema_id(routes("cart.filled", 1, rabin(avsc(3)))) == IDS[3]
+
+
+def test_another_version_that_becomes_active_is_taken_up_by_a_running_relay(
+    routes: Routes, decisions: list[Decision], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decisions += decided({1: State.ACTIVE})
+    now = [1000.0]
+    monkeypatch.setattr("relay.publish.routes.time.monotonic", lambda: now[0])
+    assert schema_id(routes("cart.filled", None, None)) == IDS[1]
+    decisions[:] = decided({1: State.DEPRECATED, 2: State.ACTIVE})
+    assert schema_id(routes("cart.filled", None, None)) == IDS[1]
+    now[0] += 6
+    assert schema_id(routes("cart.filled", None, None)) == IDS[2]
