@@ -187,8 +187,8 @@ def activate(
     """Makes a version the one that is published; the one that it replaces becomes deprecated.
 
     replaces: number of the subject's active version that the caller saw, None without any.
-    Commits where no transaction is open. Answers ACTIVE; None when the version is neither approved nor deprecated, has another text, or
-    another version was activated meanwhile.
+    Commits where no transaction is open. Answers ACTIVE; None when the version is neither approved
+    nor deprecated, has another text, or another version was activated meanwhile.
     """
     try:
         # A savepoint, so that a caller's transaction outlives the index's refusal.

@@ -18,13 +18,7 @@ select
     cast(cast(%(payload)s as text) as jsonb), cast(cast(%(metadata)s as text) as jsonb),
     cast(%(occurred_at)s as timestamptz), cast(%(fingerprint)s as bytea), cast(%(avro)s as bytea)
 from locked
-where exists (
-    select from outbox.schema_versions v
-    where v.event_type = cast(%(event_type)s as text)
-        and v.version = cast(%(schema_version)s as integer)
-        and v.fingerprint = cast(%(fingerprint)s as bytea)
-        and v.state in ('active', 'deprecated')
-)
-or not exists (
-    select from outbox.schema_versions v where v.event_type = cast(%(event_type)s as text)
+where outbox.may_publish(
+    cast(%(event_type)s as text), cast(%(schema_version)s as integer),
+    cast(%(fingerprint)s as bytea)
 )

@@ -16,6 +16,10 @@ with given as materialized (
         payload, metadata, occurred_at, fingerprint, avro, place
     )
 ),
+-- Materialized, or the condition would be asked of every row.
+kinds as materialized (
+    select distinct event_type, schema_version, fingerprint from given
+),
 locked as materialized (
     select count(pg_advisory_xact_lock(aggregate.key))
     from (
@@ -36,14 +40,9 @@ select
 from locked
 cross join given
 where not exists (
-    select
-    from (select distinct event_type, schema_version, fingerprint from given) as kind
-    where not exists (
-        select from outbox.schema_versions v
-        where v.event_type = kind.event_type and v.version = kind.schema_version
-            and v.fingerprint = decode(kind.fingerprint, 'hex')
-            and v.state in ('active', 'deprecated')
+    select from kinds
+    where not outbox.may_publish(
+        kinds.event_type, kinds.schema_version, decode(kinds.fingerprint, 'hex')
     )
-    and exists (select from outbox.schema_versions v where v.event_type = kind.event_type)
 )
 order by given.place

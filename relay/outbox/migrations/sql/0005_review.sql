@@ -81,6 +81,28 @@ begin
 end
 $$;
 
+-- Whether events may be written under a version with this schema: it is in use, or nobody decided
+-- about the event type yet. In PL/pgSQL, which keeps the plan: planned with every insert, the
+-- question would cost several times as much.
+create function outbox.may_publish(event_type text, version integer, fingerprint bytea)
+returns boolean
+language plpgsql stable parallel safe
+as $$
+begin
+    return (
+        select coalesce(
+            bool_or(
+                v.version = may_publish.version and v.fingerprint = may_publish.fingerprint
+                and v.state in ('active', 'deprecated')
+            ),
+            true
+        )
+        from outbox.schema_versions v
+        where v.event_type = may_publish.event_type
+    );
+end
+$$;
+
 -- As before, and the row now keeps the version that is active when it is written, so that
 -- activating another one does not change how it is read.
 create or replace function outbox.publish(
