@@ -154,6 +154,24 @@ def test_every_kind_of_session_publishes_and_refuses_alike(
     assert notes(database_url) == ["in use"]
 
 
+def test_the_state_is_asked_by_the_statement_that_writes_the_row(
+    database_url: str, connection: Connection
+) -> None:
+    bring(connection, ONE, State.ACTIVE)
+    connection.commit()
+    sent: list[str] = []
+    engine = sqlalchemy.create_engine(sqlalchemy_url(database_url))
+    sqlalchemy.event.listen(
+        engine, "before_cursor_execute", lambda _c, _k, statement, *_: sent.append(statement)
+    )
+    with engine.begin() as one:
+        DomainEventBus.publish(one, noted())
+        DomainEventBus.publish_many(one, [noted(), noted()])
+    engine.dispose()
+    assert len(sent) == 2
+    assert len(rows(database_url)) == 3
+
+
 def test_a_writer_is_refused_too_and_may_read_no_more_than_it_takes(
     connection: Connection,
 ) -> None:
