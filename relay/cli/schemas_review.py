@@ -175,10 +175,11 @@ def retire(
     catalog = _catalog(settings)
     with database(settings) as connection:
         found = store.decision(connection, event_type, version)
-        if found is None or found.state is not State.DEPRECATED:
-            # Nobody can have read a proposal, and what is active is refused below.
-            readings: list[Reading] | None = []
-        else:
+        if found is None:
+            _refuse(connection, Action.RETIRE, event_type, version, actor)
+        # Nobody can have read a proposal, and what is active is refused below.
+        readings: list[Reading] | None = []
+        if found.state is State.DEPRECATED:
             readings = _readings(settings, connection, catalog, event_type, needed=not force)
         quiet = timedelta(days=settings.retire_quiet_days)
         problems = still_read(readings or [], version, datetime.now(UTC), quiet)
@@ -192,7 +193,7 @@ def retire(
             raise typer.Exit(1)
         moved = store.retire(
             connection, event_type, version, actor, reason,
-            forced=bool(problems) or readings is None,
+            seen=found.state, forced=bool(problems) or readings is None,
         )  # fmt: skip
         if moved is None:
             _refuse(connection, Action.RETIRE, event_type, version, actor)

@@ -240,11 +240,14 @@ def retire(
     by: str,
     reason: str | None,
     *,
+    seen: State,
     forced: bool,
 ) -> State | None:
-    """Ends a version, or gives a proposal up. Answers RETIRED; None when it is active or ended.
+    """Ends a version, or gives a proposal up. Answers RETIRED.
 
-    forced: although somebody still reads it; needs a reason.
+    seen: the state in which the caller asked who reads it; None is answered when it is another
+    one by now, or one that nothing retires from. forced: although somebody still reads it; needs
+    a reason.
     """
     return _move(
         connection,
@@ -254,6 +257,7 @@ def retire(
         version,
         by,
         reason,
+        seen=seen.value,
         forced=forced,
     )
 

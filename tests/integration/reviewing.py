@@ -59,7 +59,8 @@ def bring(connection: Connection, wanted: SchemaVersion, state: State) -> None:
     assert store.deprecate(connection, EVENT_TYPE, number, "anna", None, sunset=None)
     if state is State.DEPRECATED:
         return
-    assert store.retire(connection, EVENT_TYPE, number, "anna", None, forced=False)
+    seen = State.DEPRECATED
+    assert store.retire(connection, EVENT_TYPE, number, "anna", None, seen=seen, forced=False)
 
 
 def states(connection: Connection) -> dict[int, str]:

@@ -147,7 +147,8 @@ def test_every_kind_of_session_publishes_and_refuses_alike(
     connection.commit()
     publish(database_url, noted(note="in use"))
     store.deprecate(connection, EVENT_TYPE, 1, "anna", None, sunset=None)
-    store.retire(connection, EVENT_TYPE, 1, "anna", None, forced=False)
+    seen = State.DEPRECATED
+    store.retire(connection, EVENT_TYPE, 1, "anna", None, seen=seen, forced=False)
     connection.commit()
     with pytest.raises(SchemaNotActive, match=r"order\.noted version 1 is retired"):
         publish(database_url, noted(note="too late"))

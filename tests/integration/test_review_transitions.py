@@ -29,8 +29,10 @@ def connection(database_url: str) -> Iterator[Connection]:
         yield connection
 
 
-def act(connection: Connection, action: Action, wanted: SchemaVersion) -> State | None:
-    """Does `action` to version 1 as carl."""
+def act(
+    connection: Connection, action: Action, wanted: SchemaVersion, seen: State | None
+) -> State | None:
+    """Does `action` to version 1, seen in a state, as carl."""
     match action:
         case Action.PROPOSE:
             return store.propose(connection, wanted, "carl", "why")
@@ -41,7 +43,8 @@ def act(connection: Connection, action: Action, wanted: SchemaVersion) -> State 
         case Action.DEPRECATE:
             return store.deprecate(connection, EVENT_TYPE, 1, "carl", "why", sunset=None)
         case _:
-            return store.retire(connection, EVENT_TYPE, 1, "carl", "why", forced=False)
+            seen = seen or State.DEPRECATED
+            return store.retire(connection, EVENT_TYPE, 1, "carl", "why", seen=seen, forced=False)
 
 
 @pytest.mark.parametrize("action", [action for action in Action if action is not Action.ADOPT])
@@ -56,7 +59,7 @@ def test_a_transition_takes_place_from_its_states_alone_and_leaves_one_line_of_h
     wanted = OTHER_TEXT if action is Action.PROPOSE else ONE
     rule = transition(action)
     # When somebody acts on it
-    moved = act(connection, action, wanted)
+    moved = act(connection, action, wanted, state)
     # Then it moves if it may, with one line that says all, and otherwise nothing happens
     added = store.history(connection, EVENT_TYPE)[len(before) :]
     if state in rule.sources:
@@ -124,11 +127,21 @@ def test_impossible_states_are_refused_by_the_table_itself(
 def test_a_forced_retirement_is_on_record_with_its_reason(connection: Connection) -> None:
     bring(connection, ONE, State.DEPRECATED)
     with pytest.raises(CheckViolation, match="forced_with_reason"):
-        store.retire(connection, EVENT_TYPE, 1, "carl", None, forced=True)
+        store.retire(connection, EVENT_TYPE, 1, "carl", None, seen=State.DEPRECATED, forced=True)
     assert states(connection) == {1: "deprecated"}
-    assert store.retire(connection, EVENT_TYPE, 1, "carl", "broken", forced=True)
+    seen = State.DEPRECATED
+    assert store.retire(connection, EVENT_TYPE, 1, "carl", "broken", seen=seen, forced=True)
     last = store.history(connection, EVENT_TYPE)[-1]
     assert (last.action, last.forced, last.reason) == ("retire", True, "broken")
+
+
+def test_a_version_that_was_put_to_use_since_its_readers_were_asked_for_does_not_retire(
+    connection: Connection,
+) -> None:
+    bring(connection, ONE, State.DEPRECATED)
+    seen = State.APPROVED
+    assert store.retire(connection, EVENT_TYPE, 1, "carl", None, seen=seen, forced=False) is None
+    assert states(connection) == {1: "deprecated"}
 
 
 def test_a_sunset_is_kept_until_another_one_is_given_or_the_version_comes_back(

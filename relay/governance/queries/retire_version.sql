@@ -2,6 +2,8 @@ with found as (
     select event_type, version, state
     from outbox.schema_versions
     where event_type = %(event_type)s and version = %(version)s and state = any(%(sources)s)
+        -- One that was put to use meanwhile may have readers that nobody asked for.
+        and state = %(seen)s
     for update
 ),
 moved as (
