@@ -56,5 +56,6 @@ def database(settings: Settings) -> Iterator[psycopg.Connection[Any]]:
             ) from None
         except psycopg.OperationalError as error:
             raise DatabaseUnavailable(
-                f"PostgreSQL went away: {error}. Look with relay schemas history, then try again"
+                f"PostgreSQL went away: {' '.join(str(error).split())}. "
+                "Look with relay schemas history, then try again"
             ) from error
