@@ -106,9 +106,13 @@ def _raw(value: object) -> bytes:
     if not isinstance(value, str):
         raise Refused(f"{shown(value)} are no bytes. Send a base64 string")
     try:
-        return b64decode(value, validate=True)
+        raw = b64decode(value, validate=True)
     except ValueError:
-        raise Refused(f"{shown(value)} is no base64 (RFC 4648, section 4, padded)") from None
+        raw = None
+    # b64decode takes more padding than there is room for.
+    if raw is None or len(value) % 4:
+        raise Refused(f"{shown(value)} is no base64 (RFC 4648, section 4, padded)")
+    return raw
 
 
 def _bytes(value: object) -> bytes:
