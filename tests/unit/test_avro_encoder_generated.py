@@ -57,7 +57,7 @@ def test_the_generated_code_accepts_nothing_that_the_careful_encoder_refuses(
 ) -> None:
     case = data.draw(cases())
     natural, _ = data.draw(case.values)
-    changed = data.draw(_changed(natural))
+    changed = data.draw(changes(natural))
 
     assert _outcome(compile_encoder(case.schema), changed) == _outcome(
         lambda value: Careful().encode(read_schema(case.schema), value), changed
@@ -72,14 +72,14 @@ def _outcome(encode: Any, value: Any) -> bytes | tuple[str, str]:
         return refused.path, refused.problem
 
 
-def _changed(value: Any) -> st.SearchStrategy[Any]:
+def changes(value: Any) -> st.SearchStrategy[Any]:
     """The value with one place replaced by something else, a key more or a key less."""
     options = [json_values()]
     if isinstance(value, dict) and value:
         keys = sorted(value)
         options += [
             st.sampled_from(keys).flatmap(
-                lambda key: _changed(value[key]).map(lambda new: {**value, key: new})
+                lambda key: changes(value[key]).map(lambda new: {**value, key: new})
             ),
             st.sampled_from(keys).map(lambda key: {k: v for k, v in value.items() if k != key}),
             json_values().map(lambda new: {**value, "unknown": new}),
@@ -87,7 +87,7 @@ def _changed(value: Any) -> st.SearchStrategy[Any]:
     if isinstance(value, list) and value:
         options.append(
             st.integers(0, len(value) - 1).flatmap(
-                lambda at: _changed(value[at]).map(lambda new: [*value[:at], new, *value[at + 1 :]])
+                lambda at: changes(value[at]).map(lambda new: [*value[:at], new, *value[at + 1 :]])
             )
         )
     if isinstance(value, str):
