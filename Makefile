@@ -27,6 +27,7 @@ check: $(READY) ## Lint, types and layers only.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/relay schemas generate --check
+	$(BIN)/relay schemas export --markdown --output docs/catalog.md --check
 
 bench: setup ## Measures this machine and the relay on it.
 	$(BIN)/relay bench

@@ -9,6 +9,7 @@ import typer
 
 from relay.catalog import Catalog
 from relay.cli import schemas_diff, schemas_lint, schemas_review
+from relay.cli import schemas_export
 from relay.settings import load_settings
 
 __all__ = ["app"]
@@ -17,6 +18,7 @@ app = typer.Typer(help="The catalog of event types and their schemas.", no_args_
 app.command(name="diff")(schemas_diff.command)
 app.command(name="lint")(schemas_lint.command)
 schemas_review.add_to(app)
+app.command(name="export")(schemas_export.command)
 
 
 @app.command()
