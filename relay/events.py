@@ -179,7 +179,8 @@ def each_value(read: Callable[[Any], T]) -> Callable[[dict[str, Any]], dict[str,
 
 
 def _timestamp(value: datetime) -> str:
-    if value.tzinfo is None:
+    # A time zone that knows no offset makes a naive datetime too: astimezone would guess.
+    if value.utcoffset() is None:
         return value.isoformat()
     return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 

@@ -139,7 +139,8 @@ def _imports(body: str) -> list[str]:
             lines.append(f"from {module} import {', '.join(found)}")
     found = [name for name in RELAY if name in used]
     line = f"from relay.events import {', '.join(found)}"
-    return [*lines, "", *([line] if len(line) <= WIDTH else exploded(RELAY_HEAD, found, ")"))]
+    lines += ["", *([line] if len(line) <= WIDTH else exploded(RELAY_HEAD, found, ")"))]
+    return [*lines, *(["from relay.validation import validate"] if "validate" in used else [])]
 
 
 RELAY_HEAD = "from relay.events import ("
@@ -250,6 +251,10 @@ def _event(domain: Domain, event_type: EventType, version: SchemaVersion, root: 
         "",
         *_attributes(root.fields, suffix),
         *([""] if root.fields else []),
+        "    def __post_init__(self) -> None:",
+        '        """Raises PayloadInvalid when a value does not fit the schema."""',
+        "        validate(self)",
+        "",
         "    @classmethod",
         "    def from_json(",
         "        cls,",

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 from relay.events import DomainEvent, Metadata, now, optional
+from relay.validation import validate
 
 __all__ = [
     "AutomationEvent",
@@ -66,6 +67,10 @@ class AutomationStepQueued(DomainEvent):
     subject_id: str
     attempt: int = 1
     run_at: datetime
+
+    def __post_init__(self) -> None:
+        """Raises PayloadInvalid when a value does not fit the schema."""
+        validate(self)
 
     @classmethod
     def from_json(
@@ -141,6 +146,10 @@ class AutomationStepSucceeded(DomainEvent):
     finished_at: datetime
     duration_millis: int
     output: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raises PayloadInvalid when a value does not fit the schema."""
+        validate(self)
 
     @classmethod
     def from_json(
@@ -226,6 +235,10 @@ class AutomationStepFailed(DomainEvent):
     error_message: str
     will_retry: bool
     next_attempt_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Raises PayloadInvalid when a value does not fit the schema."""
+        validate(self)
 
     @classmethod
     def from_json(

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 from relay.events import DomainEvent, Metadata, Part, each, now
+from relay.validation import validate
 
 __all__ = [
     "BillingEvent",
@@ -140,6 +141,10 @@ class InvoiceIssued(DomainEvent):
     due_on: date
     lines: list[InvoiceLine] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        """Raises PayloadInvalid when a value does not fit the schema."""
+        validate(self)
+
     @classmethod
     def from_json(
         cls,
@@ -209,6 +214,10 @@ class InvoicePartiallyPaid(DomainEvent):
     currency: str
     paid_at: datetime
 
+    def __post_init__(self) -> None:
+        """Raises PayloadInvalid when a value does not fit the schema."""
+        validate(self)
+
     @classmethod
     def from_json(
         cls,
@@ -269,6 +278,10 @@ class InvoicePaid(DomainEvent):
     gross_amount: Decimal
     currency: str
     paid_at: datetime
+
+    def __post_init__(self) -> None:
+        """Raises PayloadInvalid when a value does not fit the schema."""
+        validate(self)
 
     @classmethod
     def from_json(
@@ -340,6 +353,10 @@ class InvoiceOverdue(DomainEvent):
     days_overdue: int
     dunning_level: int = 0
 
+    def __post_init__(self) -> None:
+        """Raises PayloadInvalid when a value does not fit the schema."""
+        validate(self)
+
     @classmethod
     def from_json(
         cls,
@@ -409,6 +426,10 @@ class InvoiceVoided(DomainEvent):
     currency: str
     voided_at: datetime
     credit_note_number: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises PayloadInvalid when a value does not fit the schema."""
+        validate(self)
 
     @classmethod
     def from_json(

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 from relay.events import DomainEvent, Metadata, Part, each, now, optional
+from relay.validation import validate
 
 __all__ = [
     "FulfillmentCreated",
@@ -100,6 +101,10 @@ class FulfillmentCreated(DomainEvent):
     lines: list[FulfillmentLine] = field(default_factory=list)
     priority: FulfillmentPriority = "STANDARD"
     due_by: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Raises PayloadInvalid when a value does not fit the schema."""
+        validate(self)
 
     @classmethod
     def from_json(

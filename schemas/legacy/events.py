@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 from relay.events import DomainEvent, Metadata, now
+from relay.validation import validate
 
 __all__ = [
     "LegacyEvent",
@@ -81,6 +82,10 @@ class LegacySyncRequested(DomainEvent):
     entity_ids: list[str] = field(default_factory=list)
     direction: SyncDirection
     requested_by: str
+
+    def __post_init__(self) -> None:
+        """Raises PayloadInvalid when a value does not fit the schema."""
+        validate(self)
 
     @classmethod
     def from_json(
@@ -162,6 +167,10 @@ class LegacySyncCompleted(DomainEvent):
     processed_count: int
     failed_count: int = 0
     error_summary: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises PayloadInvalid when a value does not fit the schema."""
+        validate(self)
 
     @classmethod
     def from_json(

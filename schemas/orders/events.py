@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 from relay.events import DomainEvent, Metadata, Part, each, now, optional
+from relay.validation import validate
 
 __all__ = [
     "OrderCheckoutExpired",
@@ -159,6 +160,10 @@ class OrderCreated(DomainEvent):
     currency: str
     shipping_country: str | None = None
 
+    def __post_init__(self) -> None:
+        """Raises PayloadInvalid when a value does not fit the schema."""
+        validate(self)
+
     @classmethod
     def from_json(
         cls,
@@ -224,6 +229,10 @@ class OrderCheckoutSent(DomainEvent):
     amount: Decimal
     currency: str
     expires_at: datetime
+
+    def __post_init__(self) -> None:
+        """Raises PayloadInvalid when a value does not fit the schema."""
+        validate(self)
 
     @classmethod
     def from_json(
@@ -299,6 +308,10 @@ class OrderPaymentProcessing(DomainEvent):
     currency: str
     started_at: datetime
     expected_by: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Raises PayloadInvalid when a value does not fit the schema."""
+        validate(self)
 
     @classmethod
     def from_json(
@@ -387,6 +400,10 @@ class OrderPaid(DomainEvent):
     paid_at: datetime
     provider_reference: str | None = None
     attempt: int = 1
+
+    def __post_init__(self) -> None:
+        """Raises PayloadInvalid when a value does not fit the schema."""
+        validate(self)
 
     @classmethod
     def from_json(
@@ -481,6 +498,10 @@ class OrderPaymentFailed(DomainEvent):
     attempt: int = 1
     retryable: bool = True
 
+    def __post_init__(self) -> None:
+        """Raises PayloadInvalid when a value does not fit the schema."""
+        validate(self)
+
     @classmethod
     def from_json(
         cls,
@@ -552,6 +573,10 @@ class OrderCheckoutExpired(DomainEvent):
     currency: str
     expired_at: datetime
     reminders_sent: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises PayloadInvalid when a value does not fit the schema."""
+        validate(self)
 
     @classmethod
     def from_json(

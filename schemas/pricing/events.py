@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias
 from uuid import UUID
 
 from relay.events import DomainEvent, Metadata, now, optional
+from relay.validation import validate
 
 __all__ = [
     "PriceAgreementCreated",
@@ -76,6 +77,10 @@ class PriceAgreementCreated(DomainEvent):
     minimum_quantity: int = 1
     valid_from: date
     valid_until: date | None = None
+
+    def __post_init__(self) -> None:
+        """Raises PayloadInvalid when a value does not fit the schema."""
+        validate(self)
 
     @classmethod
     def from_json(
@@ -160,6 +165,10 @@ class PriceAgreementUpdated(DomainEvent):
     revision: int
     previous_unit_price: Decimal | None = None
 
+    def __post_init__(self) -> None:
+        """Raises PayloadInvalid when a value does not fit the schema."""
+        validate(self)
+
     @classmethod
     def from_json(
         cls,
@@ -219,6 +228,10 @@ class PriceAgreementSynced(DomainEvent):
     revision: int
     sync_id: UUID
     synced_at: datetime
+
+    def __post_init__(self) -> None:
+        """Raises PayloadInvalid when a value does not fit the schema."""
+        validate(self)
 
     @classmethod
     def from_json(
@@ -292,6 +305,10 @@ class PriceAgreementSyncFailed(DomainEvent):
     error_message: str
     attempt: int = 1
     retryable: bool = True
+
+    def __post_init__(self) -> None:
+        """Raises PayloadInvalid when a value does not fit the schema."""
+        validate(self)
 
     @classmethod
     def from_json(

@@ -12,6 +12,7 @@ from datetime import date, datetime
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 from relay.events import DomainEvent, Metadata, now, optional
+from relay.validation import validate
 
 __all__ = [
     "Carrier",
@@ -89,6 +90,10 @@ class ShipmentDrafted(DomainEvent):
     service: str | None = None
     parcels: int = 1
 
+    def __post_init__(self) -> None:
+        """Raises PayloadInvalid when a value does not fit the schema."""
+        validate(self)
+
     @classmethod
     def from_json(
         cls,
@@ -149,6 +154,10 @@ class ShipmentReady(DomainEvent):
     tracking_numbers: list[str]
     weight_grams: int
     ready_at: datetime
+
+    def __post_init__(self) -> None:
+        """Raises PayloadInvalid when a value does not fit the schema."""
+        validate(self)
 
     @classmethod
     def from_json(
@@ -213,6 +222,10 @@ class ShipmentInTransit(DomainEvent):
     tracking_number: str
     handed_over_at: datetime
     estimated_delivery: date | None = None
+
+    def __post_init__(self) -> None:
+        """Raises PayloadInvalid when a value does not fit the schema."""
+        validate(self)
 
     @classmethod
     def from_json(
@@ -283,6 +296,10 @@ class ShipmentDelivered(DomainEvent):
     delivered_at: datetime
     received_by: str | None = None
     proof: DeliveryProof = "NONE"
+
+    def __post_init__(self) -> None:
+        """Raises PayloadInvalid when a value does not fit the schema."""
+        validate(self)
 
     @classmethod
     def from_json(

@@ -1,0 +1,234 @@
+"""Events are refused when they are made, exactly where the strict encoder refuses them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, ClassVar
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import schemas
+from relay.avro.encoder import compile_encoder
+from relay.errors import PayloadInvalid
+from relay.events import DomainEvent, Part, natural
+from relay.validation import validate
+from schemas.orders.events import OrderCreated, OrderLine, order_created
+from tests.unit.test_generate_events import paid, values_of
+
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+class Channel(StrEnum):
+    """A text of another class."""
+
+    WEB = "WEB"
+
+
+class Nowhere(tzinfo):
+    """A time zone that knows no offset."""
+
+    def utcoffset(self, _: datetime | None) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch(Part):
+    """A record that holds itself."""
+
+    JSON_FIELDS: ClassVar[dict[str, str]] = {"children": "children"}
+
+    children: list[Branch]
+
+
+def types() -> list[Any]:
+    """Avro types of every kind."""
+
+    def logical(kind: str, name: str, **rest: Any) -> dict[str, Any]:
+        return {"type": kind, "logicalType": name, **rest}
+
+    decimal = logical("bytes", "decimal", precision=4, scale=2)
+    return [
+        "null", "boolean", "int", "long", "float", "double", "string", "bytes",
+        {"type": "fixed", "name": "F", "size": 2},
+        {"type": "enum", "name": "E", "symbols": ["A", "WEB"]},
+        decimal,
+        logical("bytes", "decimal", precision=2, scale=2),
+        logical("bytes", "decimal", precision=30, scale=0),
+        {**decimal, "type": "fixed", "name": "D", "size": 8},
+        logical("string", "uuid"), logical("int", "date"),
+        logical("int", "time-millis"), logical("long", "time-micros"),
+        logical("long", "timestamp-millis"), logical("long", "timestamp-micros"),
+        logical("long", "timestamp-nanos"), logical("long", "local-timestamp-millis"),
+        logical("long", "local-timestamp-micros"), logical("long", "local-timestamp-nanos"),
+        {"type": "array", "items": decimal}, {"type": "map", "values": "int"},
+        ["null", "int"], ["string", "null"], ["null", "int", "string"], ["int", "double"],
+        {
+            "type": "record",
+            "name": "Branch",
+            "fields": [{"name": "children", "type": {"type": "array", "items": "Branch"}}],
+        },
+    ]  # fmt: skip
+
+
+LEAVES = [
+    None, True, 0, 1, -1, 2**31 - 1, 2**31, 2**63, 2**53 + 1, 10**400, 0.0, 1.5, 1e39, -3.4e38,
+    float("nan"), float("inf"), "", "A", "WEB", "ünï", "\ud800", Channel.WEB, b"", b"ab", b"abc",
+    bytearray(b"ab"), Decimal("0.25"), Decimal("-0"), Decimal("99.99"), Decimal("100"),
+    Decimal("1.234"), Decimal("1.2000"), Decimal("1E+1"), Decimal("1E-3"), Decimal("NaN"),
+    Decimal("sNaN"), Decimal("Infinity"), UUID(int=7), str(UUID(int=7)), date(2026, 1, 31),
+    time(12), time(12, microsecond=1), time(12, tzinfo=UTC), NOW, NOW.replace(microsecond=1),
+    NOW.replace(tzinfo=None), NOW.replace(tzinfo=timezone(timedelta(hours=2))),
+    NOW.replace(tzinfo=Nowhere()), datetime.min.replace(tzinfo=UTC), datetime.max,
+    "2026-01-31", "2026-01-31T12:00:00Z", "2026-01-31T12:00:00.000000001Z", "12.50",
+    Branch(children=[]), Branch(children=[Branch(children=[])]), Branch(children=[1]),  # type: ignore[list-item]
+    Branch, object(), {1}, {"children": []}, {1: 1}, {"a": 2**31}, (1,),
+]  # fmt: skip
+
+
+def of(type_: Any) -> type[DomainEvent]:
+    """A class of events with a field `x`, as it would be generated."""
+
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Event(DomainEvent):
+        JSON_FIELDS: ClassVar[dict[str, str]] = {"x": "x"}
+        SCHEMA: ClassVar[dict[str, Any]] = {
+            "type": "record",
+            "name": "Event",
+            "fields": [{"name": "x", "type": type_}],
+        }
+
+        x: Any
+
+    return Event
+
+
+EVENTS = [of(type_) for type_ in types()]
+
+
+def encoders_refusal(schema: Any, payload: Any) -> str | None:
+    try:
+        compile_encoder(schema)(payload)
+    except PayloadInvalid as refused:
+        return str(refused)
+    return None
+
+
+def refusal(event: DomainEvent) -> str | None:
+    try:
+        validate(event)
+    except PayloadInvalid as refused:
+        return str(refused)
+    return None
+
+
+def values() -> st.SearchStrategy[Any]:
+    leaves = st.sampled_from(LEAVES) | st.decimals(-200, 200, allow_nan=False) | st.floats()
+    return st.recursive(
+        leaves,
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "\ud800"]), inner)
+        ),
+        max_leaves=4,
+    )
+
+
+@pytest.mark.parametrize("kind", EVENTS, ids=lambda kind: str(kind.SCHEMA["fields"][0]["type"]))
+def test_every_odd_value_is_taken_or_refused_as_the_encoder_does(kind: Any) -> None:
+    for value in LEAVES:
+        for x in (value, [value], {"a": value}):
+            event = kind(aggregate_id="a", occurred_at=NOW, x=x)
+            assert refusal(event) == encoders_refusal(kind.SCHEMA, event.to_json()), x
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.sampled_from(EVENTS), values())
+def test_validation_and_encoder_are_of_one_mind(kind: Any, x: Any) -> None:
+    event = kind(aggregate_id="a", occurred_at=NOW, x=x)
+
+    assert refusal(event) == encoders_refusal(kind.SCHEMA, event.to_json())
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(st.data())
+@pytest.mark.parametrize("kind", schemas.EVENT_CLASSES.values(), ids=lambda kind: kind.__name__)
+def test_a_generated_class_takes_what_fits_and_nothing_else(
+    kind: type[DomainEvent], data: st.DataObject
+) -> None:
+    event = data.draw(values_of(kind))
+    names = {attribute: name for name, attribute in kind.JSON_FIELDS.items()}
+    field = data.draw(st.sampled_from([f.name for f in fields(kind) if f.name in names]))
+    value = data.draw(values())
+    problem = encoders_refusal(kind.SCHEMA, {**event.to_json(), names[field]: natural(value)})
+
+    if problem is None:
+        assert getattr(replace(event, **{field: value}), field) is value
+    else:
+        with pytest.raises(PayloadInvalid) as caught:
+            replace(event, **{field: value})
+        assert str(caught.value) == problem
+
+
+def test_an_ordinary_event_is_made_without_asking_the_encoder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    event = created([OrderLine(sku="s", quantity=1, unit_price=Decimal("1.00"))])
+    odd = replace(event, total=Decimal("2.0000"))
+    monkeypatch.delattr(Part, "to_json")
+
+    assert replace(event, total=Decimal("3.50")).total == Decimal("3.50")
+    with pytest.raises(AttributeError, match="to_json"):
+        replace(odd, currency="USD")
+
+
+def test_a_part_that_does_not_fit_is_refused_by_its_place_in_the_event() -> None:
+    bad = OrderLine(sku="s", quantity=2**31, unit_price=Decimal("1.00"))
+    good = replace(bad, quantity=1)
+
+    with pytest.raises(PayloadInvalid) as caught:
+        created([good, bad])
+
+    assert caught.value.path == "$.lines[1].quantity"
+    assert created([good]).lines == [good]
+
+
+def created(lines: list[OrderLine]) -> OrderCreated:
+    return order_created(
+        "o-1",
+        order_number="1",
+        customer_id="c",
+        channel="WEB",
+        lines=lines,
+        total=Decimal("2.00"),
+        currency="EUR",
+    )
+
+
+@pytest.mark.parametrize("moment", [NOW.replace(tzinfo=None), NOW.replace(tzinfo=Nowhere())])
+def test_a_naive_datetime_is_refused_wherever_it_stands(moment: datetime) -> None:
+    with pytest.raises(PayloadInvalid, match="naive datetime") as caught:
+        paid(paid_at=moment)
+    assert caught.value.path == "$.paidAt"
+    with pytest.raises(PayloadInvalid, match="aware datetime") as caught:
+        paid(occurred_at=moment)
+    assert caught.value.path == "$occurredAt"
+
+
+def test_an_aggregate_id_is_text() -> None:
+    with pytest.raises(PayloadInvalid) as caught:
+        replace(paid(), aggregate_id=7)
+
+    assert caught.value.path == "$aggregateId"
+
+
+def test_a_class_that_writes_its_json_itself_is_judged_by_that_json() -> None:
+    class Odd(of("int")):  # type: ignore[misc]
+        def to_json(self) -> dict[str, Any]:
+            return {"x": "no number"}
+
+    assert refusal(Odd(aggregate_id="a", occurred_at=NOW, x=1)) is not None
