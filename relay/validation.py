@@ -176,9 +176,7 @@ def _decimal_fits(precision: int, scale: int, value: Decimal) -> bool:
     _, digits, exponent = value.as_tuple()
     # NaN and infinities have letters there; what has more places may have zeros only.
     return (
-        type(exponent) is int
-        and exponent >= -scale
-        and len(digits) + exponent <= precision - scale
+        type(exponent) is int and exponent >= -scale and len(digits) + exponent <= precision - scale
     )
 
 
