@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from relay.catalog import Catalog
-from relay.cli import schemas_diff, schemas_lint, schemas_review
-from relay.cli import schemas_export
+from relay.cli import schemas_diff, schemas_export, schemas_lint, schemas_review
 from relay.settings import load_settings
 
 __all__ = ["app"]
