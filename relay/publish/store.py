@@ -64,7 +64,8 @@ class Store:
         return row[0], None if row[1] is None else PositionRecord.from_json(row[1])
 
     def write(self, outcomes: Iterable[Outcome]) -> None:
-        """Writes flags, holds and mirrored positions in one transaction.
+        """Writes flags, holds and mirrored positions in one transaction; those that are there
+        already, since only the answer to their commit was lost, are passed over.
 
         Raises Stale when one of the shards belongs to someone else, or when one of the outcomes is
         of another database or timeline, where its numbers are other rows'; nothing is written then.
@@ -75,7 +76,8 @@ class Store:
             if outcome.record.identity != identity:
                 raise Stale(f"shard {outcome.shard} was taken over on another database")
         with connection.transaction():
-            self._guard([(one.shard, one.epoch, one.record) for one in outcomes])
+            stood_at = self._guard([(one.shard, one.epoch, one.record) for one in outcomes])
+            outcomes = [one for one in outcomes if stood_at[one.shard] != one.record.number]
             if lines := b"".join(outcome.deliveries for outcome in outcomes):
                 with connection.cursor().copy(load(__package__, "copy_deliveries.sql")) as copy:
                     copy.write(lines)
@@ -170,8 +172,11 @@ class Store:
         ).fetchone()
         return bool(row and row[0])
 
-    def _guard(self, held: Sequence[tuple[int, int, PositionRecord | None]]) -> None:
-        """Locks shards that are held under an epoch, and mirrors their positions where given."""
+    def _guard(self, held: Sequence[tuple[int, int, PositionRecord | None]]) -> dict[int, int]:
+        """Locks shards that are held under an epoch, and mirrors their positions where given.
+
+        Returns the numbers that their mirrors stood at, -1 for none. Raises Stale.
+        """
         rows = self._connection.execute(
             load(__package__, "mirror_positions.sql"),
             {
@@ -180,13 +185,15 @@ class Store:
                 "positions": [record and record.to_bytes().decode() for _, _, record in held],
             },
         ).fetchall()
-        if stale := {(shard, epoch) for shard, epoch, _ in held} - set(rows):
+        stale = {(shard, epoch) for shard, epoch, _ in held} - {row[:2] for row in rows}
+        if stale:
             raise Stale(
                 "; ".join(
                     f"shard {shard} is no longer held under epoch {epoch}"
                     for shard, epoch in sorted(stale)
                 )
             )
+        return {shard: -1 if number is None else number for shard, _, number in rows}
 
     def _write_holds(self, shard: int, holds: Iterable[Hold], released: Sequence[int]) -> None:
         if released:

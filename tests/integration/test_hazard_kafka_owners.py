@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -174,6 +174,33 @@ def test_a_zombies_unfenced_flag_writes_are_refused_by_the_epoch(relay: Relay) -
         assert relay.sql("select count(*) from outbox.deliveries where seq = 1000") == [(0,)]
         store.write([Outcome(shard, new, record, b"1000\tx\t0\t0\t1\n")])
         assert relay.sql("select count(*) from outbox.deliveries where seq = 1000") == [(1,)]
+
+
+def test_flags_whose_commit_was_not_answered_are_written_once_and_the_worker_goes_on(
+    make_relay: Callable[..., Relay], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a database that goes away right after it has committed flags, three times
+    relay = make_relay(shards="1")
+    monkeypatch.chdir(relay.folder)
+    write, lost = Store.write, []
+
+    def lose_the_answer(self: Store, outcomes: Iterable[Outcome]) -> None:
+        write(self, outcomes)
+        if len(lost) < 3:
+            lost.append(self)
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(Store, "write", lose_the_answer)
+    with relay.working_here():
+        for number in range(1, 6):
+            # When the flags are written again
+            relay.publish("a", number)
+            relay.wait_until_delivered(number)
+            until(lambda least=number: len(lost) >= min(least, 3))
+    # Then each event has one flag, and nothing had to be taken over
+    assert relay.sql("select count(*) from outbox.deliveries") == [(5,)]
+    assert_flags_match_the_topic(relay)
+    assert relay.sql("select epoch from outbox.shards") == [(1,)]
 
 
 def test_two_workers_in_one_folder_have_two_instance_ids_and_a_restart_has_the_same() -> None:

@@ -63,17 +63,20 @@ def assert_topic_and_table_agree(relay: Relay) -> None:
 
 
 def wait_until_all_is_delivered(relay: Relay) -> None:
-    until(
-        lambda: (
-            relay.sql(
-                "select count(*) from outbox.domain_events e"
-                " where not exists (select from outbox.deliveries d where d.seq = e.seq)"
-            )
-            == [(0,)]
-        ),
-        timeout=60,
-        what=f"all rows delivered; log: {relay.log()[-3000:]}",
-    )
+    try:
+        until(
+            lambda: (
+                relay.sql(
+                    "select count(*) from outbox.domain_events e"
+                    " where not exists (select from outbox.deliveries d where d.seq = e.seq)"
+                )
+                == [(0,)]
+            ),
+            timeout=60,
+            what="all rows delivered",
+        )
+    except AssertionError as error:
+        raise AssertionError(f"{error}; log: {relay.log()[-5000:]}") from None
 
 
 def test_transaction_ids_that_a_crash_hands_out_again_lose_no_event(
