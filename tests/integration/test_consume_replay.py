@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -195,7 +196,13 @@ def test_a_replay_and_a_live_event_of_one_key_on_two_members_never_run_at_once(
             (amount,) = context.connection.execute("select amount from balance").fetchone()
             inside.add(event.number)
             started.set()
-            until(lambda: len(inside) == 2 or world.rows(waiting) or event.number in second)
+            # Where one member has both partitions, the key's lane keeps the two apart, and neither
+            # is seen to wait.
+            with suppress(AssertionError):
+                until(
+                    lambda: len(inside) == 2 or world.rows(waiting) or event.number in second,
+                    timeout=2,
+                )
             second.update({1, 2} - {event.number})
             together.append(set(inside))
             inside.discard(event.number)
