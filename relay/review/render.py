@@ -25,7 +25,8 @@ def print_text(console: Console, old: str, new: str, changes: Sequence[Change]) 
     """
     from rich.text import Text
 
-    console.print(Text(f"{old} -> {new}: {_count(changes)}", style="bold"))
+    heading = Text(f"{old} -> {new}: {_count(changes)}", style="bold")
+    console.print(heading, soft_wrap=True)
     for change in changes:
         effect = change.kind.effect
         line = Text.assemble(

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -167,6 +168,7 @@ def test_a_zombies_unfenced_flag_writes_are_refused_by_the_epoch(relay: Relay) -
         store = Store(connection, 2)
         old, _ = store.take(shard, "zombie")
         new, _ = store.take(shard, "owner")
+        record = replace(record, number=record.number + 1)
         # When the former owner writes flags
         with pytest.raises(Stale):
             store.write([Outcome(shard, old, record, b"1000\tx\t0\t0\t1\n")])

