@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from relay.catalog import Catalog
-from relay.cli import schemas_diff, schemas_export, schemas_lint, schemas_review
+from relay.cli import schemas_check, schemas_diff, schemas_export, schemas_lint, schemas_review
 from relay.settings import load_settings
 
 __all__ = ["app"]
 
 app = typer.Typer(help="The catalog of event types and their schemas.", no_args_is_help=True)
+app.command(name="check")(schemas_check.command)
 app.command(name="diff")(schemas_diff.command)
 app.command(name="lint")(schemas_lint.command)
 schemas_review.add_to(app)

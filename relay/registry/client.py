@@ -131,6 +131,16 @@ class RegistryClient:
         found = self._ask("POST", f"/subjects/{_quoted(subject)}", {"schema": schema_text})
         return dict(found) if found is not None else None
 
+    def versions(self, subject: str) -> list[tuple[int, Any]]:
+        """(version, JSON of the schema) of a subject, oldest first; empty where there is none.
+
+        Raises RegistryUnavailable.
+        """
+        found = [
+            (int(one["version"]), json.loads(one["schema"])) for one in self._versions(subject)
+        ]
+        return found[::-1]
+
     def register(self, subject: str, schema_text: str) -> int:
         """Registers a schema, or finds it where it is, and answers its id.
 

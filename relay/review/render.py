@@ -10,7 +10,7 @@ from relay.review.change import Change, Effect
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["as_json", "as_markdown", "print_text"]
+__all__ = ["as_json", "as_markdown", "escaped", "print_text"]
 
 SIGNS = {Effect.ADDED: "+", Effect.REMOVED: "-", Effect.CHANGED: "~"}
 COLOURS = {Effect.ADDED: "green", Effect.REMOVED: "red", Effect.CHANGED: "yellow"}
@@ -37,8 +37,8 @@ def print_text(console: Console, old: str, new: str, changes: Sequence[Change]) 
 
 def as_markdown(old: str, new: str, changes: Sequence[Change]) -> str:
     """A heading and a list item a change, the kind first."""
-    lines = [f"### {_escaped(old)} → {_escaped(new)}: {_count(changes)}", ""]
-    lines += [f"- **{change.kind.value}** {_escaped(change.sentence)}" for change in changes]
+    lines = [f"### {escaped(old)} → {escaped(new)}: {_count(changes)}", ""]
+    lines += [f"- **{change.kind.value}** {escaped(change.sentence)}" for change in changes]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -53,7 +53,7 @@ def _count(changes: Sequence[Change]) -> str:
     return "1 change" if len(changes) == 1 else f"{len(changes)} changes"
 
 
-def _escaped(sentence: str) -> str:
+def escaped(sentence: str) -> str:
     """Markup is escaped outside of `code`, where Markdown takes everything as it is."""
     parts = sentence.split("`")
     if len(parts) % 2 == 0:

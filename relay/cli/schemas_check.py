@@ -1,0 +1,140 @@
+"""`relay schemas check`: may these schemas be merged? For a CI job and for reviewers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from relay.catalog import Catalog
+from relay.cli.schemas_diff import Format
+from relay.cli.schemas_input import database
+from relay.cli.schemas_output import note
+from relay.errors import ConfigurationInvalid
+from relay.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from relay.governance.affected import Reading
+    from relay.review.base import Base
+    from relay.review.plan import Task
+    from relay.review.report import Report
+
+__all__ = ["command"]
+
+
+def command(
+    event_types: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[EVENT_TYPE]...", help="Without any, the whole catalog."),
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="A git revision to compare with; HEAD by default.")
+    ] = None,
+    against_registry: Annotated[
+        bool, typer.Option("--against-registry", help="Compare with what is registered.")
+    ] = False,
+    affected: Annotated[
+        bool, typer.Option("--affected", help="Ask database and broker which groups read what.")
+    ] = False,
+    form: Annotated[
+        Format, typer.Option("--format", help="For the terminal, a pull request, or a program.")
+    ] = Format.TEXT,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+) -> None:
+    """Compare the schemas folder with what was there before; exit 1 if something must not be.
+
+    Needs neither network, database nor broker, unless they are asked for.
+    """
+    from relay.review.check import check
+    from relay.review.plan import levels_changed, plan
+    from relay.review.report import Report
+
+    if against is not None and against_registry:
+        raise ConfigurationInvalid("Give one of --against and --against-registry")
+    settings = load_settings() if affected else _files_alone()
+    catalog = Catalog.load(settings.schemas_dir)
+    if against_registry:
+        base, catalogs = _registry(settings, catalog, event_types), [catalog]
+    else:
+        base, former = _revision(settings, against or "HEAD")
+        catalogs = [catalog, *former]
+    names = _names(catalog, base, event_types)
+    checked = []
+    for task in plan(catalog, base, names):
+        with_what = ", ".join(earlier.name for earlier in task.earlier)
+        note(f"{task.name}: {task.status}" + (f", comparing with {with_what}" if with_what else ""))
+        checked.append(check(task))
+    readers = _readers(settings, catalogs, [one.task for one in checked]) if affected else None
+    report = Report(base.name, tuple(levels_changed(catalog, base)), tuple(checked), readers)
+    _print(report, Format.JSON if as_json else form)
+    if not report.passed:
+        raise typer.Exit(1)
+
+
+def _files_alone() -> Settings:
+    return load_settings(database_url="-", kafka_bootstrap_servers="-")
+
+
+def _revision(settings: Settings, name: str) -> tuple[Base, list[Catalog]]:
+    from relay.review.base import Base, base_of_catalog
+    from relay.review.revision import catalog_of, find_revision
+
+    revision = find_revision(settings.schemas_dir, name)
+    with catalog_of(revision) as former:
+        if former is None:
+            note(f"{revision} has no schemas folder: everything is new")
+            return Base(str(revision), {}), []
+        return base_of_catalog(former, str(revision)), [former]
+
+
+def _registry(settings: Settings, catalog: Catalog, wanted: Sequence[str] | None) -> Base:
+    from relay.registry.client import RegistryClient
+    from relay.review.base import base_of_registry
+
+    names = [name for name in catalog.event_types if not wanted or name in wanted]
+    with RegistryClient(settings.schema_registry_url) as registry:
+        return base_of_registry(registry, catalog, names)
+
+
+def _names(catalog: Catalog, base: Base, wanted: Sequence[str] | None) -> list[str]:
+    """The event types to look at. One that only the base has was deleted."""
+    known = list(dict.fromkeys([*catalog.event_types, *base.event_types]))
+    for name in wanted or ():
+        if name not in known:
+            raise ConfigurationInvalid(
+                f"event type {name!r} is neither in the catalog {catalog.folder} nor in "
+                f"{base.name}. Correct the name"
+            )
+    return list(dict.fromkeys(wanted)) if wanted else known
+
+
+def _readers(
+    settings: Settings, catalogs: Sequence[Catalog], tasks: Iterable[Task]
+) -> Mapping[str, Sequence[Reading]]:
+    """Who reads the event types. catalogs: the first that has one tells its topic and groups."""
+    from relay.reconcile.readers import read_readers
+
+    names = dict.fromkeys(task.event_type for task in tasks)
+    if not names:
+        return {}
+    with database(settings) as connection:
+        return {
+            name: read_readers(settings, connection, catalog, name)
+            for name in names
+            for catalog in [next(one for one in catalogs if name in one.event_types)]
+        }
+
+
+def _print(report: Report, form: Format) -> None:
+    from relay.review import report_render
+
+    if form is Format.JSON:
+        print(json.dumps(report_render.as_json(report), ensure_ascii=False))
+    elif form is Format.MARKDOWN:
+        print(report_render.as_markdown(report), end="")
+    else:
+        from rich.console import Console
+
+        report_render.print_text(Console(highlight=False), report)

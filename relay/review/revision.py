@@ -1,0 +1,133 @@
+"""The catalog of a git revision, read from the repository's objects without network."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+
+from relay.catalog import Catalog
+from relay.errors import CatalogInvalid, ConfigurationInvalid
+
+__all__ = ["Revision", "catalog_of", "find_revision"]
+
+FILE_MODES = frozenset({"100644", "100755"})
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A commit, and where the schemas folder lies in it.
+
+    name: as it was asked for; commit: its full hash; prefix: the folder below the repository's
+    root, empty for the root, else with a slash at its end.
+    """
+
+    name: str
+    commit: str
+    root: Path
+    prefix: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.commit[:10]})"
+
+
+def find_revision(folder: Path, name: str) -> Revision:
+    """The commit that a name means in the checkout that holds `folder`.
+
+    name: a commit, branch or tag, as git takes it.
+    Raises ConfigurationInvalid outside of a checkout, for an unknown revision, and without git.
+    """
+    top = _git(folder, "rev-parse", "--show-toplevel", "--show-prefix")
+    if top.returncode:
+        raise ConfigurationInvalid(
+            f"the schemas folder {folder} can't be compared with revision {name!r}: "
+            f"{_words(top)}. Run it in a git checkout, or compare with --against-registry"
+        )
+    root, prefix = top.stdout.decode().split("\n")[:2]
+    commit = _git(
+        folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
+    )
+    if commit.returncode:
+        raise ConfigurationInvalid(
+            f"--against: {root} has no revision {name!r}. Give a commit, branch or tag; "
+            "a shallow checkout needs git fetch first"
+        )
+    return Revision(name, commit.stdout.decode().strip(), Path(root), prefix)
+
+
+@contextmanager
+def catalog_of(revision: Revision) -> Iterator[Catalog | None]:
+    """The revision's catalog, on files that are gone afterwards; None where it had none.
+
+    Raises CatalogInvalid when it can't be read, ConfigurationInvalid.
+    """
+    with TemporaryDirectory(prefix="relay-schemas-") as folder:
+        if not _write(revision, Path(folder)):
+            yield None
+            return
+        try:
+            catalog = Catalog.load(folder)
+        except CatalogInvalid as error:
+            there = str(error).replace(f"{folder}/", f"{revision.name}:{revision.prefix}")
+            raise CatalogInvalid(f"the catalog of {revision} can't be read: {there}") from None
+        yield catalog
+
+
+def _write(revision: Revision, folder: Path) -> int:
+    """Writes the catalog's files and answers how many there are.
+
+    git archive would leave out what .gitattributes says, and with it what is reviewed.
+    """
+    listed = _needed(revision, "ls-tree", "-r", "-z", revision.commit, "--", revision.prefix or ".")
+    found = []
+    for entry in listed.decode("utf-8", "surrogateescape").split("\0"):
+        about, tab, path = entry.partition("\t")
+        if not tab or about.split()[0] not in FILE_MODES:
+            continue
+        inside = PurePosixPath(path.removeprefix(revision.prefix))
+        if len(inside.parts) == 2 and (inside.name == "domain.yaml" or inside.suffix == ".avsc"):
+            found.append((inside, about.split()[2]))
+    asked = "".join(f"{blob}\n" for _, blob in found).encode()
+    contents = _needed(revision, "cat-file", "--batch", given=asked) if found else b""
+    at = 0
+    for inside, _ in found:
+        # <hash> blob <size>, a line end, so many bytes, a line end.
+        end = contents.index(b"\n", at)
+        size = int(contents[at:end].split()[2])
+        file = folder.joinpath(*inside.parts)
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(contents[end + 1 : end + 1 + size])
+        at = end + 1 + size + 1
+    return len(found)
+
+
+def _needed(revision: Revision, *words: str, given: bytes = b"") -> bytes:
+    done = _git(revision.root, *words, given=given)
+    if done.returncode:
+        raise ConfigurationInvalid(
+            f"the schemas of {revision} can't be read: {_words(done)}. "
+            "Fetch the revision as a whole, then try again"
+        )
+    return done.stdout
+
+
+def _git(folder: Path, *words: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(
+            ["git", "-C", str(folder), *words], input=given, capture_output=True, check=False
+        )
+    except OSError as error:
+        raise ConfigurationInvalid(
+            f"git can't be run: {error}. Install git, or compare with --against-registry"
+        ) from error
+
+
+def _words(done: subprocess.CompletedProcess[bytes]) -> str:
+    """What git says, in one line."""
+    said = done.stderr.decode("utf-8", "replace").splitlines()
+    return (
+        said[0].removeprefix("fatal: ").rstrip(".") if said else f"git ends with {done.returncode}"
+    )
