@@ -156,3 +156,27 @@ def test_serve_over_a_database_without_tables_says_which_command_makes_them(
         server.communicate(timeout=15)
     assert (status, content["error_code"]) == (503, 50001)
     assert "relay migrate" in content["message"]
+
+
+def test_check_compares_with_what_is_registered_and_registers_nothing(
+    catalog: Path, registry: LocalRegistry
+) -> None:
+    first, second, broken = record("a:int"), record("a:int", "b:int=0"), record("a:int", "b:int")
+    words = ("schemas", "check", "--against-registry", "--json")
+
+    with registry:
+        write(catalog, {1: "active"}, first)
+        relay("schemas", "register", folder=catalog, url=registry.url)
+        same = relay(*words, folder=catalog, url=registry.url)
+        write(catalog, {1: "active", 2: "proposed"}, first, second)
+        compatible = relay(*words, folder=catalog, url=registry.url)
+        write(catalog, {1: "active", 2: "proposed"}, first, broken)
+        incompatible = relay(*words, folder=catalog, url=registry.url)
+        versions = Asking(registry.url)("GET", f"/subjects/{SUBJECT}/versions")
+
+    assert (same.returncode, json.loads(same.stdout)["versions"]) == (0, []), same.stderr
+    [passed] = json.loads(compatible.stdout)["versions"]
+    assert (compatible.returncode, passed["status"]) == (0, "new")
+    assert [one["with"] for one in passed["comparisons"]] == [f"{SUBJECT} version 1"]
+    assert incompatible.returncode == 1
+    assert versions == (200, [1])
