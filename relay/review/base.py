@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from relay.avro.fingerprint import Schema
-from relay.catalog import Catalog
+from relay.catalog import Catalog, State
 from relay.registry.client import RegistryClient
 
 __all__ = ["Base", "BaseType", "Earlier", "base_of_catalog", "base_of_registry", "version_name"]
@@ -14,11 +14,15 @@ __all__ = ["Base", "BaseType", "Earlier", "base_of_catalog", "base_of_registry",
 
 @dataclass(frozen=True)
 class Earlier:
-    """A version to compare with. name: what a reviewer calls it; number: its place in order."""
+    """A version to compare with. name: what a reviewer calls it; number: its place in order.
+
+    settled: events may be there that were written under it. Before that it may still change.
+    """
 
     name: str
     number: int
     schema: Schema
+    settled: bool = True
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,12 @@ def base_of_catalog(catalog: Catalog, name: str) -> Base:
         {
             event_type.name: BaseType(
                 tuple(
-                    Earlier(version_name(event_type.name, number), number, version.avsc)
+                    Earlier(
+                        version_name(event_type.name, number),
+                        number,
+                        version.avsc,
+                        version.state not in {State.PROPOSED, State.APPROVED},
+                    )
                     for number, version in sorted(event_type.versions.items())
                 ),
                 catalog.domains[event_type.domain].compatibility,

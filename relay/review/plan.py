@@ -23,8 +23,9 @@ NOTHING = BaseType(())
 class Status(StrEnum):
     """What became of a version since the base.
 
-    changed: in place, in what readers and writers go by. reworded: in place, in docs, properties
-    or spacing alone.
+    new: also one that was only proposed or approved in the base, and is another now. changed: in
+    place, in what readers and writers go by. reworded: in place, in docs, properties or spacing
+    alone. deleted: not said of one that nobody had activated.
     """
 
     NEW = "new"
@@ -97,10 +98,13 @@ def _tasks(catalog: Catalog, base: Base, now: EventType, was: BaseType) -> list[
         status = Status.NEW if before is None else _status(before.schema, version)
         if status is None:
             continue
+        if status is Status.CHANGED and before is not None and not before.settled:
+            status, before = Status.NEW, None
         earlier: list[Earlier] = []
         if status is not Status.REWORDED:
             earlier = _earlier(known, version.version) if base.numbered else list(known)
         if status is Status.NEW:
+            known = [one for one in known if one.name != name]
             known.append(Earlier(name, version.version, version.avsc))
         if not Level(level).transitive:
             earlier = earlier[-1:]
@@ -114,6 +118,7 @@ def _deleted(event_type: str, was: BaseType) -> list[Task]:
     return [
         Task(event_type, e.name, Status.DELETED, was.level or Level.NONE, None, e, (), was.groups)
         for e in was.versions
+        if e.settled
     ]
 
 

@@ -33,16 +33,22 @@ COMPATIBLE = paid(("order", "string", {}), ("note", "string", {"default": ""}))
 INCOMPATIBLE = paid(("order", "string", {}), ("note", "string", {}))
 
 
-def catalog(folder: Path, versions: Mapping[int, Any], level: str = "BACKWARD") -> Catalog:
-    """A catalog with these versions of order.paid, all deprecated."""
+def catalog(
+    folder: Path,
+    versions: Mapping[int, Any],
+    level: str = "BACKWARD",
+    states: Mapping[int, str] | None = None,
+) -> Catalog:
+    """A catalog with these versions of order.paid, deprecated where `states` says nothing."""
     home = folder / "orders"
     home.mkdir(parents=True, exist_ok=True)
     for number, schema in versions.items():
         (home / f"{EVENT}.v{number}.avsc").write_text(json.dumps(schema))
-    states = ", ".join(f"{number}: deprecated" for number in versions)
+    said = states or {}
+    listed = ", ".join(f"{number}: {said.get(number, 'deprecated')}" for number in versions)
     (home / "domain.yaml").write_text(
         f"domain: orders\nowner: Orders\ncompatibility: {level}\nevents:\n  {EVENT}:\n"
-        f"    aggregate: order\n    versions: {{{states}}}\n    consumers: [billing, timeline]\n"
+        f"    aggregate: order\n    versions: {{{listed}}}\n    consumers: [billing, timeline]\n"
     )
     return Catalog.load(folder)
 
@@ -73,6 +79,22 @@ def test_a_new_version_that_reads_the_one_before_it_passes(checked: Any) -> None
     [comparison] = found.comparisons
     assert comparison.earlier == "order.paid@1"
     assert [change.path for change in comparison.changes] == ["$.note"]
+
+
+@pytest.mark.parametrize("state", ["proposed", "approved"])
+def test_a_version_that_is_not_active_yet_may_still_change_or_go(
+    tmp_path: Path, state: str
+) -> None:
+    before = catalog(tmp_path / "before", {1: ONE, 2: INCOMPATIBLE}, states={2: state})
+    base = base_of_catalog(before, "main")
+    changed = catalog(tmp_path / "changed", {1: ONE, 2: COMPATIBLE}, states={2: state})
+    gone = catalog(tmp_path / "gone", {1: ONE})
+
+    [task] = plan(changed, base, [EVENT])
+
+    assert (task.status, [one.name for one in task.earlier]) == (Status.NEW, ["order.paid@1"])
+    assert check(task).passed
+    assert plan(gone, base, [EVENT]) == []
 
 
 def test_a_new_version_that_cannot_read_the_one_before_it_is_stopped(checked: Any) -> None:
