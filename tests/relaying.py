@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
 import psycopg
 import yaml
 from confluent_kafka import Consumer, KafkaError, TopicPartition
@@ -364,3 +365,13 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     """Ends a process without notice."""
     process.send_signal(signal.SIGKILL)
     process.wait()
+
+
+def kill_a_worker(supervisor: int) -> None:
+    """SIGKILL to the oldest worker; returns once the supervisor has started another."""
+    before = {child.pid for child in psutil.Process(supervisor).children()}
+    os.kill(min(before), signal.SIGKILL)
+    until(
+        lambda: {child.pid for child in psutil.Process(supervisor).children()} - before,
+        what="a new worker in place of the killed one",
+    )
