@@ -214,7 +214,7 @@ class Shop:
         money = sys.modules[f"{self._events.__name__}.{self.relay.domain}.events"].Money
         return self._events.OrderPaidV2(
             **common, captured=money(amount=amount, currency="EUR"), captured_at=PAID_AT,
-            fee=money(amount=Decimal("0.25"), currency="EUR"),
+            fee_amount=Decimal("0.25"),
         )  # fmt: skip
 
     def _here(self, text: str) -> str:
