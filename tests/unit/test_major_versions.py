@@ -20,6 +20,8 @@ from relay.catalog.entries import major_of
 from relay.consume.majors import Majors
 from relay.consume.record import Record
 from relay.errors import CatalogInvalid, PayloadInvalid, SchemaUnknown
+from relay.export.markdown import catalog_page
+from relay.export.wire import headers_schema
 from relay.registry.generate import generate, stale
 from relay.review.conversion import Converted, check_converter
 
@@ -271,3 +273,13 @@ def test_an_event_type_of_proposals_alone_bridges_nothing(schemas: Path) -> None
     bridge = Majors.of(catalog, {"order.paid.v2"}).bridge("order.paid")
     assert bridge is not None
     assert (bridge.source, bridge.target) == ("order.paid", "order.paid.v2")
+
+
+def test_documents_name_what_a_major_version_replaces_and_the_headers_of_copies(
+    schemas: Path,
+) -> None:
+    catalog = Catalog.load(schemas)
+    assert "- Major version 2, replaces `order.paid`" in catalog_page(catalog)
+    headers = headers_schema()["eventHeaders"]
+    assert {"ce_copies", "ce_originalid", "ce_originaltype"} <= headers["properties"].keys()
+    assert not {"ce_copies", "ce_originalid", "ce_originaltype"} & set(headers["required"])
