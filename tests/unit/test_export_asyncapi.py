@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from relay.export.wire import (
     EVENT_HEADERS,
     REPLAY_HEADERS,
 )
+from relay.publish.copies import Copy
 from relay.publish.message import Messages, Route
 from tests.unit.test_catalog import ORDERS, SHIPPED, avsc
 
@@ -133,22 +135,28 @@ def test_a_payload_is_the_avro_schema_of_its_file() -> None:
 
 
 def test_headers_are_those_that_the_relay_writes() -> None:
-    route = Route("t", "orders", 1, 10**6, b"", lambda _: b"")
+    copy = Copy(2, "order.paid.v2", "subject", b"", lambda encoded: encoded)
+    route = Route("t", "orders", 1, 10**6, b"", lambda _: b"", (copy,))
     given = {name: "x" for name, _ in consumed.METADATA}
     at = "2026-01-31 12:00:00+00"
-    rows = [
-        (1, "id", "order.paid", 1, "order", "o-1", json.dumps(metadata), at, None, None, "{}", None)
-        for metadata in (given, {})
-    ]
-    kind = ("order.paid", 1, None)
 
-    full, bare = (
-        [name for name, _ in Messages(lambda *_: route).build(row, {kind: route})[4]]  # type: ignore[arg-type]
-        for row in rows
-    )
+    def headers(metadata: dict[str, str], route: Route) -> list[list[str]]:
+        """Of a row's record, and of its copies."""
+        kind, text = ("order.paid", 1, None), json.dumps(metadata)
+        row = (1, "id", *kind[:2], "order", "o-1", text, at, None, None, "{}", None)
+        messages, routes = Messages(lambda *_: route), {kind: route}
+        original = messages.build(row, routes)  # type: ignore[arg-type]
+        copies = messages.copies(row, routes, original)  # type: ignore[arg-type]
+        return [[name for name, _ in each[4]] for each in (original, *(c for _, c in copies))]
 
-    assert set(full) == set(EVENT_HEADERS)
-    assert bare == ALWAYS
+    full, copied = headers(given, route)
+    assert {*full, *copied} == set(EVENT_HEADERS)
+    assert set(full) ^ set(copied) == {
+        consumed.COPIES,
+        consumed.ORIGINAL_ID,
+        consumed.ORIGINAL_TYPE,
+    }
+    assert headers({}, replace(route, copies=())) == [ALWAYS]
 
 
 @pytest.mark.parametrize("state", ["dead", "resolved"])
