@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test setup check bench chaos oracle apicurio clean
+.PHONY: demo test setup check bench chaos oracle apicurio java-client clean
 
 demo: setup ## The main job on the local stack; ends by itself and prints a summary.
 	$(BIN)/python -m examples.shop.demo
@@ -40,6 +40,9 @@ oracle: $(READY) ## Compatibility on 20,000 generated pairs of schemas against J
 
 apicurio: setup ## The registry's acceptance tests against Apicurio as well, which is downloaded once (159 MB).
 	EVENT_BUS_TEST_REGISTRY=apicurio $(BIN)/python -m pytest tests/integration/test_registry_acceptance.py tests/integration/test_relay_apicurio.py
+
+java-client: setup ## Confluent's client for Java on the embedded registry; it is downloaded once (23 MB).
+	EVENT_BUS_TEST_CLIENT=java $(BIN)/python -m pytest tests/integration/test_registry_java_client.py tests/integration/test_registry_java_records.py
 
 clean: ## Takes away what set-up and tests have made.
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

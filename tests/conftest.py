@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests import stack
+from tests.confluent_java import ConfluentJava
 from tests.relaying import Relay, create_relay
 
 _OWN_FOLDER = pytest.StashKey[Path]()
@@ -117,6 +118,12 @@ def apicurio_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.await_ready(timeout=180.0)
     yield server.url
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def java() -> ConfluentJava:
+    """Confluent's client for Java; for tests that run only when it is asked for."""
+    return ConfluentJava()
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from relay.errors import StackFailed
-from relay.local.java import find_java
 from relay.local.settings import LocalSettings
+from tests.jvm import start_jvm
 from tests.oracle.verdict import Verdict
 
 __all__ = ["AVRO_VERSION", "Java"]
@@ -19,24 +19,13 @@ __all__ = ["AVRO_VERSION", "Java"]
 AVRO_VERSION = "1.12.1"
 _COORDINATE = f"org.apache.avro:avro:{AVRO_VERSION}"
 _ATTEMPTS = 4
-_WARNS_OF_NATIVE_ACCESS = 24
 
 
 class Java:
     """Avro for Java. Starts the virtual machine, which can't be started twice in a process."""
 
     def __init__(self) -> None:
-        try:
-            import jpype
-        except ModuleNotFoundError as error:
-            raise StackFailed("the package jpype1 is missing: install outbox-relay[dev]") from error
-        java = find_java()
-        home = java.launcher.resolve().parent.parent
-        library = next((home / "lib" / "server").glob("libjvm.*"))
-        options = ["-Xmx512m", "-Xss16m", "-XX:+UseSerialGC"]
-        if java.version >= _WARNS_OF_NATIVE_ACCESS:
-            options.append("--enable-native-access=ALL-UNNAMED")
-        jpype.startJVM(*options, jvmpath=str(library), classpath=_jars(), convertStrings=True)
+        jpype = start_jvm(_jars())
         self._refused = jpype.JException
         self._parser = jpype.JClass("org.apache.avro.Schema").Parser
         self._compatibility = jpype.JClass("org.apache.avro.SchemaCompatibility")
@@ -69,7 +58,7 @@ def _rule(broken: Any) -> str:
     return str(broken.getType())
 
 
-def _jars() -> list[str]:
+def _jars() -> list[Path]:
     """Avro's jars in the cache of the local stack, downloaded when they are not there."""
     home = LocalSettings().cache_dir.expanduser() / f"avro-{AVRO_VERSION}"
     libraries = home / "lib"
@@ -78,7 +67,7 @@ def _jars() -> list[str]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not libraries.is_dir():
             _download(home / "lib.new", libraries)
-    return [str(jar) for jar in sorted(libraries.glob("*.jar"))]
+    return sorted(libraries.glob("*.jar"))
 
 
 def _download(staging: Path, libraries: Path) -> None:
