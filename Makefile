@@ -39,7 +39,7 @@ oracle: $(READY) ## Compatibility on 20,000 generated pairs of schemas against J
 	$(BIN)/python -m tests.oracle --pairs 20000
 
 apicurio: setup ## The registry's acceptance tests against Apicurio as well, which is downloaded once (159 MB).
-	EVENT_BUS_TEST_REGISTRY=apicurio $(BIN)/python -m pytest tests/integration/test_registry_acceptance.py tests/integration/test_relay_apicurio.py
+	EVENT_BUS_TEST_REGISTRY=apicurio $(BIN)/python -m pytest tests/integration/test_registry_acceptance.py tests/integration/test_relay_apicurio.py tests/integration/test_review_registries.py
 
 java-client: setup ## Confluent's client for Java on the embedded registry; it is downloaded once (23 MB).
 	EVENT_BUS_TEST_CLIENT=java $(BIN)/python -m pytest tests/integration/test_registry_java_client.py tests/integration/test_registry_java_records.py
