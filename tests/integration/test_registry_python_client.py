@@ -243,9 +243,19 @@ def test_a_client_of_a_context_has_subjects_of_its_own(registry_url: str) -> Non
     assert inside.get_schema_types() == ["AVRO"]
 
 
-def test_what_the_registry_does_not_have_is_not_found(client: SchemaRegistryClient) -> None:
+def test_no_version_has_metadata(client: SchemaRegistryClient) -> None:
     subject = unused_subject()
+    assert code(client.get_latest_with_metadata, subject, {"major": "1"}) == 40401
     client.register_schema(subject, avro(ONE))
+    assert code(client.get_latest_with_metadata, subject, {"major": "1"}) == 40403
+    assert code(client.get_latest_with_metadata, subject, {}) == 40403
 
+    client.delete_subject(subject)
+
+    assert code(client.get_latest_with_metadata, subject, {}) == 40401
+    assert code(client.get_latest_with_metadata, subject, {}, deleted=True) == 40403
+
+
+def test_there_are_neither_guids_nor_associations(client: SchemaRegistryClient) -> None:
     assert code(client.get_schema_by_guid, "6d3f4a0e-0000-0000-0000-000000000000") == 404
     assert client.get_associations_by_resource_name("orders", "-", "topic") == []

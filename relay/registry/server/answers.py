@@ -92,6 +92,14 @@ def look_up(store: Store, call: Call) -> Any:
     return _full(registering.find(store, call.subject, call.proposed(), deleted=deleted))
 
 
+def with_metadata(store: Store, call: Call) -> Any:
+    """GET /subjects/{subject}/metadata: versions have no metadata, so that none is found."""
+    subject = call.subject
+    if not any(not found.deleted or call.flag("deleted") for found in store.subject(subject)):
+        raise refusals.subject_not_found(subject)
+    raise refusals.schema_not_found()
+
+
 def get_version(store: Store, call: Call) -> Any:
     """GET /subjects/{subject}/versions/{version}."""
     return _full(_version(store, call))

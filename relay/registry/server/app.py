@@ -55,6 +55,7 @@ _ADDRESSES: tuple[tuple[str, str, Answer], ...] = (
     ("DELETE", "/subjects/{subject:path}/versions/{version}", answers.delete_version),
     ("GET", "/subjects/{subject:path}/versions", answers.list_versions),
     ("POST", "/subjects/{subject:path}/versions", answers.register),
+    ("GET", "/subjects/{subject:path}/metadata", answers.with_metadata),
     ("POST", "/subjects/{subject:path}", answers.look_up),
     ("DELETE", "/subjects/{subject:path}", answers.delete_subject),
     ("POST", "/compatibility/subjects/{subject:path}/versions/{version}", answers.check_version),
