@@ -9,6 +9,7 @@ import pytest
 
 from relay.registry.compatibility import findings
 from relay.registry.compatibility.parse import SchemaInvalid, parse
+from relay.registry.compatibility.strictness import Strictness
 
 
 def field(kind: Any, **more: Any) -> dict[str, Any]:
@@ -19,30 +20,42 @@ def field(kind: Any, **more: Any) -> dict[str, Any]:
     ("schema", "path"),
     [
         (3, "$"),
-        ({"type": "nothing"}, "$"),
+        ({"type": "nothing"}, "$.type"),
         ({"name": "x"}, "$"),
-        ({"type": {"type": "int"}}, "$"),
+        ({"type": {"type": "int"}}, "$.type"),
         ({"type": "array"}, "$"),
         ({"type": "map", "values": "unknown"}, "$.values"),
-        ({"type": "error_union", "declared_errors": ["int"]}, "$"),
+        ({"type": "error_union", "declared_errors": ["int"]}, "$.type"),
         ({"type": "fixed", "size": 3}, "$"),
-        ({"type": "fixed", "name": "F", "size": -1}, "$"),
-        ({"type": "enum", "name": "E", "symbols": ["A", "A"]}, "$"),
-        ({"type": "enum", "name": "E", "symbols": ["A"], "default": "B"}, "$"),
+        ({"type": "fixed", "name": "F", "size": -1}, "$.size"),
+        ({"type": "enum", "name": "E", "symbols": ["A", "A"]}, "$.symbols[1]"),
+        ({"type": "enum", "name": "E", "symbols": ["A"], "default": "B"}, "$.default"),
         ({"type": "record", "name": "R"}, "$"),
         ({"type": "record", "name": "R", "fields": [3]}, "$.fields[0]"),
         ({"type": "record", "name": "R", "fields": [{"name": "a"}]}, "$.fields[0]"),
         (
             {"type": "record", "name": "R", "fields": [{"name": "a-b", "type": "int"}]},
-            "$.fields[0]",
+            "$.fields[0].name",
         ),
-        (["int", "null", "int"], "$"),
-        (["int", ["null"]], "$"),
-        ([{"type": "fixed", "name": "F", "size": 3}, "F"], "$"),
+        (["int", "null", "int"], "$[2]"),
+        (["int", ["null"]], "$[1]"),
+        ([{"type": "fixed", "name": "F", "size": 3}, "F"], "$[1]"),
         (field({"type": "record", "name": "R", "fields": []}), "$.fields[0].type"),
         (field("int", aliases="a"), "$.fields[0].aliases"),
         (field("unknown"), "$.fields[0].type"),
+        (field("int", order="up"), "$.fields[0].order"),
+        (field("int", order=None), "$.fields[0].order"),
+        ({"type": "enum", "name": "E", "symbols": "AB"}, "$"),
+        ({"type": "enum", "name": "E", "symbols": ["A"], "default": None}, "$.default"),
+        ({"type": "fixed", "name": "F", "size": True}, "$.size"),
+        ({"type": "fixed", "name": "F", "size": 1, "namespace": False}, "$.namespace"),
+        ({"type": "fixed", "name": "F", "size": 1, "namespace": "1a"}, "$.name"),
+        ({"type": "fixed", "name": ".a.F", "size": 1}, "$.name"),
+        ({"type": "fixed", "name": "int", "size": 1}, "$.name"),
+        ({"type": "fixed", "name": "F", "size": 1, "aliases": [""]}, "$.aliases[0]"),
         (field("int", default="1"), "$.fields[0].default"),
+        (field("float", default="1_0"), "$.fields[0].default"),
+        (field(["double", "null"], default="1.5"), "$.fields[0].default"),
         (field("int", default=2**31), "$.fields[0].default"),
         (field("int", default=True), "$.fields[0].default"),
         (field("long", default=1.5), "$.fields[0].default"),
@@ -87,11 +100,23 @@ def test_what_is_no_json_or_nested_without_end_is_refused(text: str) -> None:
         field("int", default=-(2**31)),
         field("bytes", default="ÿ"),
         {"type": "record", "name": "R", "fields": [{"name": "größe", "type": "int"}]},
+        {"type": "record", "name": "Größe", "namespace": "lager.größe", "fields": []},
+        field(["null", {"type": "R"}]),
+        {"type": "record", "name": "record", "fields": []},
+        {"type": "long", "name": [1]},
         [],
     ],
 )
 def test_what_java_takes_is_taken(schema: Any) -> None:
     parse(json.dumps(schema))
+
+
+def test_a_schema_that_stands_is_read_whatever_its_defaults_are() -> None:
+    text = json.dumps(field("int", default="x"))
+
+    standing = parse(text, strictness=Strictness.STANDING)
+
+    assert findings(parse(json.dumps(field("long"))), standing) == []
 
 
 def test_an_empty_namespace_takes_a_type_out_of_its_records() -> None:

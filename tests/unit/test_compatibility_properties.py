@@ -10,8 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from relay.registry.compatibility import Finding, findings
-from relay.registry.compatibility.names import with_full_names
-from relay.registry.compatibility.parse import SchemaInvalid, parse
+from relay.registry.compatibility.parse import SchemaInvalid, parse, read
 from tests.oracle.__main__ import pair
 from tests.unit.avro_cases import schemas
 
@@ -40,8 +39,8 @@ def test_findings_are_the_same_each_time(texts: tuple[str, str]) -> None:
 
 @given(pairs)
 def test_every_path_leads_to_a_place_in_the_readers_schema(texts: tuple[str, str]) -> None:
-    schema = with_full_names(json.loads(texts[0]), set())
     ahead = found(texts)
+    schema = read(texts[0]).full
     while ahead:
         finding = ahead.pop()
         follow(schema, finding.path)

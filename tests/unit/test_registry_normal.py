@@ -1,4 +1,4 @@
-"""The normal form of a schema, and the place of a mistake in one that is none."""
+"""The normal form of a schema."""
 
 from __future__ import annotations
 
@@ -6,13 +6,24 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from avro.schema import Schema
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from relay.avro.fingerprint import canonical_form
-from relay.registry.server.normal import normal_form
+from relay.registry.compatibility.types import (
+    NAMED,
+    aliases_of,
+    branches_of,
+    element_of,
+    fields_of,
+    full_name,
+    kind_of,
+)
 from relay.registry.server.refusals import Refusal
 from relay.registry.server.schema import digest, normal, parse
+from tests.oracle.__main__ import pair
+from tests.unit.registry_schemas import field, record
 
 names = st.from_regex(r"[A-Z][A-Za-z0-9_]{0,8}", fullmatch=True)
 primitives = st.sampled_from(["int", "long", "string", "bytes", "boolean", "double"])
@@ -51,14 +62,76 @@ def records(draw: st.DrawFn) -> dict[str, Any]:
 
 @given(records())
 def test_a_normal_form_is_its_own_normal_form(schema: dict[str, Any]) -> None:
-    once = normal_form(json.dumps(schema))
+    once = normal(json.dumps(schema))
 
-    assert normal_form(once) == once
+    assert normal(once) == once
+
+
+@given(st.integers(0, 2**32))
+@example(40)
+def test_a_normal_form_is_its_own_with_names_in_and_out_of_namespaces(number: int) -> None:
+    text, _ = pair(1, number)
+    try:
+        once = normal(text, new=False)
+    except Refusal:
+        assume(False)
+
+    assert normal(once, new=False) == once
+    assert full_names(parse(once, new=False)) == full_names(parse(text, new=False))
+
+
+def full_names(schema: Schema) -> list[str]:
+    """Full names and aliases of the types of a schema in the order of their definitions."""
+    found: list[str] = []
+    seen: set[int] = set()
+    ahead = [schema]
+    while ahead:
+        one = ahead.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        kind = kind_of(one)
+        if kind in NAMED:
+            found += [full_name(one), *sorted(aliases_of(one))]
+        if kind == "record":
+            ahead += [field.type for field in fields_of(one)]
+        elif kind == "union":
+            ahead += branches_of(one)
+        elif kind in {"array", "map"}:
+            ahead.append(element_of(one))
+    return found
+
+
+def test_a_type_without_namespace_keeps_none_within_one() -> None:
+    inner = {"type": "fixed", "name": "F", "namespace": "", "size": 3}
+    apart = normal(json.dumps(record(field(inner), namespace="shop")))
+    together = normal(json.dumps(record(field(inner | {"namespace": "shop"}), namespace="shop")))
+
+    assert digest(apart) != digest(together)
+    assert json.loads(apart)["fields"][0]["type"]["namespace"] == ""
+    assert parse(apart).props["fields"][0].type.fullname == "F"
+
+
+def test_an_alias_without_namespace_does_not_come_into_one() -> None:
+    schema = {"type": "fixed", "name": "shop.F", "size": 3, "aliases": [".Old"]}
+
+    once = normal(json.dumps(schema))
+
+    assert json.loads(once)["aliases"] == [".Old"]
+    assert normal(once) == once
+
+
+def test_a_reference_in_an_object_is_a_reference() -> None:
+    money = {"type": "fixed", "name": "Money", "size": 8}
+    fields = [field(money), {"name": "b", "type": {"type": "Money"}}]
+    plain = [field(money), {"name": "b", "type": "Money"}]
+
+    assert normal(json.dumps(record(*fields))) == normal(json.dumps(record(*plain)))
 
 
 @given(records())
 def test_a_normal_form_reads_the_same_bytes(schema: dict[str, Any]) -> None:
-    assert canonical_form(json.loads(normal_form(json.dumps(schema)))) == canonical_form(schema)
+    assert canonical_form(json.loads(normal(json.dumps(schema)))) == canonical_form(schema)
 
 
 @given(records())
@@ -97,77 +170,14 @@ def test_writing_out_what_is_a_matter_of_course_makes_no_other_schema(
 def test_what_a_reader_may_go_by_makes_another_schema(change: dict[str, Any]) -> None:
     schema = {"type": "record", "name": "A", "fields": [{"name": "a", "type": "int"}]}
 
-    assert normal_form(json.dumps(schema | change)) != normal_form(json.dumps(schema))
-
-
-WORDS = [
-    "type",
-    "name",
-    "namespace",
-    "fields",
-    "items",
-    "values",
-    "symbols",
-    "size",
-    "default",
-    "aliases",
-    "order",
-    "doc",
-    "logicalType",
-    "precision",
-    "scale",
-    "record",
-    "error",
-    "enum",
-    "fixed",
-    "array",
-    "map",
-    "union",
-    "null",
-    "int",
-    "long",
-    "bytes",
-    "string",
-    "decimal",
-    "uuid",
-    "date",
-    "A",
-    "B.C",
-    "ascending",
-]
-words = st.sampled_from(WORDS)
-anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | words,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(words, inner, max_size=6),
-    max_leaves=25,
-)
-
-
-@settings(max_examples=1_000, deadline=None)
-@given(anything, st.fixed_dictionaries({"type": words, "name": words}))
-@example({"symbols": [[]]}, {"type": "enum", "name": "A"})
-@example({"fields": [{"name": "a", "type": {"type": []}}]}, {"type": "record", "name": "A"})
-def test_whatever_is_no_schema_is_refused_as_one(more: Any, schema: dict[str, Any]) -> None:
-    tried = [more, [more, schema], {**schema, **more} if isinstance(more, dict) else schema]
-    for one in tried:
-        code, form = _tried(json.dumps(one))
-        assert code == 42201 or normal_form(form) == form
-
-
-def _tried(text: str) -> tuple[int | None, str]:
-    """(code, "") of a refusal, (None, normal form) of a schema."""
-    try:
-        parse(text)
-        return None, normal(text)
-    except Refusal as refusal:
-        return refusal.code, ""
+    assert normal(json.dumps(schema | change)) != normal(json.dumps(schema))
 
 
 def test_aliases_are_a_set_of_full_names() -> None:
     one = {"type": "fixed", "name": "a.A", "size": 1, "aliases": ["C", "a.B"]}
     other = {"type": "fixed", "name": "A", "namespace": "a", "size": 1, "aliases": ["B", "C"]}
 
-    assert normal_form(json.dumps(one)) == normal_form(json.dumps(other))
+    assert normal(json.dumps(one)) == normal(json.dumps(other))
 
 
 def test_a_type_of_another_schema_is_known_by_its_full_name() -> None:
@@ -175,119 +185,9 @@ def test_a_type_of_another_schema_is_known_by_its_full_name() -> None:
     order = {"type": "record", "name": "Order", "namespace": "shop", "fields": []}
     order["fields"] = [{"name": "total", "type": "Money", "default": {"cents": 0}}]
 
-    found = json.loads(normal_form(json.dumps(order), [money]))
+    found = json.loads(normal(json.dumps(order), [money]))
 
     assert found["fields"][0]["type"] == "shop.Money"
     order["fields"] = [{"name": "total", "type": "Money", "default": {}}]
     with pytest.raises(Refusal, match=r"lacks the field 'cents' of shop\.Money"):
-        normal_form(json.dumps(order), [money])
-
-
-def _record(*fields: Any, **more: Any) -> dict[str, Any]:
-    return {"type": "record", "name": "R", "fields": list(fields), **more}
-
-
-def _field(kind: Any, **more: Any) -> dict[str, Any]:
-    return {"name": "a", "type": kind, **more}
-
-
-@pytest.mark.parametrize(
-    ("schema", "place"),
-    [
-        (3, r"\$: 3 is no type"),
-        ("Money", r'\$: the type "Money" is not known'),
-        ({"name": "R"}, r"\$: it has no 'type'"),
-        ({"type": "record", "fields": []}, r"\$: the record has no 'name'"),
-        ({"type": "record", "name": "R"}, r"\$: the record has no list of 'fields'"),
-        (_record(name="1R"), r"\$\.name: "),
-        (_record(namespace=3), r"\$\.namespace: "),
-        (_record({"type": "int"}), r"\$\.fields\[0\]: the field has no 'name'"),
-        (_record({"name": "a"}), r"\$\.fields\[0\]: the field 'a' has no 'type'"),
-        (_record(_field("int"), _field("int")), r"\$\.fields\[1\]: the field 'a' is listed twice"),
-        (_record(_field("int", order="up")), r"\$\.fields\[0\]\.order: "),
-        (_record(_field("int", aliases="b")), r"\$\.fields\[0\]\.aliases: "),
-        (_record(_field({"type": "array"})), r"\$\.fields\[0\]\.type: the array has no 'items'"),
-        (
-            _record(_field({"type": "map", "values": ["null", "Money"]})),
-            r"\$\.fields\[0\]\.type\.values\[1\]: ",
-        ),
-        (_record(_field(["int", "int"])), r"\$\.fields\[0\]\.type\[1\]: the union has 'int' twice"),
-        (_record(_field(["int", ["null"]])), r"\$\.fields\[0\]\.type\[1\]: a union stands"),
-        (_record(_field(_record())), r"\$\.fields\[0\]\.type: the type 'R' is defined twice"),
-        ({"type": "enum", "name": "E"}, r"\$: the enum has no list of 'symbols'"),
-        ({"type": "enum", "name": "E", "symbols": ["A", "-"]}, r"\$\.symbols\[1\]: "),
-        ({"type": "enum", "name": "E", "symbols": ["A", "A"]}, r"\$\.symbols\[1\]: .* twice"),
-        ({"type": "enum", "name": "E", "symbols": ["A"], "default": "B"}, r"\$\.default: "),
-        ({"type": "fixed", "name": "F", "size": "4"}, r"\$\.size: "),
-        ({"type": "fixed", "name": "F", "size": -1}, r"\$\.size: "),
-    ],
-)
-def test_a_mistake_is_named_by_its_place(schema: Any, place: str) -> None:
-    with pytest.raises(Refusal, match=f"^Invalid schema: {place}") as refusal:
-        normal_form(json.dumps(schema))
-
-    assert refusal.value.code == 42201
-
-
-ENUM = {"type": "enum", "name": "E", "symbols": ["A"]}
-FIXED = {"type": "fixed", "name": "F", "size": 2}
-
-
-@pytest.mark.parametrize(
-    ("kind", "right", "wrong"),
-    [
-        ("null", [None], [0]),
-        ("boolean", [True], [0, "true"]),
-        ("int", [0, -(2**31)], [2**31, 1.5, True, "1"]),
-        ("long", [2**63 - 1], [2**63]),
-        ("float", [1, 1.5], ["1", True]),
-        ("double", [1, 1e300], [None]),
-        ("string", ["", "é"], [1, None]),
-        ("bytes", ["\u00ff"], ["\u0100", 1]),
-        (FIXED, ["ab"], ["a", "abc"]),
-        (ENUM, ["A"], ["B", None]),
-        ({"type": "array", "items": "int"}, [[], [1]], [["x"], {}]),
-        ({"type": "map", "values": "int"}, [{}, {"a": 1}], [{"a": "x"}, []]),
-        (["null", "int"], [None, 1], ["x"]),
-        ({"type": "record", "name": "S", "fields": []}, [{}], [[], None]),
-    ],
-)
-def test_a_default_is_a_value_of_its_type(kind: Any, right: list[Any], wrong: list[Any]) -> None:
-    for value in right:
-        normal_form(json.dumps(_record(_field(kind, default=value))))
-    for value in wrong:
-        with pytest.raises(Refusal, match=r"\$\.fields\[0\]\.default: the default of R\.a is"):
-            normal_form(json.dumps(_record(_field(kind, default=value))))
-        # What another registry has taken is read all the same
-        normal_form(json.dumps(_record(_field(kind, default=value))), new=False)
-
-
-@pytest.mark.parametrize(
-    ("kind", "default"),
-    [
-        ("R", {}),
-        (["null", "R"], {}),
-        ({"type": "array", "items": "R"}, [{}]),
-        ({"type": "map", "values": ["R", "null"]}, {"x": {}}),
-        (_record({"name": "b", "type": "R", "default": {}}, name="S"), {}),
-    ],
-)
-def test_a_default_that_holds_itself_is_no_value(kind: Any, default: Any) -> None:
-    with pytest.raises(Refusal, match=r"^Invalid schema: \$\.fields\[0\].* never ends"):
-        normal_form(json.dumps(_record(_field(kind, default=default))))
-
-
-def test_a_recursive_type_may_have_a_default_that_ends() -> None:
-    nodes = {"type": "array", "items": "R"}
-
-    normal_form(json.dumps(_record(_field(nodes, default=[{"a": []}]))))
-
-
-@pytest.mark.parametrize("depth", [5_000, 100_000])
-def test_a_schema_nested_too_deeply_is_refused(depth: int) -> None:
-    text = '{"type":"array","items":' * depth + '"int"' + "}" * depth
-
-    with pytest.raises(Refusal, match="nested too deeply") as refusal:
-        normal(text)
-
-    assert refusal.value.code == 42201
+        normal(json.dumps(order), [money])

@@ -1,168 +1,179 @@
-"""Defaults that do not fit their field, which the `avro` package leaves unchecked.
+"""Whether a field's default is a value of its type.
 
-Source: Apache Avro for Java 1.12.1, `Schema.isValidDefault`; Apache Avro 1.12 specification,
-"Complex Types", table of field default values.
+Source: Apache Avro 1.12 specification, "Complex Types", table of field default values; Apache
+Avro for Java 1.12.1, `Schema.isValidDefault`. As Java has it, a union's default may belong to any
+branch, and a record has no default within its own definition, where it would be without end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from avro.schema import Field, Schema
+from relay.registry.compatibility.invalid import quoted
+from relay.registry.compatibility.strictness import Strictness
 
-from relay.avro.times import shown
-from relay.registry.compatibility.describe import described, named
-from relay.registry.compatibility.names import SchemaInvalid
-from relay.registry.compatibility.places import ROOT, AtField, Place
-from relay.registry.compatibility.types import (
-    branches_of,
-    element_of,
-    fields_of,
-    kind_of,
+__all__ = ["Defaults"]
+
+_BOUNDS = {"int": 2**31, "long": 2**63}
+# What Java's Double.valueOf reads.
+_NUMBER = re.compile(
+    r"[+-]?(NaN|Infinity"
+    r"|(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[fFdD]?"
+    r"|0[xX]([0-9a-fA-F]+\.?|[0-9a-fA-F]*\.[0-9a-fA-F]+)[pP][+-]?\d+[fFdD]?)",
+    re.ASCII,
 )
 
-__all__ = ["check_defaults"]
 
+class Defaults:
+    """Looks at defaults while their schema is read.
 
-def check_defaults(schema: Schema, checked: set[int]) -> None:
-    """Raises SchemaInvalid at the first field, in order, whose default does not fit its type.
-
-    checked: identities of types to pass over; those that were checked are added.
-    As Java has it: a union's default may fit any branch, a text is taken for any enum or fixed,
-    and a record has no default within its own definition, where it would be without end.
+    named: types by full name, as they are read. open_records: full names of records whose
+    definition has not ended.
     """
-    open_records: set[int] = set()
-    ahead: list[tuple[Schema, Place] | _Given | int] = [(schema, ROOT)]
-    while ahead:
-        following = ahead.pop()
-        if isinstance(following, int):
-            open_records.remove(following)
-        elif isinstance(following, _Given):
-            _check(following, open_records)
-        else:
-            one, place = following
-            if kind_of(one) == "record" and id(one) not in checked:
-                # The first time that a name is met is its definition.
-                open_records.add(id(one))
-                ahead.append(id(one))
-            if id(one) not in checked:
-                checked.add(id(one))
-                ahead.extend(reversed(list(_within(one, place))))
 
+    def __init__(
+        self,
+        named: Mapping[str, dict[str, Any]],
+        open_records: set[str],
+        strictness: Strictness,
+    ) -> None:
+        self._named = named
+        self._open = open_records
+        self._strictness = strictness
 
-class _Given(NamedTuple):
-    """A field's default, its type and where it stands."""
+    def problem(self, kind: Any, default: Any) -> str:
+        """What is wrong with the default of a field, empty when nothing is.
 
-    schema: Schema
-    default: Any
-    place: Place
-
-
-def _within(one: Schema, place: Place) -> Iterator[tuple[Schema, Place] | _Given]:
-    kind = kind_of(one)
-    if kind == "union":
-        for index, branch in enumerate(branches_of(one)):
-            yield branch, place.to(index)
-    elif kind in {"array", "map"}:
-        yield element_of(one), place.to(kind)
-    elif kind == "record":
-        for position, field in enumerate(fields_of(one)):
-            at = AtField(position, field.name)
-            yield field.type, place.to(at)
-            if field.has_default:
-                yield _Given(field.type, field.default, place.at(at).down("default"))
-
-
-def _check(given: _Given, open_records: set[int]) -> None:
-    try:
-        if _Fitting(open_records).fits(given.schema, given.default) or _is_number(given):
-            return
-        problem = f"is no {described(given.schema)}. Correct it"
-    except RecursionError:
-        problem = "is nested too deeply. Flatten it"
-    except _WithinItself as endless:
-        problem = f"is a {endless} within its own definition. Take it away, or use a union"
-    raise SchemaInvalid(
-        given.place.path,
-        f"the default {shown(given.default)} of {given.place.field} {problem}",
-    )
+        kind: the field's type, with full names. It goes on with "the default of R.f".
+        """
+        if self._strictness is Strictness.STANDING:
+            return ""
+        exact = self._strictness is Strictness.SPECIFICATION
+        if not exact and _is_number_in_quotes(kind, default):
+            return ""
+        try:
+            return _Value(self._named, self._open, exact=exact).problem(kind, default)
+        except _WithinItself as endless:
+            return (
+                f"holds {endless} within its own definition, where it can't be filled in: "
+                "make it null or an empty list"
+            )
+        except RecursionError:
+            return "is nested too deeply. Flatten it"
 
 
 class _WithinItself(Exception):
-    """The record of this name was to be filled in while it is being defined."""
+    """The record of this name was to be filled in while that can't come to an end."""
 
 
-def _is_number(given: _Given) -> bool:
-    # Java reads a text as the number that it spells, at a field of these types alone.
-    if given.schema.type not in {"float", "double"} or not isinstance(given.default, str):
-        return False
-    try:
-        float(given.default)
-    except ValueError:
-        return False
-    return True
+class _Value:
+    """Whether values fit types; each method answers what is wrong, the empty text when nothing is.
 
+    exact: an enum's value is one of its symbols, a fixed has its size, and bytes are below 256.
+    """
 
-class _Fitting:
-    """Whether values fit types, as long as `open_records` are being defined."""
-
-    def __init__(self, open_records: set[int]) -> None:
-        self._open_records = open_records
+    def __init__(
+        self, named: Mapping[str, dict[str, Any]], open_records: set[str], *, exact: bool
+    ) -> None:
+        self._named = named
+        self._open = open_records
+        self._exact = exact
         # Branches of a union may lead to the same types again, which would take time without
-        # end for a default that is nested deeply.
-        self._known: dict[tuple[int, int], bool] = {}
+        # end for a default that is nested deeply. None: under way.
+        self._known: dict[tuple[str, int], str | None] = {}
 
-    def fits(self, schema: Schema, value: Any) -> bool:
-        kind = kind_of(schema)
-        if kind in _SIMPLE:
-            return _SIMPLE[kind](value)
-        if kind == "union":
-            return any(self.fits(branch, value) for branch in branches_of(schema))
-        if kind == "array":
-            element = element_of(schema)
-            return isinstance(value, list) and all(self.fits(element, one) for one in value)
-        if not isinstance(value, dict):
-            return False
-        if kind == "map":
-            element = element_of(schema)
-            return all(self.fits(element, one) for one in value.values())
-        if id(schema) in self._open_records:
-            raise _WithinItself(named(schema))
-        key = (id(schema), id(value))
+    def problem(self, schema: Any, value: Any) -> str:
+        if isinstance(schema, list):
+            return self._of_union(schema, value)
+        if isinstance(schema, str):
+            schema = self._named.get(schema, schema)
+        kind = schema if isinstance(schema, str) else schema["type"]
+        match kind:
+            case "record" | "error" if isinstance(value, dict):
+                return self._of_record(schema, value)
+            case "array" if isinstance(value, list):
+                return _first(self.problem(schema["items"], one) for one in value)
+            case "map" if isinstance(value, dict):
+                return _first(self.problem(schema["values"], one) for one in value.values())
+        return "" if self._fits(kind, schema, value) else _no_value(value, schema)
+
+    def _of_union(self, branches: list[Any], value: Any) -> str:
+        deeper = ""
+        for branch in branches:
+            if not (problem := self.problem(branch, value)):
+                return ""
+            # Of the branches' reasons the one that goes deepest says most.
+            if problem != _no_value(value, branch) and len(problem) > len(deeper):
+                deeper = problem
+        return deeper or _no_value(value, branches)
+
+    def _of_record(self, schema: dict[str, Any], value: dict[str, Any]) -> str:
+        name = schema["name"]
+        key = (name, id(value))
+        # The same record filled with the same value on the way to itself comes from defaults.
+        if name in self._open or self._known.get(key, "") is None:
+            raise _WithinItself(name)
         if key not in self._known:
-            self._known[key] = all(self._fits_field(field, value) for field in fields_of(schema))
-        return self._known[key]
+            self._known[key] = None
+            self._known[key] = _first(self._of_field(name, one, value) for one in schema["fields"])
+        return self._known[key] or ""
 
-    def _fits_field(self, field: Field, value: dict[str, Any]) -> bool:
-        if field.name in value:
-            return self.fits(field.type, value[field.name])
-        return bool(field.has_default) and self.fits(field.type, field.default)
+    def _of_field(self, record: str, field: dict[str, Any], value: dict[str, Any]) -> str:
+        if field["name"] in value:
+            return self.problem(field["type"], value[field["name"]])
+        if "default" in field:
+            return self.problem(field["type"], field["default"])
+        return f"lacks the field {field['name']!r} of {record}"
+
+    def _fits(self, kind: str, schema: Any, value: Any) -> bool:
+        match kind:
+            case "null":
+                return value is None
+            case "boolean":
+                return isinstance(value, bool)
+            case "int" | "long":
+                return type(value) is int and -_BOUNDS[kind] <= value < _BOUNDS[kind]
+            case "float" | "double":
+                return type(value) in (int, float)
+            case "string":
+                return isinstance(value, str)
+            case "bytes":
+                return self._is_bytes(value)
+            case "fixed":
+                return self._is_bytes(value) and not (self._exact and len(value) != schema["size"])
+            case "enum":
+                return isinstance(value, str) and not (
+                    self._exact and value not in schema["symbols"]
+                )
+        return False
+
+    def _is_bytes(self, value: Any) -> bool:
+        return isinstance(value, str) and not (
+            self._exact and any(ord(character) > 255 for character in value)
+        )
 
 
-def _is_whole(value: Any, bits: int) -> bool:
+def _is_number_in_quotes(kind: Any, default: Any) -> bool:
+    # Java reads a text as the number that it spells, at a field of these types alone.
+    name = kind["type"] if isinstance(kind, dict) else kind
     return (
-        isinstance(value, int) and not isinstance(value, bool) and -(1 << bits) <= value < 1 << bits
+        name in ("float", "double")
+        and isinstance(default, str)
+        and _NUMBER.fullmatch(default.strip()) is not None
     )
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
+def _first(problems: Iterable[str]) -> str:
+    return next((problem for problem in problems if problem), "")
 
 
-def _is_real(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _no_value(value: Any, kind: Any) -> str:
+    return f"is {quoted(value)}, which is no value of {_named(kind)}"
 
 
-_SIMPLE: dict[str, Callable[[Any], bool]] = {
-    "null": lambda value: value is None,
-    "boolean": lambda value: isinstance(value, bool),
-    "int": lambda value: _is_whole(value, 31),
-    "long": lambda value: _is_whole(value, 63),
-    "float": _is_real,
-    "double": _is_real,
-    "string": _is_text,
-    "bytes": _is_text,
-    "enum": _is_text,
-    "fixed": _is_text,
-}
+def _named(kind: Any) -> str:
+    if isinstance(kind, list):
+        return " or ".join(map(_named, kind)) or "an empty union"
+    return kind if isinstance(kind, str) else str(kind.get("name") or kind["type"])

@@ -12,6 +12,8 @@ from typing import Any, cast
 
 from avro.schema import Field, Schema
 
+from relay.registry.compatibility.names import full_alias
+
 __all__ = [
     "NAMED",
     "aliases_of",
@@ -57,15 +59,7 @@ def short_name(schema: Schema) -> str:
 def aliases_of(schema: Schema) -> list[str]:
     """Full names that a record, enum or fixed also reads as; the package leaves them unread."""
     namespace = full_name(schema).rpartition(".")[0]
-    found = []
-    for alias in _texts(schema.props.get("aliases")):
-        if "." not in alias and namespace:
-            found.append(f"{namespace}.{alias}")
-        else:
-            # Java has no way to name a type without namespace from within one: its alias
-            # `.Name` keeps the dot there, and so matches nothing.
-            found.append(alias if namespace else alias.removeprefix("."))
-    return found
+    return [full_alias(alias, namespace) for alias in _texts(schema.props.get("aliases"))]
 
 
 def same_name(reader: Schema, writer: Schema) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from avro.schema import Schema
+
 from relay.registry.server import refusals
 from relay.registry.server.compatibility import problems
 from relay.registry.server.names import is_context
@@ -42,12 +44,12 @@ class Proposed:
 class _Read:
     """A proposed schema, understood.
 
-    text: what is kept. form: its normal form. referenced: texts that it takes types from.
+    text: what is kept. form: its normal form.
     """
 
     text: str
     form: str
-    referenced: tuple[str, ...]
+    schema: Schema
     proposed: Proposed
 
     @property
@@ -64,12 +66,16 @@ def register(store: Store, subject: str, proposed: Proposed) -> int:
     """
     if not subject or is_context(subject):
         raise refusals.invalid_subject(subject, "it is empty")
-    # A schema from another registry is taken as it is, since records carry its id.
-    read = _read(store, proposed, new=proposed.schema_id is None)
-    if proposed.schema_id is None and (known := _live(store.subject(subject), read)):
-        return _same_version(known, read)
+    # One that stands there is found whatever it is: another registry may have let it pass.
+    read = _read(store, proposed, new=False)
+    if proposed.schema_id is None:
+        if known := _live(store.subject(subject), read):
+            return _same_version(known, read)
+        # Said before the lock is had, so that nobody waits for a schema that is refused.
+        _read(store, proposed, new=True)
     store.lock()
-    # What it refers to may have been deleted before the lock was had.
+    # What it refers to may have been deleted before the lock was had. A schema from another
+    # registry is taken as it is, since records carry its id.
     read = _read(store, proposed, new=proposed.schema_id is None)
     versions = store.subject(subject)
     if known := _live(versions, read):
@@ -135,12 +141,12 @@ def _read(store: Store, proposed: Proposed, *, new: bool) -> _Read:
     referenced = tuple(texts_of(store, proposed.references, deleted=not new))
     text = compact(proposed.text)
     form = normal(text, referenced, new=new)
-    # The parser that compatibility is judged by must understand it as well.
-    parse(text, referenced)
+    # The package that compatibility is judged with must understand it as well.
+    schema = parse(text, referenced, new=new)
     return _Read(
         text=form if proposed.normalize else text,
         form=form,
-        referenced=referenced,
+        schema=schema,
         proposed=proposed,
     )
 
@@ -166,10 +172,13 @@ def _problems(store: Store, subject: str, read: _Read, earlier: Sequence[Registe
     level = level_of(store, subject)
     against = earlier if level.transitive else earlier[-1:]
     parsed = [
-        (found.version, parse(found.text, texts_of(store, found.references, deleted=True)))
+        (
+            found.version,
+            parse(found.text, texts_of(store, found.references, deleted=True), new=False),
+        )
         for found in against
     ]
-    return problems(level, parse(read.text, read.referenced), parsed)
+    return problems(level, read.schema, parsed)
 
 
 def _give_id(store: Store, read: _Read) -> int:

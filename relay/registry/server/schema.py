@@ -9,14 +9,14 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import count
 from typing import Any
 
 from avro.schema import Schema
 
-from relay.registry.compatibility.parse import SchemaInvalid
-from relay.registry.compatibility.parse import parse as read
+from relay.registry.compatibility.parse import SchemaInvalid, read
+from relay.registry.compatibility.strictness import Strictness
 from relay.registry.server.normal import normal_form
 from relay.registry.server.refusals import invalid_schema, schema_too_large
 
@@ -59,13 +59,19 @@ def compact(text: str) -> str:
 
 
 def normal(text: str, referenced: Sequence[str] = (), *, new: bool = True) -> str:
-    """Normal form of `text`; small ones are remembered. See relay.registry.server.normal.
+    """Normal form of `text`, see relay.registry.server.normal; arguments and errors as `parse`."""
+    return _understood(text, referenced, new=new).form
 
-    Raises Refusal 42201.
+
+def parse(text: str, referenced: Sequence[str] = (), *, new: bool = True) -> Schema:
+    """The schema of `text`; small ones are remembered and must not be changed.
+
+    referenced: texts whose named types it may use, each after those that it needs itself.
+    new: whether it stands nowhere yet, so that it must be valid in everything. One that stands,
+    here or in another registry, is read whatever its defaults are.
+    Raises Refusal 42201 with the place and the reason.
     """
-    if _is_small(text, referenced):
-        return _remembered_normal(text, tuple(referenced), new)
-    return normal_form(text, referenced, new=new)
+    return _understood(text, referenced, new=new).schema
 
 
 def digest(text: str, references: Sequence[Reference] = ()) -> bytes:
@@ -94,29 +100,35 @@ def candidate_ids(of_digest: bytes) -> Iterator[int]:
         yield (first + step) % size + 1
 
 
-def parse(text: str, referenced: Sequence[str] = ()) -> Schema:
-    """The schema of `text`; small ones are remembered and must not be changed.
+class _Understood:
+    """What a text says, in the forms that it is needed in. Raises Refusal 42201."""
 
-    referenced: texts whose named types it may use, each after those that it needs itself.
-    Raises Refusal 42201 with the place and the reason.
-    """
-    if _is_small(text, referenced):
-        return _remembered_schema(text, tuple(referenced))
-    return _parse(text, referenced)
+    def __init__(self, text: str, referenced: Sequence[str], new: bool) -> None:
+        strictness = Strictness.SPECIFICATION if new else Strictness.STANDING
+        try:
+            self._reading = read(text, referenced, strictness=strictness)
+        except SchemaInvalid as error:
+            raise invalid_schema(str(error)) from error
+
+    @cached_property
+    def form(self) -> str:
+        try:
+            return normal_form(self._reading.full)
+        except RecursionError as error:
+            raise invalid_schema("$: it is nested too deeply. Flatten it") from error
+
+    @cached_property
+    def schema(self) -> Schema:
+        try:
+            return self._reading.schema
+        except SchemaInvalid as error:
+            raise invalid_schema(str(error)) from error
 
 
-def _parse(text: str, referenced: Sequence[str]) -> Schema:
-    try:
-        return read(text, referenced)
-    except SchemaInvalid as error:
-        raise invalid_schema(str(error)) from error
+def _understood(text: str, referenced: Sequence[str], *, new: bool) -> _Understood:
+    small = len(text) + sum(map(len, referenced)) <= _REMEMBERED_TEXT
+    make = _remembered if small else _Understood
+    return make(text, tuple(referenced), new)
 
 
-def _is_small(text: str, referenced: Sequence[str]) -> bool:
-    return len(text) + sum(map(len, referenced)) <= _REMEMBERED_TEXT
-
-
-_remembered_normal = lru_cache(_REMEMBERED)(
-    lambda text, referenced, new: normal_form(text, referenced, new=new)
-)
-_remembered_schema = lru_cache(_REMEMBERED)(_parse)
+_remembered = lru_cache(_REMEMBERED)(_Understood)
