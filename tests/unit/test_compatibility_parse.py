@@ -97,6 +97,7 @@ def test_what_is_no_json_or_nested_without_end_is_refused(text: str) -> None:
         field(["null", "R"], default=None),
         field({"type": "array", "items": "R"}, default=[]),
         field({"type": "fixed", "name": "F", "size": 3}, default="x"),
+        field({"type": "enum", "name": "E", "symbols": ["A"]}, default="B"),
         field("int", default=-(2**31)),
         field("bytes", default="ÿ"),
         {"type": "record", "name": "R", "fields": [{"name": "größe", "type": "int"}]},
@@ -126,6 +127,18 @@ def test_an_empty_namespace_takes_a_type_out_of_its_records() -> None:
     schema = parse(json.dumps(outer))
 
     assert schema.props["fields"][0].type.fullname == "F"
+
+
+def test_a_type_without_namespace_is_found_from_within_one_once_it_is_defined() -> None:
+    money = {"type": "fixed", "name": "Money", "size": 8}
+    line = {"type": "record", "name": "shop.Line", "fields": [{"name": "price", "type": "Money"}]}
+    parse(json.dumps([money, line]))
+    line["fields"] = [{"name": "within", "type": ["null", "R"]}]
+
+    with pytest.raises(SchemaInvalid) as refused:
+        parse(json.dumps(field(line)))
+
+    assert refused.value.path == "$.fields[0].type.fields[0].type[1]"
 
 
 def test_types_within_an_error_have_its_namespace() -> None:

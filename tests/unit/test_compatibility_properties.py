@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from relay.registry.compatibility import Finding, findings
+from relay.registry.compatibility.check import Check
 from relay.registry.compatibility.parse import SchemaInvalid, parse, read
 from tests.oracle.__main__ import pair
 from tests.unit.avro_cases import schemas
@@ -35,6 +36,13 @@ def test_a_schema_reads_itself(schema: Any) -> None:
 @given(pairs)
 def test_findings_are_the_same_each_time(texts: tuple[str, str]) -> None:
     assert found(texts) == found(texts)
+
+
+@given(pairs)
+def test_there_is_a_reason_exactly_where_the_verdict_is_no(texts: tuple[str, str]) -> None:
+    reasons = found(texts)
+
+    assert Check(*map(parse, texts)).compatible == (not reasons)
 
 
 @given(pairs)

@@ -1,44 +1,24 @@
-"""The verdict on a pair of schemas, found by the steps that Java's SchemaCompatibility takes.
-
-Source: Apache Avro for Java 1.12.1, `org.apache.avro.SchemaCompatibility`; Apache Avro 1.12
-specification, "Schema Resolution".
-"""
+"""The verdict on a pair of schemas."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from avro.schema import Field, Schema
 
 from relay.registry.compatibility.places import ROOT, AtField, Place, Step
-from relay.registry.compatibility.rules import PROMOTIONS
-from relay.registry.compatibility.types import (
-    branches_of,
-    default_symbol,
-    element_of,
-    field_aliases,
-    fields_of,
-    kind_of,
-    same_name,
-    size_of,
-    symbols_of,
+from relay.registry.compatibility.walk import (
+    Asked,
+    Part,
+    Unmatched,
+    broken_by_leaf,
+    parts,
+    tries_branches,
 )
 
-__all__ = ["Ambiguous", "Check", "alike", "matches", "missing_symbols"]
-
-_CONTAINERS = frozenset({"record", "array", "map"})
-
-
-class _Asked(NamedTuple):
-    """A pair of types that a verdict depends on, one step from the reader's type."""
-
-    reader: Schema
-    writer: Schema
-    step: Step
-
-
-_Judging = Generator[_Asked, bool, bool]
+__all__ = ["Ambiguous", "Check"]
 
 
 class Ambiguous(NamedTuple):
@@ -49,32 +29,19 @@ class Ambiguous(NamedTuple):
     matched: list[Field]
 
 
-def matches(field: Field, by_name: dict[str, Field]) -> list[Field]:
-    """The writer's fields that a reader's field stands for.
+@dataclass(slots=True)
+class _Judging:
+    """A pair whose verdict waits for those of its parts. fits: by the parts so far."""
 
-    by_name: the writer's fields. By name first, then by each alias; a field whose alias is its
-    own name matches twice, as it does in Java.
-    """
-    found = [by_name[field.name]] if field.name in by_name else []
-    if "aliases" in field.props:
-        found += [by_name[alias] for alias in field_aliases(field) if alias in by_name]
-    return found
+    key: tuple[int, int]
+    step: Step
+    parts: Iterator[Part]
+    one_is_enough: bool
+    fits: bool
 
-
-def missing_symbols(reader: Schema, writer: Schema) -> list[str]:
-    """The writer's symbols that mean nothing to the reader's enum, in order."""
-    if default_symbol(reader) is not None:
-        return []
-    known = set(symbols_of(reader))
-    return [symbol for symbol in symbols_of(writer) if symbol not in known]
-
-
-def alike(reader: Schema, writer: Schema) -> bool:
-    """Whether types fit at first sight, without a look into records, containers and unions."""
-    if _is_leaf(reader, writer):
-        return _leaf_fits(reader, writer)
-    kind = kind_of(reader)
-    return kind == kind_of(writer) and (kind != "record" or same_name(reader, writer))
+    def take(self, answer: bool) -> None:
+        """The verdict on a part."""
+        self.fits = answer if self.one_is_enough else self.fits and answer
 
 
 class Check:
@@ -89,109 +56,74 @@ class Check:
         # By identity, since a named type is one object wherever it is referred to. A pair under
         # way counts as compatible, which ends recursion.
         self._verdicts: dict[tuple[int, int], bool] = {}
-        self._way: list[Step] = []
-        self.compatible = self._run(_Asked(reader, writer, None)) and not self.ambiguous
+        broken = broken_by_leaf(reader, writer)
+        fits = self._judge(reader, writer) if broken is None else not broken
+        self.compatible = fits and not self.ambiguous
 
     def fits(self, reader: Schema, writer: Schema) -> bool:
         """The verdict on a pair that was met."""
-        if _is_leaf(reader, writer):
-            return _leaf_fits(reader, writer)
+        broken = broken_by_leaf(reader, writer)
+        if broken is not None:
+            return not broken
         return self._verdicts[id(reader), id(writer)]
 
-    def _run(self, asked: _Asked) -> bool:
+    def _judge(self, reader: Schema, writer: Schema) -> bool:
         # Not recursive, since types that name each other can be nested deeper than Python's
         # stack although the text is flat.
-        verdicts = self._verdicts
-        under_way: list[tuple[tuple[int, int], _Judging]] = []
+        under_way = [self._begin(Asked(reader, writer, None))]
         while True:
-            key = (id(asked.reader), id(asked.writer))
-            if _is_leaf(asked.reader, asked.writer):
-                answer = _leaf_fits(asked.reader, asked.writer)
-            elif key in verdicts:
-                answer = verdicts[key]
-            else:
-                verdicts[key] = True
-                judging = self._judge(asked.reader, asked.writer)
-                under_way.append((key, judging))
-                self._way.append(asked.step)
-                try:
-                    asked = next(judging)
-                    continue
-                except StopIteration as done:
-                    answer = self._settle(under_way, done.value)
-            while under_way:
-                try:
-                    asked = under_way[-1][1].send(answer)
-                    break
-                except StopIteration as done:
-                    answer = self._settle(under_way, done.value)
-            else:
-                return answer
+            judging = under_way[-1]
+            if asked := self._go_on(judging, under_way):
+                under_way.append(self._begin(asked))
+                continue
+            under_way.pop()
+            self._verdicts[judging.key] = judging.fits
+            if not under_way:
+                return judging.fits
+            under_way[-1].take(judging.fits)
 
-    def _settle(self, under_way: list[tuple[tuple[int, int], _Judging]], verdict: bool) -> bool:
-        key, _ = under_way.pop()
-        self._way.pop()
-        self._verdicts[key] = verdict
-        return verdict
+    def _begin(self, asked: Asked) -> _Judging:
+        reader, writer, step = asked
+        key = (id(reader), id(writer))
+        self._verdicts[key] = True
+        any_branch = tries_branches(reader, writer)
+        return _Judging(key, step, parts(reader, writer), any_branch, not any_branch)
 
-    def _judge(self, reader: Schema, writer: Schema) -> _Judging:
-        """Asks for the verdicts that this one depends on, in Java's order, and returns it.
+    def _go_on(self, judging: _Judging, under_way: list[_Judging]) -> Asked | None:
+        """A part whose verdict must be known first; None when that on the pair is.
 
-        Only a reader's union stops early. All others ask on, since a field further on may be
+        Only a reader's union stops early. All others go on, since a field further on may be
         ambiguous, and a pair under way may be met again.
         """
-        kind = kind_of(reader)
-        if writer.type == "union":
-            fits = True
-            for branch in branches_of(writer):
-                fits &= yield _Asked(reader, branch, None)
-            return fits
-        if kind == "union":
-            for index, branch in enumerate(branches_of(reader)):
-                if (yield _Asked(branch, writer, index)):
-                    return True
-            return False
-        if kind == "record":
-            return (yield from self._judge_fields(reader, writer))
-        return (yield _Asked(element_of(reader), element_of(writer), kind))
-
-    def _judge_fields(self, reader: Schema, writer: Schema) -> _Judging:
-        fits = same_name(reader, writer)
-        by_name = {field.name: field for field in fields_of(writer)}
-        for index, field in enumerate(fields_of(reader)):
-            match matches(field, by_name):
-                case []:
-                    fits &= field.has_default
-                case [matched]:
-                    fits &= yield _Asked(field.type, matched.type, AtField(index, field.name))
-                case several:
-                    self.ambiguous.append(
-                        Ambiguous(self._place(AtField(index, field.name)), field, several)
-                    )
-                    fits = False
-        return fits
-
-    def _place(self, field: AtField) -> Place:
-        place = ROOT
-        for step in self._way:
-            place = place.to(step)
-        return place.at(field)
+        verdicts, one_is_enough = self._verdicts, judging.one_is_enough
+        if one_is_enough and judging.fits:
+            return None
+        for part in judging.parts:
+            if isinstance(part, Asked):
+                reader, writer, _ = part
+                broken = broken_by_leaf(reader, writer)
+                if broken is not None:
+                    answer = not broken
+                elif (known := verdicts.get((id(reader), id(writer)))) is not None:
+                    answer = known
+                else:
+                    return part
+                if one_is_enough:
+                    judging.fits = answer
+                    if answer:
+                        return None
+                elif not answer:
+                    judging.fits = False
+            else:
+                judging.fits = False
+                if isinstance(part, Unmatched) and part.matched:
+                    place = _place(under_way, part.at)
+                    self.ambiguous.append(Ambiguous(place, part.field, part.matched))
+        return None
 
 
-def _is_leaf(reader: Schema, writer: Schema) -> bool:
-    """Whether the verdict on a pair depends on no other pair's."""
-    if reader.type == "union" or writer.type == "union":
-        return False
-    kind = kind_of(reader)
-    return kind not in _CONTAINERS or kind != kind_of(writer)
-
-
-def _leaf_fits(reader: Schema, writer: Schema) -> bool:
-    kind = kind_of(reader)
-    if kind != kind_of(writer):
-        return writer.type in PROMOTIONS.get(kind, ())
-    if kind == "enum":
-        return same_name(reader, writer) and not missing_symbols(reader, writer)
-    if kind == "fixed":
-        return same_name(reader, writer) and size_of(reader) == size_of(writer)
-    return True
+def _place(under_way: list[_Judging], field: AtField) -> Place:
+    place = ROOT
+    for judging in under_way:
+        place = place.to(judging.step)
+    return place.at(field)

@@ -6,15 +6,9 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from avro.schema import Schema
+from avro.schema import Field, Schema
 
-from relay.registry.compatibility.check import (
-    Ambiguous,
-    Check,
-    alike,
-    matches,
-    missing_symbols,
-)
+from relay.registry.compatibility.check import Ambiguous, Check
 from relay.registry.compatibility.describe import described, listed, named
 from relay.registry.compatibility.finding import Finding
 from relay.registry.compatibility.mend import (
@@ -27,18 +21,26 @@ from relay.registry.compatibility.mend import (
     mend_symbols,
     mend_type,
 )
-from relay.registry.compatibility.places import ROOT, AtField, Place
+from relay.registry.compatibility.places import ROOT, Place
 from relay.registry.compatibility.rules import Rule
 from relay.registry.compatibility.types import (
     NAMED,
     branches_of,
     default_symbol,
-    element_of,
     field_aliases,
     fields_of,
     kind_of,
     same_name,
-    size_of,
+)
+from relay.registry.compatibility.walk import (
+    Asked,
+    Unmatched,
+    alike,
+    broken_by_leaf,
+    matches,
+    missing_symbols,
+    parts,
+    tries_branches,
 )
 
 __all__ = ["findings"]
@@ -118,56 +120,23 @@ class _Explanation:
         return found
 
     def _look_into(self, pair: _Pair, depth: int) -> Iterator[_Pair | Finding]:
-        reader, writer, place = pair.reader, pair.writer, pair.place
-        kind = kind_of(reader)
-        if writer.type == "union":
-            for branch in branches_of(writer):
-                yield _Pair(reader, branch, place, writer)
-        elif kind == "union":
+        reader, writer = pair.reader, pair.writer
+        broken = broken_by_leaf(reader, writer)
+        if broken is not None:
+            yield from (_broken(rule, pair) for rule in broken)
+        elif tries_branches(reader, writer):
             yield self._missing_branch(pair, depth)
-        elif kind != kind_of(writer):
-            yield pair.finding(Rule.TYPE_MISMATCH, mend_type(reader, writer, pair.union))
         else:
-            if kind in NAMED and not same_name(reader, writer):
-                mend = mend_name(reader, writer)
-                at = place.down("name")
-                ours, theirs = named(reader), named(writer)
-                yield pair.finding(Rule.NAME_MISMATCH, mend, place=at, reader=ours, writer=theirs)
-            if kind == "record":
-                yield from self._look_into_fields(pair)
-            elif kind in {"array", "map"}:
-                yield _Pair(element_of(reader), element_of(writer), place.to(kind))
-            elif kind == "enum" and (missing := missing_symbols(reader, writer)):
-                mend = mend_symbols(reader, missing)
-                at = place.down("symbols")
-                yield pair.finding(Rule.MISSING_ENUM_SYMBOLS, mend, place=at)
-            elif kind == "fixed" and size_of(reader) != size_of(writer):
-                mend = mend_size(reader, writer)
-                yield pair.finding(Rule.FIXED_SIZE_MISMATCH, mend, place=place.down("size"))
-
-    def _look_into_fields(self, pair: _Pair) -> Iterator[_Pair | Finding]:
-        by_name = {field.name: field for field in fields_of(pair.writer)}
-        fields = fields_of(pair.reader)
-        matched = [matches(field, by_name) for field in fields]
-        read = {field.name for found in matched for field in found}
-        unread = list(islice((f for f in by_name.values() if f.name not in read), _CANDIDATES))
-        theirs = f"{named(pair.writer)} with {_fields(list(by_name))}"
-        for index, (field, found) in enumerate(zip(fields, matched, strict=True)):
-            at = AtField(index, field.name)
-            if len(found) == 1:
-                yield _Pair(field.type, found[0].type, pair.place.to(at))
-            elif not found and not field.has_default:
-                renamed = [other.name for other in unread if alike(field.type, other.type)]
-                ours = f"field {field.name} of {described(field.type)}, without default"
-                if kind_of(field.type) == "enum" and default_symbol(field.type) is not None:
-                    ours += " (the enum's own is for unknown symbols)"
-                yield pair.finding(
-                    Rule.READER_FIELD_MISSING_DEFAULT_VALUE,
-                    mend_field(field, renamed),
-                    place=pair.place.at(at),
-                    reader=ours,
-                    writer=theirs,
-                )
+            union = writer if writer.type == "union" else None
+            theirs: _WritersFields | None = None
+            for part in parts(reader, writer):
+                if isinstance(part, Asked):
+                    yield _Pair(part.reader, part.writer, pair.place.to(part.step), union)
+                elif isinstance(part, Rule):
+                    yield _broken(part, pair)
+                elif not part.matched:
+                    theirs = theirs or _fields_of_writer(reader, writer)
+                    yield _missing_field(pair, part, theirs)
 
     def _missing_branch(self, pair: _Pair, depth: int) -> Finding:
         reader, writer = pair.reader, pair.writer
@@ -178,6 +147,51 @@ class _Explanation:
             because = self.of(_Pair(branch, writer, pair.place.to(nearest)), depth + 1)
         mend = mend_branch(reader, writer, pair.union, nearly=nearest is not None)
         return pair.finding(Rule.MISSING_UNION_BRANCH, mend, because=tuple(because))
+
+
+def _broken(rule: Rule, pair: _Pair) -> Finding:
+    """A rule that the pair breaks by itself."""
+    reader, writer, place = pair.reader, pair.writer, pair.place
+    match rule:
+        case Rule.NAME_MISMATCH:
+            mend, at = mend_name(reader, writer), place.down("name")
+            ours, theirs = named(reader), named(writer)
+            return pair.finding(rule, mend, place=at, reader=ours, writer=theirs)
+        case Rule.MISSING_ENUM_SYMBOLS:
+            mend = mend_symbols(reader, missing_symbols(reader, writer))
+            return pair.finding(rule, mend, place=place.down("symbols"))
+        case Rule.FIXED_SIZE_MISMATCH:
+            return pair.finding(rule, mend_size(reader, writer), place=place.down("size"))
+    return pair.finding(rule, mend_type(reader, writer, pair.union))
+
+
+class _WritersFields(NamedTuple):
+    """unread: some that no field of the reader stands for. words: the record with all of them."""
+
+    unread: list[Field]
+    words: str
+
+
+def _fields_of_writer(reader: Schema, writer: Schema) -> _WritersFields:
+    by_name = {field.name: field for field in fields_of(writer)}
+    read = {one.name for field in fields_of(reader) for one in matches(field, by_name)}
+    unread = islice((one for one in by_name.values() if one.name not in read), _CANDIDATES)
+    return _WritersFields(list(unread), f"{named(writer)} with {_fields(list(by_name))}")
+
+
+def _missing_field(pair: _Pair, missing: Unmatched, theirs: _WritersFields) -> Finding:
+    field = missing.field
+    renamed = [one.name for one in theirs.unread if alike(field.type, one.type)]
+    ours = f"field {field.name} of {described(field.type)}, without default"
+    if kind_of(field.type) == "enum" and default_symbol(field.type) is not None:
+        ours += " (the enum's own is for unknown symbols)"
+    return pair.finding(
+        Rule.READER_FIELD_MISSING_DEFAULT_VALUE,
+        mend_field(field, renamed),
+        place=pair.place.at(missing.at),
+        reader=ours,
+        writer=theirs.words,
+    )
 
 
 def _nearest(union: Schema, writer: Schema) -> int | None:
