@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from relay.catalog import Catalog, SchemaVersion, State
-from relay.errors import CatalogInvalid, SchemaUnknown
+from relay.errors import CatalogInvalid, SchemaNotActive, SchemaUnknown
 from relay.governance.store import Decision
 from relay.governance.transitions import PUBLISHABLE, advice
 from relay.publish.message import NotPublishable, Route, Waiting, encoder_of, frame_of
@@ -33,8 +33,8 @@ class Routes:
 
     load_catalog: reads the catalog; called again when an event type is missing.
     topic_states: reads the state of the pinned topics; called again when one is missing.
-    decisions: reads what was decided about the versions of an event type; none where it is not
-    under review, and then the catalog alone counts.
+    decisions: reads what was decided about the versions of an event type; none before the review
+    has begun, and then the catalog alone counts. May raise SchemaNotActive: its rows then wait.
     """
 
     def __init__(
@@ -111,6 +111,8 @@ class Routes:
             version = self._version(event_type, number, fingerprint)
         except SchemaUnknown as error:
             raise NotPublishable(str(error)) from error
+        except SchemaNotActive as error:
+            raise Waiting(str(error)) from error
         if topic not in self._topics:
             raise Waiting(f"topic {topic} does not exist: create it with `relay migrate`")
         try:

@@ -206,18 +206,6 @@ def test_a_rolled_back_transition_takes_its_line_along(database_url: str) -> Non
         assert store.history(connection, EVENT_TYPE) == []
 
 
-def test_adoption_takes_what_is_in_use_once_and_what_comes_later_is_left_to_review(
-    connection: Connection,
-) -> None:
-    catalog = [version(1, state=State.DEPRECATED), version(2, state=State.ACTIVE), THREE]
-    assert store.adopt(connection, catalog, "relay migrate") == 2
-    assert states(connection) == {1: "deprecated", 2: "active"}
-    assert store.adopt(connection, [*catalog, version(4, state=State.ACTIVE)], "again") == 0
-    assert states(connection) == {1: "deprecated", 2: "active"}
-    lines = [(e.version, e.action, e.from_state) for e in store.history(connection, EVENT_TYPE)]
-    assert lines == [(1, "adopt", None), (2, "adopt", None)]
-
-
 # Concurrency: real connections, of which one waits for the other.
 
 
