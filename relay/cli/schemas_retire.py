@@ -83,7 +83,7 @@ def retire(
         quiet = timedelta(days=review.settings.retire_quiet_days)
         problems = still_read(readings or [], version, datetime.now(UTC), quiet)
         if undelivered:
-            problems.append(f"{_events(undelivered)} written under it not published yet")
+            problems.append(f"{_events(undelivered)} still to be published")
         if problems and not force:
             typer.echo(
                 f"relay: {event_type} version {version} is still needed: {'; '.join(problems)}. "
@@ -117,4 +117,4 @@ def _readings(review: Review, event_type: str, *, needed: bool) -> list[Reading]
 
 
 def _events(count: int) -> str:
-    return "1 event is" if count == 1 else f"{count:,} events are"
+    return "1 event under it is" if count == 1 else f"{count:,} events under it are"

@@ -291,6 +291,63 @@ def test_nothing_is_decided_before_what_is_in_use_was_adopted(
     assert relay.sql("select count(*) from outbox.schema_versions") == [(0,)]
 
 
+def test_a_check_shows_which_groups_a_new_version_affects(relay: Relay) -> None:
+    # Given a group that has read one of two events, an event type that nobody reads, and a version
+    relay.publish("a", 1)
+    relay.must("run", "--until-idle")
+    read_all(relay)
+    relay.publish("a", 2)
+    relay.must("run", "--until-idle")
+    until(lambda: relay.sql("select count(*) from inbox.decoded") == [(1,)])
+    add_version(relay)
+
+    # When it is checked with those who are affected
+    check = ("check", "--against-registry", "--affected")
+    told = "Groups that read counted: readers (last decoded version 1, lag 1)."
+
+    # Then every form of the report has them
+    assert told in schemas(relay, *check)
+    markdown = schemas(relay, *check, "--format", "markdown")
+    assert f"- **note** {told}" in markdown.splitlines()
+    (version,) = by_json(relay, *check)["versions"]
+    assert version["name"] == "counted@2"
+    (reader,) = version["readers"]
+    assert reader.pop("lastDecodedAt").startswith("20")
+    assert isinstance(reader.pop("schemaId"), int)
+    assert reader == {"group": "readers", "listed": True, "version": 1, "lag": 1}
+    # and without being asked for, neither database nor broker is needed
+    away = {"EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9", "EVENT_BUS_DATABASE_URL": "none"}
+    (version,) = by_json(relay, "check", "--against-registry", **away)["versions"]
+    assert (version["groups"], "readers" in version) == (["readers"], False)
+
+
+def test_a_version_with_events_that_are_not_published_yet_retires_by_force_alone(
+    relay: Relay,
+) -> None:
+    # Given a deprecated version that nobody reads, and events under it that are not published
+    schemas(relay, "deprecate", "counted", "1")
+    for number in (1, 2):
+        relay.sql(
+            """insert into outbox.domain_events
+                   (event_type, schema_version, aggregate_type, aggregate_id, payload)
+               values ('counted', 1, 'counter', 'a', jsonb_build_object('number', %s::integer))""",
+            (number,),
+        )
+
+    # When it is to retire, then they are counted
+    refused = schemas(relay, "retire", "counted", "1", code=1)
+    assert "2 events under it are still to be published" in refused
+    done = relay.command("schemas", "retire", "counted", "1", "--json")
+    assert json.loads(done.stdout)["undelivered"] == 2
+    why = ("--reason", "they go out all the same")
+    forced = by_json(relay, "retire", "counted", "1", "--force", *why)
+    assert (forced["forced"], forced["undelivered"]) == (True, 2)
+
+    # and they are published even so
+    relay.must("run", "--until-idle")
+    assert len(relay.published()) == 2
+
+
 def test_bad_use_is_one_line_that_says_what_to_do(relay: Relay, database: str) -> None:
     def line(*words: str, code: int, **more: str) -> str:
         message = schemas(relay, *words, code=code, **more)
