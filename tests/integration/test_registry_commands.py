@@ -136,7 +136,7 @@ def test_register_without_a_registry_says_so_in_one_line(catalog: Path) -> None:
 def test_serve_on_a_taken_port_says_so_in_one_line_and_exits_2() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = relay("registry", "serve", "--port", port)
+        done = relay("registry", "serve", "--port", port, "--database-url", AWAY)
 
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
