@@ -134,7 +134,7 @@ def _standing(checked: Checked) -> Iterator[Line]:
         yield Line(
             Weight.WARNING,
             "An existing version was edited. Its bytes and its readers stay as they are; "
-            "registries know schemas by their text, so register it again afterwards",
+            "registries know schemas by their text and keep the one that was approved",
         )
     yield from map(_change, checked.changes)
 
