@@ -112,6 +112,7 @@ def test_a_text_that_the_approver_has_not_read_is_not_approved(connection: Conne
     [
         ("state = 'active'", "approved_before_active"),
         ("state = 'approved', approver = 'ben', approved_at = now()", "approved_with_reason"),
+        ("state = 'approved', approver = 'ben', reason = 'ok'", "approved_with_reason"),
         ("approver = 'ben', approved_at = now(), reason = 'ok'", "proposed_without_approver"),
         ("sunset = '2030-01-01'", "sunset_of_deprecated"),
         ("state = 'published', adopted = true", "state_check"),
