@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
 import psycopg
 import yaml
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from relay.catalog import Catalog
@@ -196,6 +197,13 @@ class Relay:
             cursor = connection.execute(query, parameters)
             return cursor.fetchall() if cursor.description else []
 
+    @contextmanager
+    def locked(self, table: str) -> Iterator[None]:
+        """Lets nobody write to a table."""
+        with psycopg.connect(self.database_url) as connection:
+            connection.execute(f"lock table {table} in exclusive mode")
+            yield
+
     def publish(self, aggregate: str, number: int, event_type: str = "counted", **more: Any) -> str:
         """Writes one event in a transaction of its own; its id."""
         payload = {"number": number, **more}
@@ -231,6 +239,19 @@ class Relay:
         return read_topic(
             self.environment["EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS"], self.topic, isolation
         )
+
+    def produce(self, record: Record, **headers: str) -> None:
+        """Writes a record of the event topic once more, with some headers changed."""
+        servers = self.environment["EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS"]
+        producer = Producer({"bootstrap.servers": servers})
+        producer.produce(
+            record.topic,
+            record.value,
+            record.key,
+            record.partition,
+            headers=list({**record.headers, **headers}.items()),
+        )
+        assert producer.flush(20) == 0
 
     def wait_until_delivered(self, count: int, timeout: float = 30.0) -> None:
         """Waits for `count` flags; a failure shows what the processes wrote."""
@@ -384,3 +405,13 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     """Ends a process without notice."""
     process.send_signal(signal.SIGKILL)
     process.wait()
+
+
+def kill_a_worker(supervisor: int) -> None:
+    """SIGKILL to the oldest worker; returns once the supervisor has started another."""
+    before = {child.pid for child in psutil.Process(supervisor).children()}
+    os.kill(min(before), signal.SIGKILL)
+    until(
+        lambda: {child.pid for child in psutil.Process(supervisor).children()} - before,
+        what="a new worker in place of the killed one",
+    )

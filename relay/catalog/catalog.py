@@ -8,6 +8,7 @@ from pathlib import Path
 
 from relay.catalog.entries import Domain, EventType, SchemaVersion
 from relay.catalog.load import load_domains
+from relay.catalog.majors import family_of
 from relay.errors import SchemaUnknown
 
 __all__ = ["Catalog"]
@@ -75,6 +76,10 @@ class Catalog:
     def versions(self) -> list[SchemaVersion]:
         """Every version of every event type, ordered by domain, event type and number."""
         return [v for e in self.event_types.values() for v in e.versions.values()]
+
+    def family(self, event_type: str) -> list[EventType]:
+        """All major versions of an event, the oldest first. Raises SchemaUnknown."""
+        return family_of(self.event_types, self.event_type(event_type).name)
 
     def topic(self, event_type: str) -> str:
         """Topic of an event type. Raises SchemaUnknown."""

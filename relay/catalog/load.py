@@ -12,6 +12,7 @@ import yaml
 
 from relay.avro.encoder import compile_encoder
 from relay.catalog.entries import Domain, EventType, SchemaVersion, State, class_name
+from relay.catalog.majors import check_majors, converter_of
 from relay.errors import CatalogInvalid
 
 __all__ = ["load_domains"]
@@ -26,7 +27,7 @@ LEVELS = frozenset(
 DOMAIN_KEYS = frozenset(
     {"domain", "topic", "partitions", "owner", "compatibility", "sourceModule", "events"}
 )
-EVENT_KEYS = frozenset({"aggregate", "versions", "consumers", "doc"})
+EVENT_KEYS = frozenset({"aggregate", "versions", "consumers", "doc", "replaces"})
 DOMAIN = re.compile(r"[a-z][a-z0-9_]{0,59}")
 # Kafka allows 249 characters a topic name, which holds domain and group.
 NAME = re.compile(r"[a-z][a-z0-9-]{0,59}")
@@ -85,6 +86,7 @@ def _domain(file: Path) -> Domain:
     events = _required(file, "the file", content, "events", dict)
     event_types = {str(key): _event(file, name, topic, str(key), events[key]) for key in events}
     _no_stray_files(file, event_types)
+    check_majors(file, event_types)
     return Domain(
         name=name,
         topic=topic,
@@ -114,6 +116,7 @@ def _event(file: Path, domain: str, topic: str, name: str, content: Any) -> Even
             f"{file}: {where} has {len(active)} active versions, {active}. "
             "Deprecate all but the one that is published"
         )
+    replaces = content.get("replaces")
     return EventType(
         name=name,
         domain=domain,
@@ -122,6 +125,8 @@ def _event(file: Path, domain: str, topic: str, name: str, content: Any) -> Even
         doc=str(content.get("doc", "")),
         groups=_groups(file, where, content.get("consumers", [])),
         versions=versions,
+        replaces=replaces,
+        converter=None if replaces is None else converter_of(file, name),
     )
 
 

@@ -96,6 +96,10 @@ def _print(found: XRay) -> None:
         facts.add_row("published", escape(f"{place}\n{when}, attempts: {event.delivery_attempts}"))
     else:
         facts.add_row("published", f"no: {event.delivery_state}, tries: {event.delivery_attempts}")
+    for copy in found.copies:
+        offset = "unknown" if copy.kafka_offset is None else copy.kafka_offset
+        place = f"{copy.topic}, partition {copy.partition}, offset {offset}"
+        facts.add_row(f"also as v{copy.major}", escape(place))
     if event.dead_letter:
         facts.add_row("dead letter", "[red]yes[/red]")
     if event.last_error:

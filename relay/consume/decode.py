@@ -11,6 +11,7 @@ from relay.avro.decoder import decode
 from relay.consume import headers
 from relay.consume.failures import Poison
 from relay.consume.group import Group, Subscription
+from relay.consume.majors import Majors
 from relay.consume.record import Record
 from relay.errors import CatalogInvalid, PayloadInvalid, SchemaUnknown
 from relay.events import Metadata
@@ -37,12 +38,14 @@ class Schemas(Protocol):
 class Decoder:
     """Decodes records with the schema they were written with to the one their handler knows.
 
-    schemas: writer schemas by id; it keeps those that it was asked for. decoded: told of each
-    decoded event its type, the domain's topic, the schema's id, and the schema.
+    schemas: writer schemas by id; it keeps those that it was asked for. majors: how records of
+    other major versions are read. decoded: told of each decoded event the type that it was
+    published under, the domain's topic, the schema's id, and the schema.
     """
 
-    def __init__(self, schemas: Schemas, decoded: Noted = lambda *_: None) -> None:
+    def __init__(self, schemas: Schemas, majors: Majors, decoded: Noted = lambda *_: None) -> None:
         self._schemas = schemas
+        self._majors = majors
         self._decoded = decoded
 
     def decode(self, record: Record, group: Group) -> tuple[str, Subscription, DomainEvent] | None:
@@ -52,15 +55,19 @@ class Decoder:
         Raises Poison when the record can't be read, RegistryUnavailable.
         """
         schema_id, body = _unframe(record.value)
-        event_type = record.event_type or self._type_of(schema_id, group)
-        subscription = group.subscriptions.get(event_type) if event_type else None
-        if event_type is None or subscription is None:
+        written_as = record.event_type or self._type_of(schema_id, group)
+        if written_as is None:
+            return None
+        bridge = self._majors.bridge(written_as)
+        event_type = written_as if bridge is None else bridge.target
+        subscription = group.subscriptions.get(event_type)
+        if subscription is None:
             return None
         writer = self._writer(schema_id)
         event_class = subscription.event_class
         try:
             event = event_class.from_json(
-                decode(writer, event_class.SCHEMA, body),
+                bridge.read(writer, body) if bridge else decode(writer, event_class.SCHEMA, body),
                 aggregate_id=_aggregate_id(record),
                 occurred_at=_occurred_at(record),
                 metadata=Metadata.from_json(_metadata_of(record)),
@@ -69,7 +76,7 @@ class Decoder:
             raise Poison(
                 f"{record.event_id}, written with schema {schema_id}, is no {event_type}: {error}"
             ) from error
-        self._decoded(event_type, record.topic, schema_id, writer)
+        self._decoded(written_as, record.topic, schema_id, writer)
         return event_type, subscription, event
 
     def _writer(self, schema_id: int) -> dict[str, Any]:

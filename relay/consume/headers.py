@@ -17,6 +17,11 @@ CORRELATION_ID = "ce_correlationid"
 CAUSATION_ID = "ce_causationid"
 ACTOR_ID = "ce_actorid"
 SOURCE = "ce_source"
+# Of an event that is published under several major versions: the original names the event types of
+# its copies, each copy the id and the event type of its original.
+COPIES = "ce_copies"
+ORIGINAL_ID = "ce_originalid"
+ORIGINAL_TYPE = "ce_originaltype"
 
 # Name in the event's metadata -> header.
 METADATA = (

@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from relay.consume.kafka import Ends, as_bytes, headers_of, reason, require_topics
 from relay.consume.lane import Lane
+from relay.consume.majors import Majors
 from relay.consume.partition import Item, Partition
 from relay.consume.record import Record
 from relay.errors import BrokerUnavailable, ConfigurationInvalid
@@ -67,16 +68,15 @@ class InFlight:
 class Reader:
     """Runs in one thread, which alone touches the consumer; its callbacks come in that thread.
 
-    topics: retry topic or domain's topic -> the domain's topic. wanted: whether the group
-    handles an event type; None for a record that names none. stopping: whether the end has come,
-    so that full lanes are not waited for.
+    topics: retry topic or domain's topic -> the domain's topic. majors: what the group takes.
+    stopping: whether the end has come, so that full lanes are not waited for.
     """
 
     def __init__(
         self,
         consumer: Consumer,
         topics: dict[str, str],
-        wanted: Callable[[str | None], bool],
+        majors: Majors,
         lanes: Sequence[Lane],
         in_flight: InFlight,
         *,
@@ -85,7 +85,7 @@ class Reader:
     ) -> None:
         self._consumer = consumer
         self._topics = topics
-        self._wanted = wanted
+        self._majors = majors
         self._lanes = lanes
         self._in_flight = in_flight
         self._stopping = stopping
@@ -170,7 +170,7 @@ class Reader:
         replay = origin != topic
         if replay:
             record = record.as_replay(origin)
-        if not self._wanted(record.event_type):
+        if not self._majors.wants(record, replay=replay):
             partition.pass_over(offset)
             return None
         partition.begin(offset)

@@ -51,11 +51,12 @@ class Record:
     ) -> Record:
         """A record with its event's id and type taken from the headers.
 
-        Without a usable `ce_id` the id is made from the record's place, `topic[partition]@offset`,
-        so that poison has a name too.
+        A copy under another major version has the id of its original, since a group acts on one
+        of the two. Without a usable `ce_id` the id is made from the record's place,
+        `topic[partition]@offset`, so that poison has a name too.
         """
         found = dict(headers)
-        event_id = names.text(found.get(names.EVENT_ID))
+        event_id = names.text(found.get(names.ORIGINAL_ID) or found.get(names.EVENT_ID))
         if not event_id or len(event_id) > LONGEST_EVENT_ID:
             event_id = f"{topic}[{partition}]@{offset}"
         event_type = names.text(found.get(names.EVENT_TYPE))

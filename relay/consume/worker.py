@@ -17,6 +17,7 @@ from relay.consume.decode import Decoder, Schemas
 from relay.consume.group import Group
 from relay.consume.kafka import Ends, consumer
 from relay.consume.lane import Lane, Policy
+from relay.consume.majors import Majors
 from relay.consume.parked import ParkedRunner
 from relay.consume.reader import InFlight, Reader
 from relay.consume.reads import Reads, ReadsWriter
@@ -81,7 +82,10 @@ class _GroupProcess:
         self._reads_writer = ReadsWriter(
             group.name, reads, self._new_session(settings, "reads"), threading.Event()
         )
-        attempts = Attempts(group, Decoder(schemas, reads.note), settings.session_timeout_ms)
+        majors = Majors.of(catalog, set(group.subscriptions))
+        attempts = Attempts(
+            group, Decoder(schemas, majors, reads.note), settings.session_timeout_ms
+        )
         policy = Policy(
             settings.max_attempts,
             Backoff(
@@ -124,7 +128,7 @@ class _GroupProcess:
         self._reader = Reader(
             self._consumer,
             {topic: topic for topic in topics} | own,
-            lambda event_type: event_type is None or event_type in group.subscriptions,
+            majors,
             self._lanes,
             self._in_flight,
             stopping=self._stopping,

@@ -72,6 +72,8 @@ def _event_type(event_type: EventType) -> Iterator[str]:
     yield f"- Aggregate: `{event_type.aggregate}`"
     yield f"- Versions: {versions}"
     yield f"- Consumer groups: {groups}"
+    if event_type.replaces:
+        yield f"- Major version {event_type.major}, replaces `{event_type.replaces}`"
     yield ""
     for version in shown:
         yield from _version(version)

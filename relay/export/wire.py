@@ -45,6 +45,9 @@ EVENT_HEADERS: dict[str, Any] = {
     CORRELATION_ID: _text("What the event belongs to: the id of the event it all began with."),
     "ce_causationid": _text("Id of what led to the event."),
     "ce_actorid": _text("Who caused the event."),
+    "ce_copies": _text("Event types that the same event is published under as well, by commas."),
+    "ce_originalid": _text("Of a copy under another major version: ce_id of the original."),
+    "ce_originaltype": _text("Of a copy under another major version: ce_type of the original."),
     "traceparent": _text("W3C Trace Context."),
     "tracestate": _text("W3C Trace Context."),
 }

@@ -10,7 +10,7 @@ from relay.capture.feed import Piece
 from relay.capture.position import Step
 from relay.capture.reader import Row
 from relay.publish.holds import Aggregate, Backoff, Hold, Holds
-from relay.publish.message import Message, Messages, NotPublishable, RoutesOfRows, Waiting
+from relay.publish.message import Message, Messages, NotPublishable, Route, RoutesOfRows, Waiting
 
 __all__ = ["Batch", "Builder", "cut"]
 
@@ -25,14 +25,15 @@ _WAITING_PAUSE = timedelta(seconds=2)
 class Batch:
     """One transaction's content, which is made while it is produced.
 
-    rows: that it is made of. messages: (seq, message) to produce, each built when it is taken, so
-    that no more than one of them need be kept. Complete once the last of them was taken:
+    rows: that it is made of. messages: (seq, copy, message) to produce, each row's built when they
+    are taken, so that no more of them need be kept; copy: 0, or the number of another major
+    version. Complete once the last of them was taken:
     used: how many rows it has gone through. held: rows not produced, or still not. released: seqs
     of held rows among the messages. attempts: of those, by seq, this one counted.
     """
 
     rows: Sequence[Row]
-    messages: Iterator[tuple[int, Message]] = field(default_factory=lambda: iter(()))
+    messages: Iterator[tuple[int, int, Message]] = field(default_factory=lambda: iter(()))
     used: int = 0
     held: list[Hold] = field(default_factory=list)
     released: list[int] = field(default_factory=list)
@@ -82,9 +83,9 @@ class Builder:
 
     def _build_fresh(
         self, batch: Batch, routes: RoutesOfRows, now: datetime
-    ) -> Iterator[tuple[int, Message]]:
+    ) -> Iterator[tuple[int, int, Message]]:
         blocked, held, blamed = self._holds.blocked(), batch.held, self.blamed
-        build = self._messages.build
+        build, copies, copied = self._messages.build, self._messages.copies, _copied(routes)
         for row in batch.rows:
             batch.used += 1
             if blocked and (row[4], row[5]) in blocked:
@@ -94,20 +95,23 @@ class Builder:
                     if blamed and (reason := blamed.pop(row[0], None)) is not None:
                         raise NotPublishable(reason)
                     message = build(row, routes)
+                    beside = copies(row, routes, message) if copied else ()
                 except (NotPublishable, Waiting) as error:
                     hold = self._failed(row, 0, error, now)
                     held.append(hold)
                     if hold.state != "dead" or self._holds.dead_blocks:
                         blocked.add(hold.aggregate)
                 else:
-                    yield row[0], message
+                    for number, copy in beside:
+                        yield row[0], number, copy
+                    yield row[0], 0, message
                     continue
             if len(held) >= MOST_HELD:
                 return
 
     def _build_again(
         self, batch: Batch, runs: Sequence[Sequence[Hold]], routes: RoutesOfRows, now: datetime
-    ) -> Iterator[tuple[int, Message]]:
+    ) -> Iterator[tuple[int, int, Message]]:
         by_seq = {row[0]: row for row in batch.rows}
         for run in runs:
             for hold in run:
@@ -120,13 +124,16 @@ class Builder:
                     if (reason := self.blamed.pop(hold.seq, None)) is not None:
                         raise NotPublishable(reason)
                     message = self._messages.build(row, routes)
+                    beside = self._messages.copies(row, routes, message)
                 except (NotPublishable, Waiting) as error:
                     failed = self._failed(row, hold.attempts, error, now)
                     batch.held.append(failed)
                     if failed.state != "dead" or self._holds.dead_blocks:
                         break
                     continue
-                yield hold.seq, message
+                for number, copy in beside:
+                    yield hold.seq, number, copy
+                yield hold.seq, 0, message
                 batch.released.append(hold.seq)
                 batch.attempts[hold.seq] = hold.attempts + 1
 
@@ -154,6 +161,10 @@ def cut(pieces: Sequence[Piece], count: int) -> tuple[list[Step], list[Piece]]:
             rest = replace(piece, step=left, rows=piece.rows[count:])
             return [*steps, done], [rest, *pieces[number + 1 :]]
     return steps, []
+
+
+def _copied(routes: RoutesOfRows) -> bool:
+    return any(isinstance(route, Route) and route.copies for route in routes.values())
 
 
 def _behind(row: Row) -> Hold:

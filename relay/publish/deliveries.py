@@ -125,15 +125,15 @@ class Deliveries:
 
 
 def copy_text(
-    published: Mapping[tuple[str, int], Acknowledged], attempts: Mapping[int, int]
+    published: Mapping[tuple[str, int, int], Acknowledged], attempts: Mapping[int, int]
 ) -> bytes:
-    """COPY text of deliveries: seq, topic, partition, offset, attempts.
+    """COPY text of deliveries: seq, copy, topic, partition, offset, attempts.
 
     attempts: of events that did not go at the first try, by seq.
     """
     lines: list[str] = []
-    for (topic, partition), lane in published.items():
-        middle = f"\t{topic}\t{partition}\t"
+    for (topic, partition, number), lane in published.items():
+        middle = f"\t{number}\t{topic}\t{partition}\t"
         lines += [
             f"{seq}{middle}{offset}\t{attempts.get(seq, 1) if attempts else 1}\n"
             for seq, offset in zip(lane.seqs, lane.offsets, strict=True)

@@ -49,10 +49,10 @@ class TopicEnds:
             name: self._ask(name) for name in (names if topics is None else names & set(topics))
         }
 
-    def moved(self, published: Mapping[tuple[str, int], Acknowledged]) -> None:
+    def moved(self, published: Mapping[tuple[str, int, int], Acknowledged]) -> None:
         """Records were written: the partitions reach at least behind them."""
         with self._lock:
-            for (topic, partition), lane in published.items():
+            for (topic, partition, _), lane in published.items():
                 if lane.offsets:
                     self._ends[topic][partition] = lane.offsets[-1] + 1
 

@@ -18,14 +18,25 @@ from relay.capture.reader import Row
 from relay.catalog import SchemaVersion
 from relay.errors import PayloadInvalid
 from relay.governance.store import Decision
+from relay.publish.copies import Copy
 from relay.publish.partitioner import partition_of
 
-__all__ = ["Message", "Messages", "NotPublishable", "Route", "RoutesOfRows", "Waiting"]
+__all__ = [
+    "CopyMessage",
+    "Message",
+    "Messages",
+    "NotPublishable",
+    "Route",
+    "RoutesOfRows",
+    "Waiting",
+]
 
 # Text or bytes; None never stands there, but Producer.produce's type has it.
 Header = tuple[str, str | bytes | None]
 # topic, value, key, partition, headers: the order of Producer.produce's arguments
 Message = tuple[str, bytes, bytes, int, list[Header]]
+# Number of the major version, and its message.
+CopyMessage = tuple[int, Message]
 
 _SPEC_VERSION: Header = ("ce_specversion", b"1.0")
 _CONTENT_TYPE: Header = ("content-type", b"application/avro")
@@ -52,6 +63,7 @@ class Route:
 
     partitions: pinned count of the topic. limit: largest batch in bytes that the topic takes.
     frame: the five bytes before the Avro value. encode: payload to Avro; None where rows carry it.
+    copies: under the event's other major versions.
     """
 
     topic: str
@@ -60,6 +72,7 @@ class Route:
     limit: int
     frame: bytes
     encode: Callable[[Any], bytes] | None
+    copies: tuple[Copy, ...] = ()
 
 
 # By event type, schema version or None, fingerprint or None; what kept one from being found.
@@ -134,14 +147,38 @@ class Messages:
             ("ce_sequence", str(seq)),
             _CONTENT_TYPE,
         ]
+        if route.copies:
+            headers.append(("ce_copies", ",".join(copy.event_type for copy in route.copies)))
         if metadata_text != "{}":
             _add_metadata(headers, metadata_text)
-        if len(value) > route.limit - 2048 and (size := _size(key, value, headers)) > route.limit:
-            raise NotPublishable(
-                f"the record has {size} bytes, topic {route.topic} takes {route.limit}: "
-                "raise the topic's max.message.bytes or publish a smaller payload"
-            )
+        if len(value) > route.limit - 2048:
+            _check_size(route, key, value, headers)
         return route.topic, value, key, partition, headers
+
+    def copies(self, row: Row, routes: RoutesOfRows, original: Message) -> list[CopyMessage]:
+        """A row's messages under its other major versions; raises NotPublishable.
+
+        original: what `build` gave for it.
+        """
+        route = routes[row[2], row[3], row[8]]
+        assert isinstance(route, Route)
+        topic, value, key, partition, headers = original
+        found = []
+        for copy in route.copies:
+            try:
+                converted = copy.frame + copy.convert(value[len(route.frame) :])
+            except PayloadInvalid as error:
+                raise NotPublishable(
+                    f"it can't be published as {copy.event_type} as well: {error}"
+                ) from error
+            own = list(headers)
+            own[_ID] = ("ce_id", copy.id_of(row[1]))
+            own[_TYPE] = ("ce_type", copy.event_type)
+            own[_COPIES] = ("ce_originalid", row[1])
+            own.append(("ce_originaltype", row[2]))
+            _check_size(route, key, converted, own)
+            found.append((copy.number, (topic, converted, key, partition, own)))
+        return found
 
     def _add_key(self, place: tuple[int, str]) -> tuple[bytes, int, Header]:
         if len(self._keys) >= _MOST_REMEMBERED:
@@ -196,8 +233,16 @@ _METADATA_HEADERS = {
     "traceparent": "traceparent",
     "tracestate": "tracestate",
 }
-# Where the source stands among the headers.
-_SOURCE = 3
+# Where these stand among the headers.
+_ID, _TYPE, _SOURCE, _COPIES = 1, 2, 3, 9
+
+
+def _check_size(route: Route, key: bytes, value: bytes, headers: list[Header]) -> None:
+    if (size := _size(key, value, headers)) > route.limit:
+        raise NotPublishable(
+            f"the record has {size} bytes, topic {route.topic} takes {route.limit}: "
+            "raise the topic's max.message.bytes or publish a smaller payload"
+        )
 
 
 def _size(key: bytes, value: bytes, headers: list[Header]) -> int:

@@ -47,7 +47,7 @@ class Acknowledged(Protocol):
 
 
 class _Lane:
-    """The records that one batch puts into one partition."""
+    """The records that one batch puts into one partition: events, or copies of one number."""
 
     __slots__ = ("delivered", "offsets", "seqs")
 
@@ -121,31 +121,31 @@ class ShardProducer:
 
     def publish(
         self,
-        batch: Iterable[tuple[int, Message]],
+        batch: Iterable[tuple[int, int, Message]],
         position: Callable[[], tuple[str, int, bytes]],
         before_commit: Callable[[], None],
-    ) -> dict[tuple[str, int], Acknowledged]:
-        """Publishes (seq, message) pairs and the position record, all or (exactly-once) nothing.
+    ) -> dict[tuple[str, int, int], Acknowledged]:
+        """Publishes (seq, copy, message) and the position record, all or (exactly-once) nothing.
 
-        position: gives topic, partition and value of the position record, once the last pair was
+        position: gives topic, partition and value of the position record, once the last message was
         taken from `batch`. Without transactions it is not asked for.
         before_commit: called when all records are at the broker; what it raises leaves the
         transaction open, to be ended by whoever takes the shard over. Without transactions it is
         called before anything is sent.
-        Returns seqs and offsets by (topic, partition). Raises Doubt, Refused.
+        Returns seqs and offsets by (topic, partition, copy). Raises Doubt, Refused.
         """
         producer, produce = self._producer, self._producer.produce
         failures: list[KafkaError] = []
-        lanes: dict[tuple[str, int], _Lane] = {}
+        lanes: dict[tuple[str, int, int], _Lane] = {}
         if not self._exactly_once:
             before_commit()
         try:
             if self._exactly_once:
                 producer.begin_transaction()
-            for count, (seq, (topic, value, key, partition, headers)) in enumerate(batch, 1):
-                lane = lanes.get((topic, partition))
+            for count, (seq, copy, (topic, value, key, partition, headers)) in enumerate(batch, 1):
+                lane = lanes.get((topic, partition, copy))
                 if lane is None:
-                    lane = lanes[topic, partition] = _Lane(failures)
+                    lane = lanes[topic, partition, copy] = _Lane(failures)
                 lane.seqs.append(seq)
                 while True:
                     try:

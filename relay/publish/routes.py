@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from relay.catalog import Catalog, SchemaVersion, State
+from relay.catalog import Catalog, EventType, SchemaVersion, State
 from relay.errors import CatalogInvalid, SchemaNotActive, SchemaUnknown
 from relay.governance.store import Decision
 from relay.governance.transitions import PUBLISHABLE, advice
+from relay.publish.copies import Copy, converter, in_use
 from relay.publish.message import NotPublishable, Route, Waiting, encoder_of, frame_of
 from relay.publish.topics import TopicState
 from relay.registry.client import RegistryClient, RegistryRefused
@@ -22,8 +24,9 @@ Version: TypeAlias = SchemaVersion | Decision
 
 # How long a "not there" is believed before catalog, registry or broker are asked again.
 _NOT_THERE_SECONDS = 1.0
-# How long the active version of rows that name none is believed: another one may be activated.
-_ACTIVE_SECONDS = 5.0
+# How long it is believed which version is active, for rows that name none, and which other major
+# versions are in use: people change that.
+_DECIDED_SECONDS = 5.0
 # A row whose version is retired was written while that was in use, and still goes out.
 _WRITTEN_UNDER: Final = PUBLISHABLE | {State.RETIRED}
 
@@ -49,8 +52,7 @@ class Routes:
         self._topic_states = topic_states
         self._decisions = decisions
         self._lock = threading.Lock()
-        self._routes: dict[RouteKey, Route] = {}
-        self._active: dict[str, tuple[float, Route]] = {}
+        self._routes: dict[RouteKey, tuple[float, Route]] = {}
         self._not_there: dict[RouteKey, tuple[float, Exception]] = {}
         self._catalog = load_catalog()
         self._topics = topic_states()
@@ -65,7 +67,6 @@ class Routes:
         """Asks the broker and the registry anew: a topic was refused or has gone."""
         with self._lock:
             self._routes.clear()
-            self._active.clear()
             self._not_there.clear()
             self._topics = self._topic_states()
 
@@ -75,18 +76,15 @@ class Routes:
         return min((state.max_message_bytes for state in self._topics.values()), default=1_000_000)
 
     def _known(self, key: RouteKey) -> Route | None:
-        event_type, version, fingerprint = key
-        if version is not None or fingerprint is not None:
-            return self._routes.get(key)
-        until, route = self._active.get(event_type, (0.0, None))
+        until, route = self._routes.get(key, (0.0, None))
         return route if time.monotonic() < until else None
 
     def _remember(self, key: RouteKey, route: Route) -> Route:
         event_type, version, fingerprint = key
-        if version is not None or fingerprint is not None:
-            self._routes[key] = route
-        else:
-            self._active[event_type] = (time.monotonic() + _ACTIVE_SECONDS, route)
+        decided = version is None and fingerprint is None
+        is_lasting = not decided and len(self._catalog.family(event_type)) == 1
+        until = math.inf if is_lasting else time.monotonic() + _DECIDED_SECONDS
+        self._routes[key] = (until, route)
         return route
 
     def _find(self, key: RouteKey) -> Route:
@@ -117,8 +115,11 @@ class Routes:
             raise Waiting(f"topic {topic} does not exist: create it with `relay migrate`")
         try:
             schema_id = self._schema_id(event_type, version, fingerprint)
+            copies = self._copies(event_type, version, schema_id)
         except (SchemaUnknown, RegistryRefused) as error:
             raise Waiting(f"{error}. Register it with `relay schemas register`") from error
+        except CatalogInvalid as error:
+            raise Waiting(str(error)) from error
         return Route(
             topic=topic,
             domain=self._catalog.event_type(event_type).domain,
@@ -126,7 +127,37 @@ class Routes:
             limit=self._topics[topic].max_message_bytes,
             frame=frame_of(schema_id),
             encode=None if fingerprint is not None or version is None else encoder_of(version),
+            copies=copies,
         )
+
+    def _copies(self, name: str, version: Version | None, schema_id: int) -> tuple[Copy, ...]:
+        """One for each other major version that is in use."""
+        source = self._catalog.event_type(name)
+        found = []
+        for other in self._catalog.family(name):
+            if other is source or (target := self._in_use(other)) is None:
+                continue
+            writer = version.avsc if version is not None else self._registry.schema(schema_id)
+            target_id = self._registry.id_of(target.subject, target.text, target.fingerprint)
+            found.append(
+                Copy(
+                    number=other.major,
+                    event_type=other.name,
+                    subject=target.subject,
+                    frame=frame_of(target_id),
+                    convert=converter(self._catalog, source, writer, target),
+                )
+            )
+        return tuple(found)
+
+    def _in_use(self, event_type: EventType) -> Version | None:
+        """The version that copies are written under now; None: there are no readers."""
+        try:
+            decided = self._decisions(event_type.name)
+        except SchemaNotActive:
+            # Nobody has decided about it, so nobody reads it yet.
+            return None
+        return in_use(decided or event_type.versions.values())
 
     def _refresh(self, event_type: str) -> None:
         """Reads catalog and topics again where they lack something, once a while."""
@@ -170,10 +201,7 @@ class Routes:
                     f"event type {event_type!r} has no active schema version. "
                     "Activate one: relay schemas activate"
                 )
-            if len(active) == 1:
-                return active[0]
-            # One for each of several subjects: the catalog has one active version at most.
-            number = self._catalog.active(event_type).version
+            return active[0]
         found = next((each for each in known if each.version == number), None)
         if found is None:
             self._catalog.version(event_type, number)

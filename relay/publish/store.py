@@ -104,6 +104,7 @@ class Store:
                     load(__package__, "add_deliveries.sql"),
                     {
                         "seqs": [seq for seq, _ in places],
+                        "copies": [place.copy if place else 0 for _, place in places],
                         "topics": [place.topic if place else "" for _, place in places],
                         "partitions": [place.partition if place else None for _, place in places],
                         "offsets": [place.offset if place else None for _, place in places],

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from relay.catalog.entries import major_of
 from relay.errors import BrokerUnavailable
 from relay.publish.record import Ends
 
@@ -19,12 +20,13 @@ _SILENCE = 30.0
 
 
 class Place(NamedTuple):
-    """Where a record lies, and its key."""
+    """Where a record of an event lies, its key, and which copy it is (0: the original)."""
 
     topic: str
     partition: int
     offset: int
     key: str
+    copy: int
 
 
 def find(
@@ -33,13 +35,14 @@ def find(
     stops: Ends,
     wanted: Container[str] | None,
     most: int | None = None,
-) -> dict[str, Place]:
-    """Event ids and their places between `starts` and `stops`.
+) -> dict[str, list[Place]]:
+    """Event ids and where their records lie between `starts` and `stops`, the original's last.
 
     consumer: from relay.publish.positions.reader. stops: high watermarks; while another shard's
     open transaction hides what is committed behind it, the reading waits for its end.
     wanted: ids to look for; None for all. most: stop once so many are found. An id that is not
-    found is not there: aborted transactions are not seen. Raises BrokerUnavailable.
+    found is not there: aborted transactions are not seen. Copies lie before their original; those
+    without one are left out. Raises BrokerUnavailable.
     """
     reading = {
         (topic, partition): stop
@@ -47,15 +50,15 @@ def find(
         for partition, stop in ends.items()
         if starts[topic].get(partition, 0) < stop
     }
-    found: dict[str, Place] = {}
+    found = _Found(wanted)
     if not reading:
-        return found
+        return found.places
     consumer.assign(
         [TopicPartition(*place, starts[place[0]].get(place[1], 0)) for place in reading]
     )
     heard = time.monotonic()
     try:
-        while reading and (most is None or len(found) < most):
+        while reading and (most is None or len(found.places) < most):
             messages: list[Any] = consumer.consume(10_000, 0.2)
             if messages:
                 heard = time.monotonic()
@@ -74,26 +77,40 @@ def find(
                     place = (message.topic(), message.partition())
                     if message.offset() >= reading.get(place, 0):
                         reading.pop(place, None)
-                elif (event_id := _event_id(message)) is not None and (
-                    wanted is None or event_id in wanted
-                ):
-                    found[event_id] = Place(
-                        message.topic(),
-                        message.partition(),
-                        message.offset(),
-                        (message.key() or b"").decode(errors="replace"),
-                    )
+                else:
+                    found.take(message)
     except KafkaException as error:
         raise BrokerUnavailable(
             f"the topics' ends can't be read: {error.args[0].str()}. Check that Kafka runs."
         ) from error
     finally:
         consumer.unassign()
-    return found
+    return found.places
 
 
-def _event_id(message: Any) -> str | None:
-    for name, value in message.headers() or ():
-        if name == "ce_id":
-            return str(value.decode())
-    return None
+class _Found:
+    """The places of events that are looked for, each with those of its copies."""
+
+    def __init__(self, wanted: Container[str] | None) -> None:
+        self.places: dict[str, list[Place]] = {}
+        self._wanted = wanted
+        self._copies: dict[str, list[Place]] = {}
+
+    def take(self, message: Any) -> None:
+        headers = dict(message.headers() or ())
+        original = headers.get("ce_originalid")
+        name = original or headers.get("ce_id")
+        if name is None or (self._wanted is not None and name.decode() not in self._wanted):
+            return
+        event_id = name.decode()
+        place = Place(
+            message.topic(),
+            message.partition(),
+            message.offset(),
+            (message.key() or b"").decode(errors="replace"),
+            major_of(headers.get("ce_type", b"").decode()) if original else 0,
+        )
+        if place.copy:
+            self._copies.setdefault(event_id, []).append(place)
+        else:
+            self.places[event_id] = [*self._copies.pop(event_id, ()), place]

@@ -15,10 +15,14 @@ from relay.publish.holds import Hold
 from relay.publish.record import Ends, PositionRecord
 from relay.publish.resume import Continue, Recover, Redo, Start, decide
 from relay.publish.store import Store
+from relay.publish.tail import Place
 
 __all__ = ["TakenOver", "take_over"]
 
 log = logging.getLogger(__name__)
+
+# The places of an event whose records retention has taken.
+_UNKNOWN: Sequence[Place | None] = (None,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,11 @@ def _redo(
         shard,
         epoch,
         record,
-        [(seq, places.get(event_id)) for event_id, seq in wanted.items()],
+        [
+            (seq, place)
+            for event_id, seq in wanted.items()
+            for place in places.get(event_id, _UNKNOWN)
+        ],
         record.not_produced,
         [seq for seq in record.released if seq not in held],
     )
@@ -122,14 +130,19 @@ def _recover(
         for topic, partitions in stops.items()
     }
     places = tail.find(consumer, starts, stops, None)
-    rows = store.match(shard, places)
+    rows = store.match(shard, {event_id: found[-1] for event_id, found in places.items()})
     store.repair(
         shard,
         epoch,
         None,
-        [(seq, places[event_id]) for event_id, seq in rows.items() if seq is not None],
+        [
+            (seq, place)
+            for event_id, seq in rows.items()
+            if seq is not None
+            for place in places[event_id]
+        ],
     )
-    gone = {event_id: places[event_id] for event_id, seq in rows.items() if seq is None}
+    gone = {event_id: places[event_id][-1] for event_id, seq in rows.items() if seq is None}
     for event_id, place in gone.items():
         log.error(
             "event %s is published (%s, partition %d, offset %d), but its row is gone from the "

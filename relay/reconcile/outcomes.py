@@ -57,7 +57,9 @@ class Outcome:
     def of(cls, message: Message) -> Outcome | None:
         """The outcome that a record tells; None when it is no dead letter of this relay's."""
         found = {name: names.text(value) for name, value in headers_of(message)}
-        event_id, group = found.get(names.EVENT), found.get(names.GROUP)
+        # Of a copy under another major version the original counts: they are one outbox row.
+        event_id = found.get(names.ORIGINAL_ID) or found.get(names.EVENT)
+        group = found.get(names.GROUP)
         state, topic = found.get(names.OUTCOME), found.get(names.ORIGIN_TOPIC)
         attempt = names.number(found.get(names.ATTEMPT))
         partition = names.number(found.get(names.ORIGIN_PARTITION))
@@ -74,8 +76,7 @@ class Outcome:
         if dlq_topic is None or dlq_partition is None or dlq_offset is None:
             return None
         return cls(
-            # A copy under another major subject is `<event id>/<subject>`: one outbox row.
-            event_id=event_id.partition("/")[0],
+            event_id=event_id,
             group=group,
             state=state,
             attempt=attempt,

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from relay.catalog.entries import major_of
 from relay.errors import BrokerUnavailable
 from relay.reconcile.bounds import Bounds, Partition
 
@@ -21,8 +22,9 @@ _SILENCE = 30.0
 class Found(NamedTuple):
     """A committed record as its headers tell of it.
 
-    ce_id: with the subject behind a slash where it is a copy under a further subject; event_id:
-    without. Both are the record's place, `topic[partition]@offset`, where there is no such header.
+    event_id: the outbox row's; ce_id: the record's own, another one where it is a copy. Both are
+    the record's place, `topic[partition]@offset`, where there is no such header. copy: number of
+    the copy's major version, 0 for the original.
     """
 
     ce_id: str
@@ -30,6 +32,7 @@ class Found(NamedTuple):
     topic: str
     partition: int
     offset: int
+    copy: int
     sequence: int | None
     aggregate_type: str
     aggregate_id: str
@@ -86,13 +89,15 @@ def _records(messages: list[Any], left: dict[Partition, int]) -> Iterator[Found]
 def _found(message: Any, topic: str, partition: int, offset: int) -> Found:
     headers = dict(message.headers() or ())
     ce_id = _text(headers.get("ce_id")) or f"{topic}[{partition}]@{offset}"
+    original = _text(headers.get("ce_originalid"))
     sequence = _text(headers.get("ce_sequence"))
     return Found(
         ce_id,
-        ce_id.partition("/")[0],
+        original or ce_id,
         topic,
         partition,
         offset,
+        major_of(_text(headers.get("ce_type"))) if original else 0,
         int(sequence) if sequence.isascii() and sequence.isdecimal() else None,
         _text(headers.get("ce_aggregatetype")),
         _text(headers.get("ce_subject")),

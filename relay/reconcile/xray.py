@@ -16,7 +16,7 @@ from relay.errors import SchemaUnknown
 from relay.reconcile.bounds import Partition
 from relay.sqlfile import load
 
-__all__ = ["Delivery", "GroupState", "GroupView", "XRay", "look"]
+__all__ = ["Copy", "Delivery", "GroupState", "GroupView", "XRay", "look"]
 
 # Groups and a partition -> the offsets they have committed there; groups without any left out.
 Committed = Callable[[list[str], Partition], Mapping[str, int]]
@@ -87,10 +87,30 @@ class GroupView:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """Where the event lies under another major version. offset: None where it is not known."""
+
+    major: int
+    topic: str
+    partition: int | None
+    kafka_offset: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As `relay event show --json` has it."""
+        return {
+            "major": self.major,
+            "topic": self.topic,
+            "partition": self.partition,
+            "offset": self.kafka_offset,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class XRay:
     """An event with everything that is known of it."""
 
     delivery: Delivery
+    copies: tuple[Copy, ...]
     groups: tuple[GroupView, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -116,6 +136,7 @@ class XRay:
                 "attempts": event.delivery_attempts,
                 "dead_letter": event.dead_letter,
                 "error": event.last_error,
+                **({"copies": [copy.to_json() for copy in self.copies]} if self.copies else {}),
             },
             "groups": [group.to_json() for group in self.groups],
         }
@@ -173,7 +194,7 @@ def look(
 ) -> XRay | None:
     """Everything about an event; None when the outbox has no such event.
 
-    Groups are those that the catalog names for its type and those that left a trace of it.
+    Groups are those that the catalog names for its major versions, and those that left a trace.
     committed: asked only where neither inbox nor outcomes know. Raises what it raises.
     """
     parameters = {"event_id": event_id}
@@ -182,13 +203,16 @@ def look(
         delivery = cursor.fetchone()
     if delivery is None:
         return None
+    with connection.cursor(row_factory=class_row(Copy)) as cursor:
+        copies = tuple(cursor.execute(load(__package__, "read_copies.sql"), {"seq": delivery.seq}))
     with connection.cursor(row_factory=class_row(_Trace)) as cursor:
         cursor.execute(load(__package__, "read_traces.sql"), parameters)
         traces = {trace.group: trace for trace in cursor}
     try:
-        wanted = catalog.event_type(delivery.event_type).groups
+        majors = catalog.family(delivery.event_type)
+        wanted = {group for event_type in majors for group in event_type.groups}
     except SchemaUnknown:
-        wanted = ()
+        wanted = set[str]()
     groups = {
         group: traces[group].view() if group in traces else None
         for group in sorted({*wanted, *traces})
@@ -200,6 +224,7 @@ def look(
         passed = committed(unknown, (delivery.topic, delivery.partition))
     return XRay(
         delivery,
+        copies,
         tuple(
             view
             or GroupView(

@@ -43,9 +43,12 @@ def generated_versions(event_type: EventType) -> list[SchemaVersion]:
     return [v for v in event_type.versions.values() if v.state is not State.PROPOSED]
 
 
-def event_class_name(version: SchemaVersion) -> str:
-    """OrderPaid for the active version, OrderPaidV2 for another."""
-    return class_name(version.event_type) + _suffix(version)
+def event_class_name(event_type: EventType, version: SchemaVersion) -> str:
+    """OrderPaid for the current version, OrderPaidVersion1 for another.
+
+    OrderPaidV2 is the current version of order.paid.v2, its next major version.
+    """
+    return class_name(event_type.name) + _suffix(event_type, version)
 
 
 def union_name(domain: Domain) -> str:
@@ -61,8 +64,8 @@ def domain_module(domain: Domain) -> str:
     return _Module(domain).text()
 
 
-def _suffix(version: SchemaVersion) -> str:
-    return "" if version.state is State.ACTIVE else f"V{version.version}"
+def _suffix(event_type: EventType, version: SchemaVersion) -> str:
+    return "" if version is event_type.current else f"Version{version.version}"
 
 
 class _Module:
@@ -79,12 +82,13 @@ class _Module:
         for event_type in self._domain.event_types.values():
             for version in generated_versions(event_type):
                 root = read_schema(version.avsc)
-                types += self._types(root, version)
-                self._claim_once(event_class_name(version), version)
+                name = event_class_name(event_type, version)
+                types += self._types(root, version, _suffix(event_type, version))
+                self._claim_once(name, version)
                 events.append(_event(self._domain, event_type, version, root))
                 if version.state is State.ACTIVE:
-                    active.append(event_class_name(version))
-                    self._claim_once(snake(event_class_name(version)), version)
+                    active.append(name)
+                    self._claim_once(snake(name), version)
                     factories.append(_factory(event_type, version, root))
         union: list[list[str]] = []
         if active:
@@ -94,8 +98,7 @@ class _Module:
         head = "\n".join([*_imports(body), "", *exports(self._names)])
         return f"\n{head}\n\n\n{body}\n" if body else f"\n{head}\n"
 
-    def _types(self, root: Node, version: SchemaVersion) -> list[list[str]]:
-        suffix = _suffix(version)
+    def _types(self, root: Node, version: SchemaVersion, suffix: str) -> list[list[str]]:
         return [
             _literal_alias(node, suffix) if node.kind == "enum" else _part(node, suffix)
             for node in nested(root)
@@ -231,12 +234,12 @@ def _part(node: Node, suffix: str) -> list[str]:
 
 
 def _event(domain: Domain, event_type: EventType, version: SchemaVersion, root: Node) -> list[str]:
-    suffix = _suffix(version)
+    suffix = _suffix(event_type, version)
     label = literal(version.event_type)
     schema = json.dumps(_without_docs(version.avsc), ensure_ascii=False, separators=(",", ":"))
     return [
         DATACLASS,
-        f"class {event_class_name(version)}(DomainEvent):",
+        f"class {event_class_name(event_type, version)}(DomainEvent):",
         *docstring(_docs(root.doc, root.fields), "    "),
         "",
         f"    EVENT_TYPE: ClassVar[Literal[{label}]] = {label}",
@@ -276,7 +279,7 @@ def _event(domain: Domain, event_type: EventType, version: SchemaVersion, root: 
 
 
 def _factory(event_type: EventType, version: SchemaVersion, root: Node) -> list[str]:
-    cls = event_class_name(version)
+    cls = event_class_name(event_type, version)
     key = f"{snake(event_type.aggregate)}_id"
     if key in {snake(field.name) for field in root.fields}:
         key = "aggregate_id"

@@ -40,7 +40,7 @@ def index_module(catalog: Catalog) -> str:
             label = literal(event_type.name)
             members.append(f"    {snake(class_name(event_type.name)).upper()} = {label}")
             for version in generated_versions(event_type):
-                name = event_class_name(version)
+                name = event_class_name(event_type, version)
                 names.append(name)
                 entries.append(f"({label}, {version.version}): {name}")
                 if version.state is State.ACTIVE:

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from textwrap import wrap
 from typing import Any
 
+from relay.catalog.entries import snake_name
+
 __all__ = [
     "WIDTH",
     "alias",
@@ -30,7 +32,7 @@ TAKEN = frozenset(
 
 def snake(name: str) -> str:
     """snake_case of a camelCase or CamelCase name, an underscore behind what Python reserves."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[.\-]", "_", name).lower()
+    words = snake_name(name)
     return f"{words}_" if keyword.iskeyword(words) or words in TAKEN else words
 
 

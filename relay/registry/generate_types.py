@@ -43,7 +43,7 @@ READERS = {
 
 
 def class_of(node: Node, suffix: str) -> str:
-    """Python name of a record or an enum. suffix: `V<N>` for versions that are not active."""
+    """Python name of a record or an enum. suffix: empty, or `Version<N>`."""
     return node.name.rpartition(".")[2] + suffix
 
 

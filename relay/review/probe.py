@@ -21,7 +21,7 @@ from relay.review.resolution import blocked_in, misread_in, resolve
 from relay.review.samples import Branch, TooLarge, samples
 from relay.review.words import ROOT
 
-__all__ = ["Direction", "Failure", "Outcome", "probe"]
+__all__ = ["Direction", "Failure", "Outcome", "Side", "probe", "tagged"]
 
 VALUES = 500
 SECONDS = 5.0
@@ -96,14 +96,14 @@ def probe(
     side's own schema has them, as most clients do: a decimal whose scale changed is a failure.
     Raises CatalogInvalid when one of them is no Avro schema.
     """
-    one, other = _Side(old), _Side(new)
+    one, other = Side(old), Side(new)
     return [
         *_across(Direction.BACKWARD, one, other, seed=seed, values=values, seconds=seconds),
         *_across(Direction.FORWARD, other, one, seed=seed, values=values, seconds=seconds),
     ]
 
 
-class _Side:
+class Side:
     """A schema as the probe needs it: plain is without logical types."""
 
     def __init__(self, schema: Schema) -> None:
@@ -114,7 +114,7 @@ class _Side:
 
 
 def _across(
-    direction: Direction, writer: _Side, reader: _Side, *, seed: int, values: int, seconds: float
+    direction: Direction, writer: Side, reader: Side, *, seed: int, values: int, seconds: float
 ) -> Iterator[Failure]:
     end = monotonic() + seconds
 
@@ -142,10 +142,10 @@ def _across(
                 yield failure
 
 
-def _attempt(direction: Direction, writer: _Side, reader: _Side, value: Any) -> Iterator[Failure]:
+def _attempt(direction: Direction, writer: Side, reader: Side, value: Any) -> Iterator[Failure]:
     buffer = BytesIO()
     try:
-        schemaless_writer(buffer, writer.parsed, _tagged(writer.node, value), strict=True)
+        schemaless_writer(buffer, writer.parsed, tagged(writer.node, value), strict=True)
     except Exception as error:  # fastavro lets KeyError, struct.error, ... through
         problem = f"fastavro can't write it: {type(error).__name__}: {error}"[:SHOWN]
         yield Failure(direction, Outcome.NOT_PROBED, ROOT, repr(value)[:SHOWN], problem, "")
@@ -183,7 +183,7 @@ def _read(encoded: bytes, writer: Any, reader: Any) -> Any:
     return value
 
 
-def _payload(side: _Side, encoded: bytes) -> str:
+def _payload(side: Side, encoded: bytes) -> str:
     try:
         text = json.dumps(side.decode(encoded), ensure_ascii=False)
     except PayloadInvalid as error:
@@ -191,19 +191,19 @@ def _payload(side: _Side, encoded: bytes) -> str:
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 
 
-def _tagged(node: Node, value: Any) -> Any:
+def tagged(node: Node, value: Any) -> Any:
     """The value with branches as fastavro has them named: (type, value)."""
     match node.kind:
         case "union":
             assert isinstance(value, Branch)
             branch = node.branches[value.index]
-            return (branch.name or branch.kind, _tagged(branch, value.value))
+            return (branch.name or branch.kind, tagged(branch, value.value))
         case "record":
-            return {field.name: _tagged(field.node, value[field.name]) for field in node.fields}
+            return {field.name: tagged(field.node, value[field.name]) for field in node.fields}
         case "array":
-            return [_tagged(node.element, item) for item in value]
+            return [tagged(node.element, item) for item in value]
         case "map":
-            return {key: _tagged(node.element, item) for key, item in value.items()}
+            return {key: tagged(node.element, item) for key, item in value.items()}
     return value
 
 

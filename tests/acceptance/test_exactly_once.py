@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 from collections.abc import Callable
 
-import psutil
 import psycopg
 import pytest
 
 from tests.acceptance.writers import write
-from tests.relaying import Relay, end
+from tests.relaying import Relay, end, kill_a_worker
 from tests.stack import until
 
 EVENTS = 20_000
@@ -75,13 +72,3 @@ def test_sixteen_writers_and_three_killed_workers_lose_double_and_reorder_nothin
             record.partition,
             record.offset,
         )
-
-
-def kill_a_worker(supervisor: int) -> None:
-    """SIGKILL to the oldest worker; returns once the supervisor has started another."""
-    before = {child.pid for child in psutil.Process(supervisor).children()}
-    os.kill(min(before), signal.SIGKILL)
-    until(
-        lambda: {child.pid for child in psutil.Process(supervisor).children()} - before,
-        what="a new worker in place of the killed one",
-    )

@@ -44,23 +44,23 @@ def bring(connection: Connection, wanted: SchemaVersion, state: State) -> None:
 
     Activating leaves the one that was active deprecated.
     """
-    number = wanted.version
+    event_type, number = wanted.event_type, wanted.version
     assert store.propose(connection, wanted, "anna", None)
     if state is State.PROPOSED:
         return
     assert store.approve(connection, wanted, "ben", "looks good")
     if state is State.APPROVED:
         return
-    known = store.decisions(connection, EVENT_TYPE)
+    known = store.decisions(connection, event_type)
     replaces = next((each.version for each in known if each.state is State.ACTIVE), None)
     assert store.activate(connection, wanted, "anna", None, replaces=replaces)
     if state is State.ACTIVE:
         return
-    assert store.deprecate(connection, EVENT_TYPE, number, "anna", None, sunset=None)
+    assert store.deprecate(connection, event_type, number, "anna", None, sunset=None)
     if state is State.DEPRECATED:
         return
     seen = State.DEPRECATED
-    assert store.retire(connection, EVENT_TYPE, number, "anna", None, seen=seen, forced=False)
+    assert store.retire(connection, event_type, number, "anna", None, seen=seen, forced=False)
 
 
 def states(connection: Connection) -> dict[int, str]:

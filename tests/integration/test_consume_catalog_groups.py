@@ -16,6 +16,7 @@ from relay.consume import Group
 from relay.consume.attempt import AttemptFailed, Attempts
 from relay.consume.decode import Decoder
 from relay.consume.inbox import Verdict
+from relay.consume.majors import Majors
 from relay.consume.record import Record
 from relay.events import DomainEvent
 from schemas import EVENT_CLASSES
@@ -61,7 +62,7 @@ def record_of(event: DomainEvent, event_id: str, offset: int = 0) -> Record:
 
 
 def run(connection: psycopg.Connection[Any], group: Group, *records: Record) -> list[Verdict]:
-    attempts = Attempts(group, Decoder(CatalogSchemas()), 6_000)
+    attempts = Attempts(group, Decoder(CatalogSchemas(), Majors(set(), {})), 6_000)
     return attempts.live(connection, [(record, 1) for record in records])
 
 

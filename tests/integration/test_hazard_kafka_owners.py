@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import psycopg
@@ -22,14 +21,6 @@ from relay.publish.record import PositionRecord
 from relay.publish.store import Outcome, Stale, Store
 from tests.relaying import Relay, end, kill
 from tests.stack import until
-
-
-@contextmanager
-def blocked(relay: Relay, table: str) -> Iterator[None]:
-    """Lets nobody write to a table."""
-    with psycopg.connect(relay.database_url) as connection:
-        connection.execute(f"lock table {table} in exclusive mode")
-        yield
 
 
 def records(relay: Relay) -> dict[int, PositionRecord]:
@@ -61,7 +52,7 @@ def test_a_worker_killed_between_kafkas_commit_and_the_flags_commit_is_redone(
     worker = relay.start("run")
     relay.publish("warm", 0)
     relay.wait_until_delivered(1)
-    with blocked(relay, "outbox.deliveries"):
+    with relay.locked("outbox.deliveries"):
         for number in range(40):
             relay.publish(f"k{number % 9}", number)
         until(lambda: len(relay.published()) > 1)
@@ -85,7 +76,7 @@ def test_rows_that_were_not_produced_are_not_forgotten_when_the_worker_dies_befo
     worker = relay.start("run")
     relay.publish("warm", 0)
     relay.wait_until_delivered(1)
-    with blocked(relay, "outbox.holds"):
+    with relay.locked("outbox.holds"):
         failing = relay.insert("a", 1, "counted.later")
         until(
             lambda: (
@@ -120,7 +111,7 @@ def test_a_released_row_whose_flag_was_not_written_is_not_published_twice(
     relay.insert("a", 1, "counted.later")
     worker = relay.start("run")
     until(lambda: relay.sql("select count(*) from outbox.holds") == [(1,)])
-    with blocked(relay, "outbox.deliveries"):
+    with relay.locked("outbox.deliveries"):
         relay.add_event_type("counted.later", [{"name": "number", "type": "long"}])
         relay.set_up()
         until(lambda: len(relay.published()) == 1)
@@ -140,7 +131,7 @@ def test_flags_whose_records_retention_deleted_say_delivered_with_the_offset_unk
     worker = relay.start("run")
     relay.publish("warm", 0)
     relay.wait_until_delivered(1)
-    with blocked(relay, "outbox.deliveries"):
+    with relay.locked("outbox.deliveries"):
         relay.publish("a", 1)
         until(lambda: len(relay.published()) == 2)
         kill(worker)
@@ -171,10 +162,10 @@ def test_a_zombies_unfenced_flag_writes_are_refused_by_the_epoch(relay: Relay) -
         record = replace(record, number=record.number + 1)
         # When the former owner writes flags
         with pytest.raises(Stale):
-            store.write([Outcome(shard, old, record, b"1000\tx\t0\t0\t1\n")])
+            store.write([Outcome(shard, old, record, b"1000\t0\tx\t0\t0\t1\n")])
         # Then nothing is written, and the new owner can
         assert relay.sql("select count(*) from outbox.deliveries where seq = 1000") == [(0,)]
-        store.write([Outcome(shard, new, record, b"1000\tx\t0\t0\t1\n")])
+        store.write([Outcome(shard, new, record, b"1000\t0\tx\t0\t0\t1\n")])
         assert relay.sql("select count(*) from outbox.deliveries where seq = 1000") == [(1,)]
 
 
@@ -332,7 +323,7 @@ def test_flags_are_redone_right_though_another_transaction_hides_the_records(
     )
     other.init_transactions(10)
     other.begin_transaction()
-    with blocked(relay, "outbox.deliveries"):
+    with relay.locked("outbox.deliveries"):
         other.produce(relay.topic, b"", b"other", 0)
         other.flush()
         relay.publish("a", 1)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from relay.reconcile.verify import verify as compare
@@ -21,21 +21,6 @@ def verify(relay: Relay, **settings: str) -> tuple[int, dict[str, int], str]:
     """Exit status, counts, and what is said, without the cost of a process."""
     report = compare(relay.settings().model_copy(update=settings))
     return 0 if report.sound else 1, report.to_json(), "\n".join(report.problems())
-
-
-def produce(relay: Relay, record: Record, **headers: str) -> None:
-    """Writes a record of the event topic once more, with some headers changed."""
-    producer = Producer(
-        {"bootstrap.servers": relay.environment["EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS"]}
-    )
-    producer.produce(
-        record.topic,
-        record.value,
-        record.key,
-        record.partition,
-        headers=list({**record.headers, **headers}.items()),
-    )
-    assert producer.flush(20) == 0
 
 
 def admin(relay: Relay) -> AdminClient:
@@ -94,7 +79,7 @@ def test_a_record_that_lies_in_the_topic_twice_is_duplicated(relay: Relay) -> No
     # Given a published event that something else wrote once more
     event_id = relay.publish("a", 1)
     relay.must("run", "--until-idle")
-    produce(relay, relay.published()[0])
+    relay.produce(relay.published()[0])
 
     # When table and topics are compared, then it is named
     status, counts, said = verify(relay)
@@ -201,7 +186,7 @@ def test_a_later_event_before_an_earlier_one_is_out_of_order(relay: Relay) -> No
     relay.publish("b", 1)
     relay.must("run", "--until-idle")
     record = next(r for r in relay.published() if r.event_id == second)
-    produce(relay, record, ce_id=first, ce_sequence=str(record.sequence - 1))
+    relay.produce(record, ce_id=first, ce_sequence=str(record.sequence - 1))
     delete_records_before(relay, record, record.offset)
 
     # When table and topics are compared, then the one that came late is named

@@ -163,7 +163,7 @@ assert event.labels == {"a": 1} and event.raw == b"\\xff" and event.from_
 kind = events_of_odd.event_class("Everything")
 payload = compile_decoder(kind.SCHEMA)(compile_encoder(kind.SCHEMA)(event.to_json()))
 assert kind.from_json(payload, aggregate_id="t-1", occurred_at=at) == event
-assert events_of_odd.event_class("Everything", 2).__name__ == "EverythingV2"
+assert events_of_odd.event_class("Everything", 2).__name__ == "EverythingVersion2"
 assert ("Everything", 3) not in events_of_odd.EVENT_CLASSES
 assert nothing_at_all("t-2").to_json() == {}
 """

@@ -125,6 +125,29 @@ def test_rows_of_an_event_type_that_nobody_decided_about_wait_and_lose_no_attemp
             routes("cart.filled", 1, fingerprint)
 
 
+def test_another_major_version_that_nobody_decided_about_gets_no_copies(
+    catalog_folder: Path,
+) -> None:
+    folder = catalog_folder / "shop"
+    with (folder / "domain.yaml").open("a") as file:
+        file.write(
+            "  cart.filled.v2:\n    replaces: cart.filled\n    aggregate: cart\n"
+            "    versions: {1: active}\n"
+        )
+    major = {**avsc(1), "name": "CartFilledV2"}
+    (folder / "cart.filled.v2.v1.avsc").write_text(json.dumps(major))
+    (folder / "cart_filled_v2.py").write_text(
+        "def up(payload):\n    return payload\n\n\ndef down(payload):\n    return payload\n"
+    )
+
+    def ask(event_type: str) -> Sequence[Decision]:
+        if event_type == "cart.filled.v2":
+            raise SchemaNotActive("nobody has decided about it")
+        return decided({1: State.ACTIVE})
+
+    assert routes_of(catalog_folder, ask)("cart.filled", 1, None).copies == ()
+
+
 def test_a_row_without_version_goes_out_under_the_version_that_is_decided_to_be_active(
     routes: Routes, decisions: list[Decision]
 ) -> None:

@@ -1,1 +1,1 @@
-copy outbox.deliveries (seq, topic, partition, kafka_offset, attempts) from stdin
+copy outbox.deliveries (seq, copy, topic, partition, kafka_offset, attempts) from stdin

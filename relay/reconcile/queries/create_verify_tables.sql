@@ -6,6 +6,7 @@ create temporary table verify_records (
     topic          text    not null,
     partition      integer not null,
     kafka_offset   bigint  not null,
+    copy           integer not null,
     sequence       bigint,
     aggregate_type text    not null,
     aggregate_id   text    not null

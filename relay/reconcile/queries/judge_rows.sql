@@ -11,7 +11,7 @@ with shard_position as materialized (
     where position is not null
 ),
 published as (
-    select event_id from verify_records group by event_id
+    select event_id from verify_records where copy = 0 group by event_id
 ),
 row_state as (
     select
@@ -33,7 +33,7 @@ row_state as (
     left join verify_bounds b on b.topic = d.topic and b.partition = d.partition
     left join verify_records there
         on there.topic = d.topic and there.partition = d.partition
-        and there.kafka_offset = d.kafka_offset and there.event_id = e.id
+        and there.kafka_offset = d.kafka_offset and there.event_id = e.id and there.copy = 0
     left join outbox.holds h on h.seq = e.seq
     left join shard_position p
         on p.shard = ((hashtextextended(e.aggregate_id, 0) & 2147483647) %% %(shards)s)::integer

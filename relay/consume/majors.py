@@ -1,0 +1,91 @@
+"""Which record of an event a group takes, where it is published under several major versions.
+
+Each event comes to a group once, however far the group is with its move from one major version to
+the next: under the version that it has a handler for where that is published, and otherwise
+converted from the original. So a group that moves misses nothing that was published before the new
+version was, parked or dead-lettered under the old one, or written while nobody converted it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from relay.avro.decoder import decode
+from relay.catalog import Catalog
+from relay.catalog.convert import conversion
+from relay.consume import headers
+from relay.consume.record import Record
+
+__all__ = ["Bridge", "Majors"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """From an event type that a group has no handler for to another major version that it has.
+
+    schema: of the current version of `source`, which the converter reads.
+    """
+
+    source: str
+    target: str
+    schema: dict[str, Any]
+    convert: Callable[[Any], Any]
+
+    def read(self, writer: dict[str, Any], encoded: bytes) -> Any:
+        """Natural JSON in the shape of `target`; raises PayloadInvalid."""
+        return self.convert(decode(writer, self.schema, encoded))
+
+
+class Majors:
+    """What one group takes. Safe for several threads."""
+
+    def __init__(self, handled: set[str], bridges: dict[str, Bridge]) -> None:
+        """handled: event types with a handler. bridges: by event type without one."""
+        self._handled = handled
+        self._bridges = bridges
+
+    @classmethod
+    def of(cls, catalog: Catalog, handled: set[str]) -> Majors:
+        """Of the catalog; of several handled versions the newest one bridges.
+
+        Raises SchemaUnknown for an event type that the catalog lacks, CatalogInvalid for a
+        converter that can't be run.
+        """
+        bridges = {}
+        for target in sorted(handled, key=lambda name: catalog.event_type(name).major):
+            for event_type in catalog.family(target):
+                if event_type.name in handled or event_type.current is None:
+                    continue
+                bridges[event_type.name] = Bridge(
+                    event_type.name,
+                    target,
+                    event_type.current.avsc,
+                    conversion(catalog, event_type.name, target),
+                )
+        return cls(handled, bridges)
+
+    def bridge(self, event_type: str) -> Bridge | None:
+        """How records of an event type without a handler are read; None: not at all."""
+        return self._bridges.get(event_type)
+
+    def wants(self, record: Record, *, replay: bool) -> bool:
+        """Whether a record is for this group; one that names no type has to be decoded first.
+
+        replay: it was set aside by this group once, so whatever was published beside it is past.
+        """
+        event_type = record.event_type
+        if event_type is None:
+            return True
+        original_type = record.header(headers.ORIGINAL_TYPE)
+        if event_type in self._handled:
+            # With handlers for both, the original is the one that is handled.
+            return replay or original_type not in self._handled
+        bridge = self._bridges.get(event_type)
+        if bridge is None:
+            return False
+        if replay:
+            return True
+        copies = (record.header(headers.COPIES) or "").split(",")
+        return original_type is None and bridge.target not in copies

@@ -1,0 +1,65 @@
+"""Copies of an event under its other major versions, while these are in use.
+
+A row is published under its own event type and, in the same transaction and partition, under every
+other major version of it that has readers: converted, with an id of its own. Copies lie before
+their original, so that whoever finds an original has seen its copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from relay.avro.decoder import compile_resolver
+from relay.avro.encoder import compile_encoder
+from relay.catalog import Catalog, EventType, SchemaVersion, State
+from relay.catalog.convert import conversion
+from relay.errors import CatalogInvalid
+from relay.governance.store import Decision
+
+__all__ = ["Copy", "converter", "in_use"]
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One more subject that the rows of a route are published under.
+
+    number: as in outbox.deliveries, the major version. frame: the five bytes before the Avro
+    value. convert: from Avro of the row's schema to Avro of the copy's; raises PayloadInvalid.
+    """
+
+    number: int
+    event_type: str
+    subject: str
+    frame: bytes
+    convert: Callable[[bytes], bytes]
+
+    def id_of(self, event_id: str) -> str:
+        """The copy's own id: readers of several subjects would drop it as a duplicate (H35)."""
+        return f"{event_id}/{self.subject}"
+
+
+def in_use(versions: Iterable[SchemaVersion | Decision]) -> SchemaVersion | Decision | None:
+    """The version that copies are written under: the active one, else the newest deprecated."""
+    by_state: dict[State, SchemaVersion | Decision] = {v.state: v for v in versions}
+    return by_state.get(State.ACTIVE) or by_state.get(State.DEPRECATED)
+
+
+def converter(
+    catalog: Catalog, source: EventType, writer: Mapping[str, Any], target: SchemaVersion | Decision
+) -> Callable[[bytes], bytes]:
+    """The function from Avro that was written with `writer` to Avro of `target`.
+
+    writer: schema of one of the source's versions. Raises CatalogInvalid.
+    """
+    current = source.current
+    if current is None:
+        raise CatalogInvalid(
+            f"event type {source.name!r} has no version past review, so nothing converts it. "
+            "Correct its states in domain.yaml"
+        )
+    decode = compile_resolver(dict(writer), current.avsc)
+    convert = conversion(catalog, source.name, target.event_type)
+    encode = compile_encoder(target.avsc)
+    return lambda encoded: encode(convert(decode(encoded)))

@@ -1,0 +1,199 @@
+"""Tries the converter between two major versions with values of both, as the relay runs it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from time import monotonic
+from typing import Any
+
+from fastavro import schemaless_writer
+
+from relay.avro.decoder import compile_decoder
+from relay.avro.encoder import compile_encoder
+from relay.catalog import Catalog, EventType, SchemaVersion, State
+from relay.catalog.convert import conversion
+from relay.errors import CatalogInvalid, PayloadInvalid
+from relay.review.probe import SECONDS, SHOWN, VALUES, Side, tagged
+from relay.review.samples import TooLarge, samples
+
+__all__ = ["ConversionFailure", "Converted", "check_converter"]
+
+# Distinct failures a direction; a converter that fails at every value need not say so 500 times.
+MOST = 10
+
+
+@dataclass(frozen=True)
+class ConversionFailure:
+    """A payload that does not get across; the first one of its problem.
+
+    function: up or down. path: JSONPath in what was made of it, `$` where the function itself
+    failed. payload: as the function got it, JSON cut at 500 characters.
+    """
+
+    function: str
+    path: str
+    problem: str
+    payload: str
+
+    @property
+    def sentence(self) -> str:
+        """All of it in one line."""
+        return f"{self.function} fails at {self.path}: {self.problem}. It got {self.payload}"
+
+    def to_json(self) -> dict[str, str]:
+        """The failure for programs."""
+        return {
+            "function": self.function,
+            "path": self.path,
+            "problem": self.problem,
+            "payload": self.payload,
+        }
+
+
+@dataclass(frozen=True)
+class Converted:
+    """The verdict on a converter.
+
+    event_type: the newer one; former: what it replaces. refusal: why the file can't be run.
+    lost: fields of `former` that are not the same after up and down; lost_newer: fields of the
+    newer one after down and up, which groups on `former` and those converted from it do not get.
+    unprobed: why not everything was tried.
+    """
+
+    event_type: str
+    former: str
+    failures: tuple[ConversionFailure, ...] = ()
+    lost: tuple[str, ...] = ()
+    lost_newer: tuple[str, ...] = ()
+    refusal: str | None = None
+    unprobed: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether every value gets across; what is lost on the way there and back may be meant."""
+        return self.refusal is None and not self.failures
+
+    def to_json(self) -> dict[str, Any]:
+        """The verdict for programs."""
+        return {
+            "eventType": self.event_type,
+            "replaces": self.former,
+            "passed": self.passed,
+            "failures": [failure.to_json() for failure in self.failures],
+            "lost": list(self.lost),
+            "lostNewer": list(self.lost_newer),
+            "refusal": self.refusal,
+            "unprobed": list(self.unprobed),
+        }
+
+
+def check_converter(
+    catalog: Catalog, event_type: EventType, *, seed: int = 0, seconds: float = SECONDS
+) -> Converted:
+    """Converts values of the newest versions of an event type and of the one that it replaces.
+
+    Versions that are proposals still count: a converter is reviewed with them. seconds: each way.
+    Raises CatalogInvalid for an event type that replaces nothing.
+    """
+    if event_type.replaces is None:
+        raise CatalogInvalid(f"event type {event_type.name!r} replaces nothing. Give one that does")
+    former = catalog.event_type(event_type.replaces)
+    try:
+        up = conversion(catalog, former.name, event_type.name)
+        down = conversion(catalog, event_type.name, former.name)
+    except CatalogInvalid as error:
+        return Converted(event_type.name, former.name, refusal=str(error))
+    old, new = _newest(former), _newest(event_type)
+    there = _Way("up", old, new, up, down)
+    back = _Way("down", new, old, down, up)
+    for way in (there, back):
+        way.run(seed, seconds)
+    return Converted(
+        event_type.name,
+        former.name,
+        (*there.failures.values(), *back.failures.values()),
+        tuple(sorted(there.lost)),
+        tuple(sorted(back.lost)),
+        None,
+        (*there.unprobed, *back.unprobed),
+    )
+
+
+class _Way:
+    """One direction of a converter."""
+
+    def __init__(
+        self,
+        function: str,
+        source: SchemaVersion,
+        target: SchemaVersion,
+        convert: Callable[[Any], Any],
+        back: Callable[[Any], Any],
+    ) -> None:
+        self.failures: dict[tuple[str, str], ConversionFailure] = {}
+        self.lost: set[str] = set()
+        self.unprobed: list[str] = []
+        self._function = function
+        self._source = Side(source.avsc)
+        self._across = _through(target, convert)
+        self._back = _through(source, back)
+
+    def run(self, seed: int, seconds: float) -> None:
+        end = monotonic() + seconds
+        for number, payload in enumerate(self._payloads(seed)):
+            if monotonic() > end:
+                self.unprobed.append(
+                    f"{self._function} got through {number} values in {seconds:g} s"
+                )
+                return
+            text = json.dumps(payload, ensure_ascii=False)
+            try:
+                converted = self._across(json.loads(text))
+            except PayloadInvalid as error:
+                shown = text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+                failure = ConversionFailure(self._function, error.path, error.problem, shown)
+                self.failures.setdefault((error.path, _kind(error.problem)), failure)
+                if len(self.failures) >= MOST:
+                    return
+                continue
+            try:
+                returned = self._back(converted)
+            except PayloadInvalid:
+                continue  # The other way has the same function and tells of it.
+            self.lost |= {name for name, value in payload.items() if returned[name] != value}
+
+    def _payloads(self, seed: int) -> Iterator[dict[str, Any]]:
+        source = self._source
+        try:
+            values = samples(source.node, seed=seed, limit=VALUES)
+        except TooLarge:
+            self.unprobed.append(f"{self._function}: the schema nests too much to list its values")
+            return
+        for value in values:
+            buffer = BytesIO()
+            try:
+                schemaless_writer(buffer, source.parsed, tagged(source.node, value), strict=True)
+            except Exception as error:  # fastavro lets KeyError, struct.error, ... through
+                self.unprobed.append(f"{self._function}: fastavro can't write a value: {error!r}")
+                return
+            yield source.decode(buffer.getvalue())
+
+
+def _through(target: SchemaVersion, convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Converts, encodes, and decodes again: what a reader of the target gets."""
+    encode, decode = compile_encoder(target.avsc), compile_decoder(target.avsc)
+    return lambda payload: decode(encode(convert(payload)))
+
+
+def _newest(event_type: EventType) -> SchemaVersion:
+    """The version that is or will be published."""
+    versions = list(event_type.versions.values())
+    return next((v for v in reversed(versions) if v.state is not State.RETIRED), versions[-1])
+
+
+def _kind(problem: str) -> str:
+    """A problem without the value that it names, so that each is told of once."""
+    return problem.partition("'")[0][:60]

@@ -1,0 +1,224 @@
+"""A group acts on every event once, whichever major versions it and the publishers know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+import pytest
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from relay.catalog import Catalog, State
+from relay.consume import Fatal, Group
+from relay.consume.letters import Filter, find, replay
+from relay.consume.worker import consume
+from relay.db import connect
+from relay.events import DomainEvent
+from relay.reconcile.outcomes import reconcile
+from relay.registry.client import RegistryClient
+from tests.integration.majors import CONVERTER, activate_major
+from tests.relaying import Relay
+
+Seen = tuple[str, str, dict[str, Any]]
+
+
+def event_class(relay: Relay, event_type: str) -> type[DomainEvent]:
+    """What would be generated for an event type, with the payload as one field."""
+    version = Catalog.load(relay.folder / "schemas").version(event_type, 1)
+
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Counted(DomainEvent):
+        EVENT_TYPE: ClassVar[str] = event_type
+        SCHEMA_VERSION: ClassVar[int] = 1
+        AGGREGATE_TYPE: ClassVar[str] = "counter"
+        SCHEMA: ClassVar[dict[str, Any]] = version.avsc
+        FINGERPRINT: ClassVar[bytes] = version.fingerprint
+        values: dict[str, Any] = field(default_factory=dict)
+
+        @classmethod
+        def from_json(cls, payload: Any, **rest: Any) -> Self:
+            return cls(values=payload, **rest)
+
+    return Counted
+
+
+class Readers:
+    """The group `readers` with handlers for some event types.
+
+    seen: event id, event type of the handler, and payload, of all that was acted on.
+    """
+
+    def __init__(self, relay: Relay) -> None:
+        self.relay = relay
+        self.seen: list[Seen] = []
+        self.fails = False
+
+    def read(self, *event_types: str) -> list[Seen]:
+        """Reads to the topic's end with handlers for these types; what was acted on by that."""
+        group = Group("readers")
+        for event_type in event_types:
+            group.handles(event_class(self.relay, event_type))(self._act)
+        before = len(self.seen)
+        settings = self.relay.settings()
+        with RegistryClient(settings.schema_registry_url) as registry:
+            consume(settings, group, registry, until_idle=True)
+        return self.seen[before:]
+
+    def _act(self, event: Any, context: Any) -> None:
+        if self.fails:
+            raise Fatal("not today")
+        self.seen.append((context.event_id, event.EVENT_TYPE, event.values))
+
+
+@pytest.fixture
+def readers(relay: Relay) -> Readers:
+    return Readers(relay)
+
+
+def publish_second(relay: Relay, count: int, label: str = "") -> str:
+    rows = relay.sql(
+        "select outbox.publish('counted.v2', 'counter', 'a', jsonb_build_object("
+        "'count', %s::integer, 'label', %s::text))",
+        (count, label),
+    )
+    return str(rows[0][0])
+
+
+def first(event_id: str, number: int, note: str = "") -> Seen:
+    return event_id, "counted", {"number": number, "note": note}
+
+
+def second(event_id: str, count: int, label: str = "") -> Seen:
+    return event_id, "counted.v2", {"count": count, "label": label}
+
+
+def test_a_group_that_has_moved_gets_what_was_published_before_and_each_later_event_once(
+    readers: Readers, relay: Relay
+) -> None:
+    # Given an event that was published before there was a second version, and two after
+    before = relay.publish("a", 1, note="x")
+    relay.must("run", "--until-idle")
+    activate_major(relay)
+    copied, own = relay.publish("a", 2), publish_second(relay, 3)
+    relay.must("run", "--until-idle")
+    assert len(relay.published()) == 5
+
+    assert readers.read("counted.v2") == [second(before, 1, "x"), second(copied, 2), second(own, 3)]
+
+
+def test_a_group_that_has_not_moved_gets_each_event_once_even_when_its_version_has_retired(
+    readers: Readers, relay: Relay
+) -> None:
+    activate_major(relay)
+    own, copied = relay.publish("a", 1), publish_second(relay, 2)
+    relay.must("run", "--until-idle")
+    relay.must("schemas", "deprecate", "counted", "1")
+    relay.must("schemas", "retire", "counted", "1", "--force", "--reason", "they will move soon")
+    alone = publish_second(relay, 3, "z")
+    relay.must("run", "--until-idle")
+    assert len(relay.published()) == 5
+
+    assert readers.read("counted") == [first(own, 1), first(copied, 2), first(alone, 3, "z")]
+
+
+def test_a_group_with_handlers_for_both_gets_each_event_as_it_was_written(
+    readers: Readers, relay: Relay
+) -> None:
+    activate_major(relay)
+    one, two = relay.publish("a", 1), publish_second(relay, 2)
+    relay.must("run", "--until-idle")
+
+    assert readers.read("counted", "counted.v2") == [first(one, 1), second(two, 2)]
+
+
+def test_an_event_that_was_acted_on_under_one_version_is_not_acted_on_again_under_the_other(
+    readers: Readers, relay: Relay
+) -> None:
+    # Given a member that acted on events and could not commit its offsets
+    activate_major(relay)
+    events = [relay.publish("a", 1), publish_second(relay, 2)]
+    relay.must("run", "--until-idle")
+    assert [seen[0] for seen in readers.read("counted")] == events
+    rewind(relay)
+    later = relay.publish("a", 3)
+    relay.must("run", "--until-idle")
+    # When one that has moved reads the same records
+    assert readers.read("counted.v2") == [second(later, 3)]
+    # or, on the way back, one that has not
+    rewind(relay)
+    assert readers.read("counted") == []
+
+
+def test_a_dead_letter_of_the_old_version_is_replayed_to_the_handler_of_the_new_one(
+    readers: Readers, relay: Relay
+) -> None:
+    # Given events that failed before the group has moved; one was published beside its copy
+    alone = relay.publish("a", 1)
+    relay.must("run", "--until-idle")
+    activate_major(relay)
+    copied, down = relay.publish("a", 2), publish_second(relay, 3)
+    relay.must("run", "--until-idle")
+    readers.fails = True
+    assert readers.read("counted") == []
+    # and whose outcome came back to their rows
+    settings = relay.settings()
+    reconcile(settings, until_idle=True)
+    assert [row["dead_letter"] for row in relay.status()] == [True, True, True]
+
+    # When they are replayed after it has moved
+    readers.fails = False
+    with connect(settings.database_url) as connection:
+        assert len(replay(settings, connection, find(connection, Filter()))) == 3
+    assert readers.read("counted.v2") == [second(alone, 1), second(copied, 2), second(down, 3)]
+    reconcile(settings, until_idle=True)
+    assert [row["dead_letter"] for row in relay.status()] == [False, False, False]
+
+
+def test_what_is_recorded_is_the_version_that_was_read(readers: Readers, relay: Relay) -> None:
+    relay.publish("a", 1)
+    relay.must("run", "--until-idle")
+    activate_major(relay)
+    publish_second(relay, 2)
+    relay.must("run", "--until-idle")
+    readers.read("counted.v2")
+    assert relay.sql("select event_type, subject from inbox.decoded order by 1") == [
+        ("counted", f"{relay.topic}-relay.events.{relay.domain}.Counted"),
+        ("counted.v2", f"{relay.topic}-relay.events.{relay.domain}.CountedV2"),
+    ]
+
+
+def test_an_event_that_can_t_be_converted_is_dead_with_the_converters_reason(
+    readers: Readers, relay: Relay
+) -> None:
+    # Given an event that was published before the second version, which nobody could convert
+    relay.publish("a", 1, note="unconvertible")
+    relay.must("run", "--until-idle")
+    activate_major(relay)
+    assert "nobody knows" in CONVERTER
+
+    assert readers.read("counted.v2") == []
+
+    ((error,),) = relay.sql("select error from inbox.dead_letters")
+    assert "counted_v2.py, up: counted can't be converted" in error
+    assert "nobody knows what that is now" in error
+
+
+def test_a_second_version_that_is_not_approved_yet_can_be_handled_already(
+    readers: Readers, relay: Relay
+) -> None:
+    activate_major(relay, State.PROPOSED)
+    event_id = relay.publish("a", 1)
+    relay.must("run", "--until-idle")
+    assert readers.read("counted.v2") == [second(event_id, 1)]
+
+
+def rewind(relay: Relay) -> None:
+    """Sets the group's offsets back to the topic's beginning."""
+    admin = AdminClient(
+        {"bootstrap.servers": relay.environment["EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS"]}
+    )
+    places = [TopicPartition(relay.topic, partition, 0) for partition in range(4)]
+    wanted = ConsumerGroupTopicPartitions("readers", places)
+    for done in admin.alter_consumer_group_offsets([wanted]).values():
+        done.result(10)
