@@ -7,6 +7,7 @@ import sys
 from relay.catalog import Catalog
 from relay.db import connect
 from relay.governance.adopt import adopt_catalog
+from relay.governance.standing import not_in_use
 from relay.outbox.migrate import migrate
 from relay.publish import pinned, topics
 from relay.settings import load_settings
@@ -18,8 +19,8 @@ def command() -> None:
     """Create or update the tables, create the topics, and pin shards and partitions.
 
     Doing it again changes nothing. Topics are created for every domain of the schemas folder and
-    for the retries and dead letters of each of its consumer groups. Event types that no decision
-    is known of are adopted as the schemas folder has them.
+    for the retries and dead letters of each of its consumer groups. The first time, the schema
+    versions that the schemas folder lists as in use are adopted; later ones need a review.
     """
     settings = load_settings()
     catalog = Catalog.load(settings.schemas_dir)
@@ -28,8 +29,11 @@ def command() -> None:
     with connect(settings.database_url, application_name="relay migrate") as connection:
         created = pinned.pin(connection, admin, settings, catalog.topics)
         adopted = adopt_catalog(connection, catalog, by="relay migrate")
+        problems = not_in_use(connection, catalog)
     created += topics.create(admin, catalog.all_topics(), replication=settings.replication_factor)
     print(
         f"tables are up to date; {len(created)} topics created, {adopted} schema versions adopted",
         file=sys.stderr,
     )
+    for problem in problems:
+        print(f"relay: {problem}", file=sys.stderr)

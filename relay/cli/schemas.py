@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from relay.catalog import Catalog
-from relay.cli import schemas_check, schemas_diff, schemas_export, schemas_lint, schemas_review
+from relay.cli import (
+    schemas_check,
+    schemas_diff,
+    schemas_export,
+    schemas_lint,
+    schemas_register,
+    schemas_review,
+)
+from relay.cli.schemas_files import say_stale, say_written
 from relay.settings import load_settings
 
 __all__ = ["app"]
@@ -18,6 +26,7 @@ app.command(name="check")(schemas_check.command)
 app.command(name="diff")(schemas_diff.command)
 app.command(name="lint")(schemas_lint.command)
 schemas_review.add_to(app)
+app.command(name="register")(schemas_register.command)
 app.command(name="export")(schemas_export.command)
 
 
@@ -33,17 +42,8 @@ def generate(
 
     catalog = _catalog()
     if not check:
-        changed = write(catalog)
-        for path in changed:
-            print(path)
-        typer.echo(f"{len(changed)} files written", err=True)
-        return
-    if files := stale(catalog):
-        for path in files:
-            print(path)
-        typer.echo(
-            f"relay: {len(files)} generated files are stale. Run: relay schemas generate", err=True
-        )
+        say_written(write(catalog))
+    elif say_stale(stale(catalog), "generated", "Run: relay schemas generate"):
         raise typer.Exit(1)
 
 
@@ -79,49 +79,6 @@ def list_schemas(
         versions = ", ".join(f"v{v.version} {v.state}" for v in event_type.versions.values())
         groups = ", ".join(event_type.groups) or "nobody"
         print(f"{event_type.name:28} {event_type.topic:22} {versions:20} -> {groups}")
-
-
-@app.command()
-def register(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
-) -> None:
-    """Register the catalog's schemas at the registry; doing it again changes nothing."""
-    from relay.registry.client import RegistryClient
-    from relay.registry.register import register_catalog
-
-    settings = load_settings(database_url="-", kafka_bootstrap_servers="-")
-    catalog = _catalog()
-    rows = []
-    refused = 0
-    with RegistryClient(settings.schema_registry_url) as registry:
-        for result in register_catalog(catalog, registry):
-            version = result.version
-            rows.append(
-                {
-                    "subject": version.subject,
-                    "eventType": version.event_type,
-                    "version": version.version,
-                    "id": result.schema_id,
-                    "new": result.new,
-                    "problem": result.problem,
-                }
-            )
-            if result.problem is not None:
-                refused += 1
-                typer.echo(f"relay: {version.path} is refused: {result.problem}", err=True)
-            elif not as_json:
-                outcome = "registered" if result.new else "already there"
-                print(f"{version.subject:60} v{version.version} id {result.schema_id} {outcome}")
-    if as_json:
-        print(json.dumps(rows))
-    else:
-        new = sum(bool(row["new"]) for row in rows)
-        typer.echo(
-            f"{new} registered, {len(rows) - new - refused} already there, {refused} refused",
-            err=True,
-        )
-    if refused:
-        raise typer.Exit(1)
 
 
 def _catalog() -> Catalog:

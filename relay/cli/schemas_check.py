@@ -38,6 +38,10 @@ def command(
     affected: Annotated[
         bool, typer.Option("--affected", help="Ask database and broker which groups read what.")
     ] = False,
+    accept_level: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DOMAIN", help="Its compatibility level may be loosened."),
+    ] = None,
     form: Annotated[
         Format, typer.Option("--format", help="For the terminal, a pull request, or a program.")
     ] = Format.TEXT,
@@ -48,7 +52,8 @@ def command(
     Needs neither network, database nor broker, unless they are asked for.
     """
     from relay.review.check import check
-    from relay.review.plan import levels_changed, plan
+    from relay.review.levels import levels_changed
+    from relay.review.plan import plan
     from relay.review.report import Report
 
     if against is not None and against_registry:
@@ -61,13 +66,15 @@ def command(
         base, former = _revision(settings, against or "HEAD")
         catalogs = [catalog, *former]
     names = _names(catalog, base, event_types)
+    accepted = _domains(catalog, accept_level or ())
     checked = []
     for task in plan(catalog, base, names):
         with_what = ", ".join(earlier.name for earlier in task.earlier)
         note(f"{task.name}: {task.status}" + (f", comparing with {with_what}" if with_what else ""))
         checked.append(check(task))
     readers = _readers(settings, catalogs, [one.task for one in checked]) if affected else None
-    report = Report(base.name, tuple(levels_changed(catalog, base)), tuple(checked), readers)
+    levels = tuple(levels_changed(catalog, base))
+    report = Report(base.name, levels, tuple(checked), readers, accepted)
     _print(report, Format.JSON if as_json else form)
     if not report.passed:
         raise typer.Exit(1)
@@ -108,6 +115,16 @@ def _names(catalog: Catalog, base: Base, wanted: Sequence[str] | None) -> list[s
                 f"{base.name}. Correct the name"
             )
     return list(dict.fromkeys(wanted)) if wanted else known
+
+
+def _domains(catalog: Catalog, wanted: Iterable[str]) -> frozenset[str]:
+    for name in wanted:
+        if name not in catalog.domains:
+            raise ConfigurationInvalid(
+                f"--accept-level: domain {name!r} is not in the catalog {catalog.folder}. "
+                "Correct the name"
+            )
+    return frozenset(wanted)
 
 
 def _readers(

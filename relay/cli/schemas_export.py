@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from relay.catalog import Catalog
+from relay.cli.schemas_files import say_stale, say_written
 from relay.errors import ConfigurationInvalid
 from relay.settings import Settings, load_settings
 
@@ -92,15 +93,9 @@ def _settle(files: dict[Path, str], check: bool, *, left: list[Path] | None = No
     from relay.export.documents import stale, write
 
     if not check:
-        changed = write(files)
-        for path in changed:
-            print(path)
-        typer.echo(f"{len(changed)} files written", err=True)
+        say_written(write(files))
         return
-    if found := stale(files):
-        for path in found:
-            print(path)
-        typer.echo(f"relay: {len(found)} exported files are stale. Export them again", err=True)
+    found = say_stale(stale(files), "exported", "Export them again")
     for path in left or []:
         typer.echo(f"relay: {path} is of no version of the catalog. Remove it", err=True)
     if found or left:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from relay.governance.affected import Reading
     from relay.governance.store import Decision, Entry
 
-__all__ = ["history", "moved", "note", "readers"]
+__all__ = ["adopted", "history", "moved", "needed", "note"]
 
 
 def note(text: str) -> None:
@@ -45,15 +45,34 @@ def moved(
         typer.echo(json.dumps(document, ensure_ascii=False))
         return
     typer.echo(f"{event_type} version {version} is {state}, by {by}")
-    readers(readings, as_json=False)
+    _readers(readings)
 
 
-def readers(readings: Sequence[Reading] | None, *, as_json: bool) -> None:
-    """The groups and what they read."""
+def adopted(event_type: str, versions: Sequence[Decision], by: str, *, as_json: bool) -> None:
+    """An event type that was taken over."""
+    if as_json:
+        document = {
+            "eventType": event_type,
+            "by": by,
+            "versions": [_decision(version) for version in versions],
+        }
+        typer.echo(json.dumps(document, ensure_ascii=False))
+        return
+    for version in versions:
+        typer.echo(f"{event_type} version {version.version} is {version.state}, adopted by {by}")
+
+
+def needed(readings: Sequence[Reading] | None, undelivered: int, *, as_json: bool) -> None:
+    """Who still needs a version. undelivered: events written under it and not published yet."""
     if as_json:
         found = [reading.to_json() for reading in readings or ()]
-        typer.echo(json.dumps({"readers": found}, ensure_ascii=False))
-        return
+        document = {"readers": found, "undelivered": undelivered}
+        typer.echo(json.dumps(document, ensure_ascii=False))
+    else:
+        _readers(readings)
+
+
+def _readers(readings: Sequence[Reading] | None) -> None:
     if not readings:
         return
     from rich.console import Console

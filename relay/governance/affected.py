@@ -14,7 +14,16 @@ from psycopg.rows import class_row
 
 from relay.sqlfile import load
 
-__all__ = ["Decoded", "Reading", "Text", "affected", "decoded", "schema_digest", "still_read"]
+__all__ = [
+    "Decoded",
+    "Reading",
+    "Text",
+    "affected",
+    "count_undelivered",
+    "decoded",
+    "schema_digest",
+    "still_read",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,17 @@ def decoded(connection: psycopg.Connection[Any], event_type: str) -> list[Decode
         return cursor.execute(query, {"event_type": event_type}).fetchall()
 
 
+def count_undelivered(connection: psycopg.Connection[Any], event_type: str, version: int) -> int:
+    """Events that were written under a version and are not published, held and dead ones too.
+
+    Looks through the rows of the outbox: seconds where it holds many millions.
+    """
+    parameters = {"event_type": event_type, "version": version}
+    row = connection.execute(load(__package__, "count_undelivered.sql"), parameters).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def affected(
     groups: Iterable[str],
     texts: Sequence[Text],
@@ -117,18 +137,25 @@ def still_read(
 ) -> list[str]:
     """Why a version can't be retired, one line a group; empty where nobody needs it any more.
 
-    A group that has records to read may find the version among them. quiet: how long a version
-    must not have been decoded.
+    A group that has records to read may find the version among them, unless it has gone: the
+    catalog does not list it, and it has decoded no version within `quiet`. quiet: how long the
+    version must not have been decoded.
     """
+    readings = list(readings)
+    there = {r.group for r in readings if r.listed or _lately(r, now, quiet)}
     problems: dict[str, list[str]] = {}
     for reading in readings:
         reasons = problems.setdefault(reading.group, [])
-        if reading.lag and not reasons:
+        if reading.lag and not reasons and reading.group in there:
             reasons.append(f"has {reading.lag} records to read")
         when = reading.last_decoded_at
-        if reading.version == version and when is not None and now - when < quiet:
+        if reading.version == version and when is not None and _lately(reading, now, quiet):
             reasons.append(f"decoded version {version} at {when.isoformat(timespec='seconds')}")
     return [f"{group} {' and '.join(reasons)}" for group, reasons in problems.items() if reasons]
+
+
+def _lately(reading: Reading, now: datetime, quiet: timedelta) -> bool:
+    return reading.last_decoded_at is not None and now - reading.last_decoded_at < quiet
 
 
 def _versions(record: Decoded, texts: Sequence[Text]) -> list[int | None]:

@@ -10,7 +10,7 @@ from relay.errors import SchemaNotActive
 from relay.governance.transitions import PUBLISHABLE, advice
 from relay.sqlfile import load
 
-__all__ = ["require_written", "states_query"]
+__all__ = ["require_written", "states_query", "undecided"]
 
 # event type, version, state, fingerprint
 StateRow = Sequence[Any]
@@ -30,11 +30,22 @@ def require_written(rows: Sequence[Mapping[str, Any]], found: Sequence[StateRow]
     for row in rows:
         event_type, version = row["event_type"], row["schema_version"]
         known = [each for each in found if each[0] == event_type]
-        if known and (problem := _problem(version, row["fingerprint"], known)):
+        if not known:
+            raise SchemaNotActive(undecided(event_type))
+        if problem := _problem(version, row["fingerprint"], known):
             raise SchemaNotActive(f"{event_type} version {version} {problem}")
     kinds = sorted({(row["event_type"], row["schema_version"]) for row in rows})
     named = ", ".join(f"{event_type} version {version}" for event_type, version in kinds)
     raise SchemaNotActive(f"{named} was not in use until a moment ago. Publish it again")
+
+
+def undecided(event_type: str) -> str:
+    """What is wrong with an event type of which no version is known, though others are."""
+    return (
+        f"nobody has decided about event type {event_type!r}, so its events are not published. "
+        "Propose a version: relay schemas propose. Where it was in use before it came here, adopt "
+        "it: relay schemas adopt"
+    )
 
 
 def _problem(version: int, fingerprint: bytes, known: Sequence[StateRow]) -> str | None:

@@ -7,7 +7,6 @@ None.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -25,7 +24,6 @@ __all__ = [
     "Decision",
     "Entry",
     "activate",
-    "adopt",
     "approve",
     "decision",
     "decisions",
@@ -42,7 +40,7 @@ Connection = psycopg.Connection[Any]
 class Decision:
     """A version and what was decided about it.
 
-    adopted: in use before its event type was reviewed. reason: the approver's.
+    adopted: in use before it was reviewed. reason: the approver's.
     """
 
     event_type: str
@@ -91,7 +89,7 @@ class Entry:
 
 
 def decisions(connection: Connection, event_type: str) -> list[Decision]:
-    """All versions of an event type, by number; none: it is not under review."""
+    """All versions of an event type, by number; none: nobody has decided about it."""
     with connection.cursor(row_factory=class_row(Decision)) as cursor:
         query = load(__package__, "read_versions.sql")
         return cursor.execute(query, {"event_type": event_type}).fetchall()
@@ -108,33 +106,6 @@ def history(connection: Connection, event_type: str) -> list[Entry]:
     with connection.cursor(row_factory=class_row(Entry)) as cursor:
         query = load(__package__, "read_history.sql")
         return cursor.execute(query, {"event_type": event_type}).fetchall()
-
-
-def adopt(connection: Connection, versions: Sequence[SchemaVersion], by: str) -> int:
-    """Takes versions over in the states that the catalog gives them; how many were new.
-
-    versions: all of one event type. Nothing happens where the event type has any row already:
-    what comes later has to be reviewed.
-    """
-    in_use = [
-        version
-        for version in versions
-        if version.state in (State.ACTIVE, State.DEPRECATED, State.RETIRED)
-    ]
-    if not in_use:
-        return 0
-    return connection.execute(
-        load(__package__, "adopt_versions.sql"),
-        {
-            "by": by,
-            "event_type": in_use[0].event_type,
-            "versions": [version.version for version in in_use],
-            "subjects": [version.subject for version in in_use],
-            "fingerprints": [version.fingerprint for version in in_use],
-            "texts": [version.text for version in in_use],
-            "states": [version.state.value for version in in_use],
-        },
-    ).rowcount
 
 
 def propose(

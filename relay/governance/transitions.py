@@ -18,7 +18,7 @@ PUBLISHABLE: Final = frozenset({State.ACTIVE, State.DEPRECATED})
 
 
 class Action(StrEnum):
-    """What a person does to a version, or `relay migrate` where it adopts one."""
+    """What a person does to a version; ADOPT: also `relay migrate`, where the review begins."""
 
     ADOPT = "adopt"
     PROPOSE = "propose"

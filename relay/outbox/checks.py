@@ -13,13 +13,17 @@ from relay.sqlfile import load
 
 __all__ = ["Finding", "OutboxFacts", "check_outbox", "judge"]
 
+# What the statements that write an event read of a version.
+_NEEDED = ["event_type", "version", "fingerprint", "state"]
+
 
 @dataclass(frozen=True, slots=True)
 class OutboxFacts:
     """What the database says of itself, as `inspect_outbox.sql` reads it.
 
     foreign_rows: rows whose transaction this database has not begun yet, counted up to 1,000.
-    excess_privileges: "role may verb [column]" of all but the owner.
+    excess_privileges: "role may verb [column]" of all but the owner. blind_writers: roles, as SQL
+    writes them, that may insert events by a grant of their own, and not read the versions' states.
     """
 
     standby: bool
@@ -33,6 +37,7 @@ class OutboxFacts:
     foreign_rows: int
     writer_role: bool
     excess_privileges: list[str]
+    blind_writers: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,9 @@ def check_outbox(connection: psycopg.Connection[Any]) -> list[Finding]:
     connection: in autocommit mode. Raises psycopg.errors.UndefinedTable before `relay migrate`.
     """
     with connection.cursor(row_factory=class_row(OutboxFacts)) as reader:
-        facts = reader.execute(load(__package__, "inspect_outbox.sql")).fetchone()
+        facts = reader.execute(
+            load(__package__, "inspect_outbox.sql"), {"needed": _NEEDED}
+        ).fetchone()
     assert facts is not None
     return sorted(judge(facts), key=lambda finding: finding.level)
 
@@ -120,4 +127,13 @@ def judge(facts: OutboxFacts) -> Iterator[Finding]:
             "warning",
             f"on outbox.domain_events {', '.join(facts.excess_privileges)}; publishers need no "
             "more than the role outbox_writer has: revoke the rest",
+        )
+    if facts.blind_writers:
+        roles = ", ".join(facts.blind_writers)
+        yield Finding(
+            "roles",
+            "warning",
+            f"{roles} may insert events but not read which schema versions are in use, so publish "
+            f"fails for them: run grant select ({', '.join(_NEEDED)}) on outbox.schema_versions "
+            f"to {roles}",
         )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from relay.catalog import Catalog, EventType, SchemaVersion, State
-from relay.errors import CatalogInvalid, SchemaUnknown
+from relay.errors import CatalogInvalid, SchemaNotActive, SchemaUnknown
 from relay.governance.store import Decision
 from relay.governance.transitions import PUBLISHABLE, advice
 from relay.publish.copies import Copy, converter, in_use
@@ -36,8 +36,8 @@ class Routes:
 
     load_catalog: reads the catalog; called again when an event type is missing.
     topic_states: reads the state of the pinned topics; called again when one is missing.
-    decisions: reads what was decided about the versions of an event type; none where it is not
-    under review, and then the catalog alone counts.
+    decisions: reads what was decided about the versions of an event type; none before the review
+    has begun, and then the catalog alone counts. May raise SchemaNotActive: its rows then wait.
     """
 
     def __init__(
@@ -109,6 +109,8 @@ class Routes:
             version = self._version(event_type, number, fingerprint)
         except SchemaUnknown as error:
             raise NotPublishable(str(error)) from error
+        except SchemaNotActive as error:
+            raise Waiting(str(error)) from error
         if topic not in self._topics:
             raise Waiting(f"topic {topic} does not exist: create it with `relay migrate`")
         try:
@@ -150,7 +152,12 @@ class Routes:
 
     def _in_use(self, event_type: EventType) -> Version | None:
         """The version that copies are written under now; None: there are no readers."""
-        return in_use(self._decisions(event_type.name) or event_type.versions.values())
+        try:
+            decided = self._decisions(event_type.name)
+        except SchemaNotActive:
+            # Nobody has decided about it, so nobody reads it yet.
+            return None
+        return in_use(decided or event_type.versions.values())
 
     def _refresh(self, event_type: str) -> None:
         """Reads catalog and topics again where they lack something, once a while."""

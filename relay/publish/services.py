@@ -15,7 +15,7 @@ from relay.capture.reader import Reader, Row
 from relay.catalog import Catalog
 from relay.db import OUTAGES, connect
 from relay.errors import DatabaseUnavailable
-from relay.governance.store import decisions
+from relay.governance.standing import binding_decisions
 from relay.publish import pinned, topics
 from relay.publish.ends import TopicEnds
 from relay.publish.holds import Backoff, Hold
@@ -58,7 +58,7 @@ class Services:
             lambda: Catalog.load(settings.schemas_dir),
             RegistryClient(settings.schema_registry_url),
             self._topic_states,
-            lambda event_type: self._use(lambda connection: decisions(connection, event_type)),
+            lambda name: self._use(lambda connection: binding_decisions(connection, name)),
         )
         self.ends = TopicEnds(self._admin, self._topic_states)
 

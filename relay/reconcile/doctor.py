@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -11,9 +11,13 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from relay.capture.identity import read_identity
-from relay.catalog import Catalog
+from relay.catalog import Catalog, SchemaVersion
 from relay.db import connect
 from relay.errors import RelayError
+from relay.governance.adopt import has_begun
+from relay.governance.registrable import registrable
+from relay.governance.standing import not_in_use
+from relay.governance.store import decisions
 from relay.outbox.checks import check_outbox
 from relay.publish import pinned, topics
 from relay.registry.client import RegistryClient
@@ -46,10 +50,15 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield from checks
     cluster, checks = _guarded("kafka", lambda: _kafka(settings))
     yield from checks
+    active: list[SchemaVersion] = []
     try:
+        if catalog is not None:
+            active = _active(connection, catalog)
         if connection is not None:
             yield from _migrations(connection)
             yield from _outbox(connection)
+            if catalog is not None:
+                yield from _review(connection, catalog)
             if cluster is not None:
                 yield from _pins(connection, settings)
     finally:
@@ -58,7 +67,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     if cluster is not None and catalog is not None:
         yield from _topics(settings, cluster, catalog)
     if catalog is not None:
-        yield from _registry(settings, catalog)
+        yield from _registry(settings, active)
 
 
 def _guarded(name: str, look: Callable[[], tuple[Any, Check]]) -> tuple[Any | None, list[Check]]:
@@ -130,6 +139,17 @@ def _outbox(connection: Connection) -> Iterator[Check]:
         yield Check("outbox", "ok", "rows, sequence, durability and roles are as they should be")
 
 
+def _review(connection: Connection, catalog: Catalog) -> Iterator[Check]:
+    try:
+        problems = not_in_use(connection, catalog)
+    except psycopg.errors.UndefinedTable:
+        return
+    for problem in problems:
+        yield Check("review", "warn", problem)
+    if not problems:
+        yield Check("review", "ok", "what the catalog lists as in use is in use in the database")
+
+
 def _pins(connection: Connection, settings: Settings) -> Iterator[Check]:
     admin = topics.open_admin(settings)
     try:
@@ -178,8 +198,19 @@ def _topics(settings: Settings, cluster: topics.Cluster, catalog: Catalog) -> It
         yield Check("topics", "ok", f"all {len(wanted)} topics are there")
 
 
-def _registry(settings: Settings, catalog: Catalog) -> Iterator[Check]:
-    active = [v for e in catalog.event_types.values() if (v := e.active) is not None]
+def _active(connection: Connection | None, catalog: Catalog) -> list[SchemaVersion]:
+    """The active versions, with the text that was approved; what nobody approved is left out."""
+    listed = [v for e in catalog.event_types.values() if (v := e.active) is not None]
+    try:
+        if connection is None or not has_begun(connection):
+            return listed
+    except psycopg.errors.UndefinedTable:
+        return listed
+    approved = [registrable(v, decisions(connection, v.event_type)) for v in listed]
+    return [version for version in approved if not isinstance(version, str)]
+
+
+def _registry(settings: Settings, active: Sequence[SchemaVersion]) -> Iterator[Check]:
     missing = []
     try:
         with RegistryClient(settings.schema_registry_url) as registry:

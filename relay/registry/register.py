@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from relay.catalog import Catalog, SchemaVersion, State
@@ -24,14 +24,19 @@ class Registration:
     problem: str | None = None
 
 
-def register_catalog(catalog: Catalog, registry: RegistryClient) -> Iterator[Registration]:
+def register_catalog(
+    catalog: Catalog,
+    registry: RegistryClient,
+    decide: Callable[[SchemaVersion], SchemaVersion | str] = lambda version: version,
+) -> Iterator[Registration]:
     """Registers every approved, active and deprecated version under its subject, oldest first.
 
     The subject's compatibility level becomes the domain's beforehand, so that the level that
     was reviewed decides. Versions that the registry has already are left alone. A refused
     version does not keep those of other subjects from being registered; later versions of its
     own subject are not tried, since they would take its place.
-    Raises RegistryUnavailable.
+    decide: gives a version as it is to be registered, or why it may not be, which keeps no other
+    from it; without, the catalog alone counts. Raises RegistryUnavailable.
     """
     for domain in catalog.domains.values():
         for event_type in domain.event_types.values():
@@ -44,7 +49,11 @@ def register_catalog(catalog: Catalog, registry: RegistryClient) -> Iterator[Reg
                         version, None, problem=f"not tried, since {before.path.name} was refused"
                     )
                     continue
-                result = register_version(registry, version, domain.compatibility)
+                decided = decide(version)
+                if isinstance(decided, str):
+                    yield Registration(version, None, problem=decided)
+                    continue
+                result = register_version(registry, decided, domain.compatibility)
                 if result.problem is not None:
                     refused[version.subject] = version
                 yield result

@@ -13,7 +13,7 @@ from relay.review.base import Base, BaseType, Earlier, version_name
 from relay.review.change import Kind
 from relay.review.diff import diff
 
-__all__ = ["Status", "Task", "levels_changed", "plan"]
+__all__ = ["Status", "Task", "plan"]
 
 # What readers ignore and no bytes depend on.
 WORDS = frozenset({Kind.DOC_CHANGED, Kind.PROPERTY_CHANGED})
@@ -67,19 +67,6 @@ def plan(catalog: Catalog, base: Base, event_types: Iterable[str]) -> list[Task]
         now = catalog.event_types.get(name)
         tasks += _deleted(name, was) if now is None else _tasks(catalog, base, now, was)
     return tasks
-
-
-def levels_changed(catalog: Catalog, base: Base) -> list[str]:
-    """A sentence for each domain that is under another level than in the base."""
-    return sorted(
-        {
-            f"The compatibility level of domain {now.domain} is {level}; in {base.name} it "
-            f"is {was.level}. All versions here are judged by {level}."
-            for name, was in base.event_types.items()
-            if (now := catalog.event_types.get(name)) is not None
-            and was.level not in {None, level := catalog.domains[now.domain].compatibility}
-        }
-    )
 
 
 def _tasks(catalog: Catalog, base: Base, now: EventType, was: BaseType) -> list[Task]:

@@ -10,10 +10,11 @@ from relay.governance.affected import Reading
 from relay.review.change import Change
 from relay.review.check import Checked, Comparison, Problem
 from relay.review.finding import Finding, Severity
+from relay.review.levels import LevelChange, lost
 from relay.review.plan import Status
 from relay.review.words import listed
 
-__all__ = ["Line", "Report", "Weight", "headline", "lines", "summary"]
+__all__ = ["Line", "Report", "Weight", "headline", "level_line", "lines", "summary"]
 
 STATUS = {
     Status.NEW: "is new",
@@ -42,24 +43,53 @@ class Line:
 
 @dataclass(frozen=True)
 class Report:
-    """All verdicts of a check. against: the base's name; notes: what concerns whole domains.
+    """All verdicts of a check. against: the base's name; levels: of domains, that changed.
 
-    readers: by event type, who reads it; None where nobody was asked.
+    readers: by event type, who reads it; None where nobody was asked. accepted: domains whose
+    level may be loosened.
     """
 
     against: str
-    notes: tuple[str, ...]
+    levels: tuple[LevelChange, ...]
     checked: tuple[Checked, ...]
     readers: Mapping[str, Sequence[Reading]] | None = None
+    accepted: frozenset[str] = frozenset()
+
+    def stopped(self, change: LevelChange) -> bool:
+        """Whether a level was loosened, and nobody accepts it."""
+        return change.loosened and change.domain not in self.accepted
 
     @property
     def passed(self) -> bool:
-        """Whether every version passes."""
-        return all(checked.passed for checked in self.checked)
+        """Whether every version and every level passes."""
+        return all(checked.passed for checked in self.checked) and not any(
+            self.stopped(change) for change in self.levels
+        )
 
 
 def summary(report: Report) -> str:
     """The whole report in a line."""
+    loosened = [change.domain for change in report.levels if report.stopped(change)]
+    levels = f" Compatibility of {listed(loosened)} is loosened: stopped." if loosened else ""
+    return _versions(report) + levels
+
+
+def level_line(report: Report, change: LevelChange) -> Line:
+    """A domain's level that changed: an error where less is promised, unless it is accepted."""
+    told = (
+        f"The compatibility level of domain {change.domain} is {change.now}; in {report.against} "
+        f"it is {change.was}. All versions here are judged by {change.now}."
+    )
+    if not change.loosened:
+        return Line(Weight.NOTE, told)
+    told += f" It promises less: {'; '.join(lost(change.was, change.now))}."
+    if report.stopped(change):
+        mend = f"Take it back, or accept it with --accept-level {change.domain}."
+        return Line(Weight.ERROR, f"{told} {mend}")
+    return Line(Weight.WARNING, f"{told} That was accepted.")
+
+
+def _versions(report: Report) -> str:
     if not report.checked:
         return f"No schema has changed since {report.against}."
     stopped = sum(not checked.passed for checked in report.checked)
@@ -104,7 +134,7 @@ def _standing(checked: Checked) -> Iterator[Line]:
         yield Line(
             Weight.WARNING,
             "An existing version was edited. Its bytes and its readers stay as they are; "
-            "registries know schemas by their text, so register it again afterwards",
+            "registries know schemas by their text and keep the one that was approved",
         )
     yield from map(_change, checked.changes)
 

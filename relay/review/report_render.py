@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from relay.review.check import Checked, Comparison
 from relay.review.render import escaped
-from relay.review.report import Report, Weight, headline, lines, summary
+from relay.review.report import Report, Weight, headline, level_line, lines, summary
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,8 +26,10 @@ def print_text(console: Console, report: Report) -> None:
     from rich.text import Text
 
     console.print(Text(summary(report), style="bold"), soft_wrap=True)
-    for note in report.notes:
-        console.print(Text.assemble(("warning ", COLOURS[Weight.WARNING]), note), soft_wrap=True)
+    for change in report.levels:
+        line = level_line(report, change)
+        about = (f"{line.weight.value} ", COLOURS[line.weight])
+        console.print(Text.assemble(about, line.sentence), soft_wrap=True)
     for checked in report.checked:
         colour = "green" if checked.passed else "red"
         console.print()
@@ -40,7 +42,10 @@ def print_text(console: Console, report: Report) -> None:
 def as_markdown(report: Report) -> str:
     """A heading a version and a list item a thing, its weight first."""
     parts = ["## Schemas", "", escaped(summary(report))]
-    parts += [f"\n**warning** {escaped(note)}" for note in report.notes]
+    parts += [
+        f"\n**{line.weight.value}** {escaped(line.sentence)}"
+        for line in (level_line(report, change) for change in report.levels)
+    ]
     for checked in report.checked:
         parts += ["", f"### {escaped(headline(checked))}", ""]
         parts += [
@@ -54,7 +59,17 @@ def as_json(report: Report) -> dict[str, Any]:
     return {
         "against": report.against,
         "passed": report.passed,
-        "notes": list(report.notes),
+        "levels": [
+            {
+                "domain": change.domain,
+                "was": change.was.value,
+                "now": change.now.value,
+                "sentence": level_line(report, change).sentence,
+                "loosened": change.loosened,
+                "accepted": change.loosened and not report.stopped(change),
+            }
+            for change in report.levels
+        ],
         "versions": [_version(report, checked) for checked in report.checked],
     }
 

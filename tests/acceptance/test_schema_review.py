@@ -7,6 +7,8 @@ import subprocess
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+import psycopg
+import pytest
 import yaml
 
 from relay.avro.fingerprint import rabin
@@ -14,18 +16,27 @@ from relay.consume import Group
 from relay.consume.worker import consume
 from relay.events import DomainEvent
 from relay.registry.client import RegistryClient
-from tests.relaying import Relay
+from tests.relaying import SCHEMA_FIELDS, Relay, add_event_type
+from tests.stack import until
 
 
-def add_version(relay: Relay, number: int = 2, state: str = "proposed") -> None:
+def add_version(
+    relay: Relay, number: int = 2, state: str = "proposed", unit: str = "piece"
+) -> None:
     """Adds a version of `counted` with one more field to the schemas folder."""
     folder = relay.folder / "schemas" / relay.domain
     avsc = json.loads((folder / "counted.v1.avsc").read_text())
-    avsc["fields"].append({"name": "unit", "type": "string", "default": "piece"})
+    avsc["fields"].append({"name": "unit", "type": "string", "default": unit})
     (folder / f"counted.v{number}.avsc").write_text(json.dumps(avsc))
-    content = yaml.safe_load((folder / "domain.yaml").read_text())
-    content["events"]["counted"]["versions"][number] = state
-    (folder / "domain.yaml").write_text(yaml.safe_dump(content))
+    relist(relay, "counted", number, state)
+
+
+def relist(relay: Relay, event_type: str, number: int, state: str) -> None:
+    """Lists a version in its domain file."""
+    file = relay.folder / "schemas" / relay.domain / "domain.yaml"
+    content = yaml.safe_load(file.read_text())
+    content["events"][event_type]["versions"][number] = state
+    file.write_text(yaml.safe_dump(content))
 
 
 def schemas(relay: Relay, *words: str, code: int = 0, **more: str) -> str:
@@ -182,6 +193,159 @@ def test_a_schema_that_the_registry_refuses_is_not_activated(relay: Relay) -> No
 
     states = [v["state"] for v in by_json(relay, "history", "counted")["versions"]]
     assert states == ["active", "approved"]
+
+
+def test_what_nobody_approved_is_not_registered_though_its_file_says_active(
+    relay: Relay,
+) -> None:
+    # Given versions whose domain file says active, and of which one alone was approved
+    folder = relay.folder / "schemas" / relay.domain
+    add_version(relay, 2, "deprecated")
+    add_version(relay, 3, "active", unit="box")
+    add_event_type(relay.folder / "schemas", relay.domain, "gifted", SCHEMA_FIELDS)
+    relist(relay, "counted", 1, "deprecated")
+    schemas(relay, "propose", "counted", "3", "--by", "anna")
+    schemas(relay, "approve", "counted", "3", "--by", "ben", "--reason", "boxes are needed")
+
+    # When they are registered, then that one is and the others are named with what to do
+    done = relay.command("schemas", "register", "--json")
+    assert done.returncode == 1
+    registered = {
+        (row["eventType"], row["version"])
+        for row in json.loads(done.stdout)
+        if row["id"] is not None
+    }
+    assert registered == {("counted", 1), ("counted", 3)}
+    refused = [line for line in done.stderr.splitlines() if "is refused" in line]
+    assert len(refused) == 2
+    assert all("not known to the database" in line for line in refused)
+    with RegistryClient(relay.environment["EVENT_BUS_SCHEMA_REGISTRY_URL"]) as registry:
+        subject = f"{relay.topic}-relay.events.{relay.domain}.Counted"
+        assert registry.lookup(subject, (folder / "counted.v2.avsc").read_text()) is None
+
+    # When a proposal is all there is, then neither
+    schemas(relay, "propose", "counted", "2", "--by", "anna")
+    assert "is proposed in the database" in schemas(relay, "register", code=1)
+
+    # and the domain files alone decide where that is asked for
+    done = relay.command("schemas", "register", "--without-review")
+    assert (done.returncode, "was not asked" in done.stderr) == (0, True)
+
+
+def test_the_approved_text_is_registered_and_not_the_files(relay: Relay) -> None:
+    file = relay.folder / "schemas" / relay.domain / "counted.v1.avsc"
+    approved = file.read_text()
+    file.write_text(approved.replace("free text", "any text"))
+    done = relay.command("schemas", "register")
+    assert done.returncode == 0
+    assert "differs from the approved text" in done.stderr
+    with RegistryClient(relay.environment["EVENT_BUS_SCHEMA_REGISTRY_URL"]) as registry:
+        subject = f"{relay.topic}-relay.events.{relay.domain}.Counted"
+        assert registry.lookup(subject, file.read_text()) is None
+
+    file.write_text(approved.replace('"long"', '"string"'))
+    assert "another schema than the one that was approved" in schemas(relay, "register", code=1)
+
+
+def test_a_new_event_type_is_refused_until_it_is_decided_about_or_adopted(relay: Relay) -> None:
+    # Given an event type that comes when the review has begun, and is listed as active
+    add_event_type(relay.folder / "schemas", relay.domain, "gifted", SCHEMA_FIELDS)
+
+    # When the relay is migrated, then it is named, and its events are refused
+    done = relay.command("migrate")
+    assert done.returncode == 0
+    assert "0 schema versions adopted" in done.stderr
+    assert "nobody has decided about event type 'gifted'" in done.stderr
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="nobody has decided"):
+        relay.publish("a", 1, "gifted")
+
+    # and one that was written all the same waits and loses no attempt
+    written = relay.insert("a", 1, "gifted")
+    with relay.running():
+        until(lambda: relay.sql("select count(*) from outbox.holds") == [(1,)])
+        (row,) = relay.status()
+        assert (row["id"], row["delivery_attempts"]) == (written, 0)
+        assert "relay schemas adopt" in row["last_error"]
+
+        # until somebody adopts it, with a reason that stays on record
+        assert "--reason" in schemas(relay, "adopt", "gifted", code=2)
+        adopted = by_json(relay, "adopt", "gifted", "--by", "anna", "--reason", "alone here")
+        assert [v["state"] for v in adopted["versions"]] == ["active"]
+        schemas(relay, "register")
+        relay.wait_until_delivered(1)
+        relay.publish("a", 2, "gifted")
+        relay.wait_until_delivered(2)
+    (line,) = by_json(relay, "history", "gifted")["history"]
+    assert (line["action"], line["by"], line["reason"]) == ("adopt", "anna", "alone here")
+    again = schemas(relay, "adopt", "gifted", "--reason", "once more", code=1)
+    assert "under review already" in again
+
+
+def test_nothing_is_decided_before_what_is_in_use_was_adopted(
+    relay: Relay,
+) -> None:
+    relay.sql("truncate outbox.schema_versions")
+    add_version(relay)
+    for words in (("propose", "counted", "2"), ("adopt", "counted", "--reason", "mine")):
+        assert "Run relay migrate first" in schemas(relay, *words, code=2)
+    assert relay.sql("select count(*) from outbox.schema_versions") == [(0,)]
+
+
+def test_a_check_shows_which_groups_a_new_version_affects(relay: Relay) -> None:
+    # Given a group that has read one of two events, an event type that nobody reads, and a version
+    relay.publish("a", 1)
+    relay.must("run", "--until-idle")
+    read_all(relay)
+    relay.publish("a", 2)
+    relay.must("run", "--until-idle")
+    until(lambda: relay.sql("select count(*) from inbox.decoded") == [(1,)])
+    add_version(relay)
+
+    # When it is checked with those who are affected
+    check = ("check", "--against-registry", "--affected")
+    told = "Groups that read counted: readers (last decoded version 1, lag 1)."
+
+    # Then every form of the report has them
+    assert told in schemas(relay, *check)
+    markdown = schemas(relay, *check, "--format", "markdown")
+    assert f"- **note** {told}" in markdown.splitlines()
+    (version,) = by_json(relay, *check)["versions"]
+    assert version["name"] == "counted@2"
+    (reader,) = version["readers"]
+    assert reader.pop("lastDecodedAt").startswith("20")
+    assert isinstance(reader.pop("schemaId"), int)
+    assert reader == {"group": "readers", "listed": True, "version": 1, "lag": 1}
+    # and without being asked for, neither database nor broker is needed
+    away = {"EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9", "EVENT_BUS_DATABASE_URL": "none"}
+    (version,) = by_json(relay, "check", "--against-registry", **away)["versions"]
+    assert (version["groups"], "readers" in version) == (["readers"], False)
+
+
+def test_a_version_with_events_that_are_not_published_yet_retires_by_force_alone(
+    relay: Relay,
+) -> None:
+    # Given a deprecated version that nobody reads, and events under it that are not published
+    schemas(relay, "deprecate", "counted", "1")
+    for number in (1, 2):
+        relay.sql(
+            """insert into outbox.domain_events
+                   (event_type, schema_version, aggregate_type, aggregate_id, payload)
+               values ('counted', 1, 'counter', 'a', jsonb_build_object('number', %s::integer))""",
+            (number,),
+        )
+
+    # When it is to retire, then they are counted
+    refused = schemas(relay, "retire", "counted", "1", code=1)
+    assert "2 events under it are still to be published" in refused
+    done = relay.command("schemas", "retire", "counted", "1", "--json")
+    assert json.loads(done.stdout)["undelivered"] == 2
+    why = ("--reason", "they go out all the same")
+    forced = by_json(relay, "retire", "counted", "1", "--force", *why)
+    assert (forced["forced"], forced["undelivered"]) == (True, 2)
+
+    # and they are published even so
+    relay.must("run", "--until-idle")
+    assert len(relay.published()) == 2
 
 
 def test_bad_use_is_one_line_that_says_what_to_do(relay: Relay, database: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from relay.local.ports import HOST
-from tests.relaying import SCHEMA_FIELDS, Relay
+from tests.relaying import SCHEMA_FIELDS, Relay, add_event_type
 
 
 def examine(relay: Relay, **settings: str) -> tuple[int, dict[str, Any]]:
@@ -78,6 +78,23 @@ def test_rows_of_another_system_a_cached_sequence_and_an_unregistered_schema_fai
     assert "cache 20" in of(document, "sequence")[0][1]
     ((level, message),) = of(document, "registry")
     assert (level, "relay schemas register" in message) == ("fail", True)
+
+
+def test_an_event_type_that_nobody_decided_about_and_reworded_files_are_no_failure(
+    relay: Relay,
+) -> None:
+    # Given an event type that came when the review had begun, and other docs in an active version
+    add_event_type(relay.folder / "schemas", relay.domain, "gifted", SCHEMA_FIELDS)
+    file = relay.folder / "schemas" / relay.domain / "counted.v1.avsc"
+    file.write_text(file.read_text().replace("free text", "any text"))
+
+    # When it is examined, then the one is told of and the other is registered as approved
+    status, document = examine(relay)
+    ((level, message),) = of(document, "review")
+    assert (status, level) == (0, "warn")
+    assert "'gifted'" in message
+    assert "relay schemas adopt" in message
+    assert of(document, "registry") == [("ok", "all 1 active schemas are registered")]
 
 
 def test_servers_that_can_t_be_reached_are_failures_and_the_rest_is_checked_all_the_same(

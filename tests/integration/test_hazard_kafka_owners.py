@@ -77,7 +77,7 @@ def test_rows_that_were_not_produced_are_not_forgotten_when_the_worker_dies_befo
     relay.publish("warm", 0)
     relay.wait_until_delivered(1)
     with relay.locked("outbox.holds"):
-        failing = relay.publish("a", 1, event_type="counted.later")
+        failing = relay.insert("a", 1, "counted.later")
         until(
             lambda: (
                 failing
@@ -108,7 +108,7 @@ def test_a_released_row_whose_flag_was_not_written_is_not_published_twice(
 ) -> None:
     # Given a held row that is released and published, and whose flag can't be written
     relay = make_relay(shards="1", backoff_initial_ms="100", max_attempts="1000")
-    relay.publish("a", 1, event_type="counted.later")
+    relay.insert("a", 1, "counted.later")
     worker = relay.start("run")
     until(lambda: relay.sql("select count(*) from outbox.holds") == [(1,)])
     with relay.locked("outbox.deliveries"):

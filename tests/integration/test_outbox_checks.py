@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg.errors import InsufficientPrivilege
 
 from relay.bus import DomainEventBus
 from relay.outbox.checks import Finding, check_outbox
@@ -79,6 +81,62 @@ def test_a_role_that_may_do_more_than_publish_is_told_of(
     [finding] = found(connection)
     assert (finding.check, finding.level) == ("roles", "warning")
     assert told in finding.message
+
+
+@pytest.fixture
+def own_role(connection: psycopg.Connection[Any]) -> Iterator[str]:
+    """A role, as SQL writes it, that may add and read events by grants of its own."""
+    name = f'"Shop {uuid.uuid4().hex[:8]}"'
+    connection.execute(f"create role {name}")
+    connection.execute(f"grant usage on schema outbox to {name}")
+    connection.execute(
+        f"grant select, insert (id, event_type, schema_version, aggregate_type, aggregate_id, "
+        f"payload, metadata, occurred_at, fingerprint, avro) on outbox.domain_events to {name}"
+    )
+    yield name
+    connection.execute("reset role")
+    connection.execute(f"drop owned by {name}")
+    connection.execute(f"drop role {name}")
+
+
+def test_a_role_that_may_insert_and_not_read_the_versions_is_told_of_with_the_grant(
+    connection: psycopg.Connection[Any], own_role: str
+) -> None:
+    def publish() -> None:
+        connection.execute(f"set role {own_role}")
+        with connection.transaction():
+            DomainEventBus.publish(connection, noted())
+            connection.execute("select outbox.publish('order.noted', 'order', 'order-1', '{}')")
+
+    # Given that it can't publish
+    with pytest.raises(InsufficientPrivilege, match="schema_versions"):
+        publish()
+    connection.execute("reset role")
+    [finding] = found(connection)
+    assert (finding.check, finding.level) == ("roles", "warning")
+    assert finding.message.startswith(f"{own_role} may insert events but not read")
+    # When the message's own remedy is followed, then it can
+    connection.execute(finding.message.partition(": run ")[2])
+    assert found(connection) == []
+    publish()
+
+
+def test_a_role_that_may_read_some_of_the_columns_alone_is_told_of(
+    connection: psycopg.Connection[Any], own_role: str
+) -> None:
+    connection.execute(
+        f"grant select (event_type, version, state) on outbox.schema_versions to {own_role}"
+    )
+    assert [each.check for each in found(connection)] == ["roles"]
+    connection.execute(f"grant select (fingerprint) on outbox.schema_versions to {own_role}")
+    assert found(connection) == []
+
+
+def test_a_member_of_the_writers_role_needs_no_grant_of_its_own(
+    connection: psycopg.Connection[Any], own_role: str
+) -> None:
+    connection.execute(f"grant outbox_writer to {own_role}")
+    assert found(connection) == []
 
 
 def test_an_unlogged_outbox_is_an_error(connection: psycopg.Connection[Any]) -> None:

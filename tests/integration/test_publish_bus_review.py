@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -68,12 +68,24 @@ def test_an_event_under_another_version_is_refused_with_the_reason_and_the_trans
     assert rows(database_url) == []
 
 
-def test_an_event_type_that_nobody_decided_about_is_published(
+def test_events_are_published_as_the_catalog_says_until_the_review_begins(
     database_url: str, connection: Connection
 ) -> None:
     DomainEventBus.publish(connection, noted(note="as before"))
     connection.commit()
     assert notes(database_url) == ["as before"]
+
+
+def test_an_event_type_that_nobody_decided_about_is_refused_once_any_other_is_known(
+    database_url: str, connection: Connection
+) -> None:
+    bring(connection, replace(ONE, event_type="order.paid"), State.PROPOSED)
+    with pytest.raises(SchemaNotActive, match=r"nobody has decided about .*'order\.noted'.*adopt"):
+        DomainEventBus.publish(connection, noted())
+    with pytest.raises(SchemaNotActive, match="nobody has decided"):
+        DomainEventBus.publish_many(connection, [noted(), noted()])
+    connection.commit()
+    assert rows(database_url) == []
 
 
 def test_a_version_that_was_never_proposed_is_refused_and_the_one_in_use_is_named(

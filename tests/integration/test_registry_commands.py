@@ -15,6 +15,8 @@ import pytest
 from relay.local.registry import LocalRegistry
 from tests.integration.registry_servers import Asking, record
 
+DATABASE = "EVENT_BUS_DATABASE_URL"
+AWAY = "postgresql://nobody@127.0.0.1:9/x"
 SUBJECT = "events.shop-relay.events.shop.CartFilled"
 
 
@@ -38,20 +40,18 @@ def write(folder: Path, states: dict[int, str], *texts: str, level: str = "FULL"
 
 
 def relay(
-    *words: str, folder: Path | None = None, url: str = ""
+    *words: str, folder: Path | None = None, url: str = "", **more: str
 ) -> subprocess.CompletedProcess[str]:
+    """Runs `relay ...`, with no database unless it is given by `more`."""
     settings = {"EVENT_BUS_SCHEMAS_DIR": str(folder), "EVENT_BUS_SCHEMA_REGISTRY_URL": url}
+    others = {name: value for name, value in os.environ.items() if name != DATABASE}
     return subprocess.run(
         [sys.executable, "-m", "relay.cli.main", *words],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
-        env={
-            **os.environ,
-            "EVENT_BUS_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/x",
-            **settings,
-        },
+        env={**others, **settings, **more},
     )
 
 
@@ -87,6 +87,27 @@ def test_register_brings_reviewed_versions_and_the_level_once(
     assert level == (200, {"compatibilityLevel": "FULL"})
 
 
+def test_register_goes_by_the_domain_files_without_a_database_and_says_so(
+    catalog: Path, registry: LocalRegistry
+) -> None:
+    write(catalog, {1: "active"}, record("a:int"))
+    register = ("schemas", "register")
+
+    with registry:
+        none = relay(*register, folder=catalog, url=registry.url)
+        away = relay(*register, folder=catalog, url=registry.url, **{DATABASE: AWAY})
+        told = relay(
+            *register, "--without-review", folder=catalog, url=registry.url, **{DATABASE: AWAY}
+        )
+
+    assert none.returncode == 0
+    assert "no database is configured: the domain files alone decided" in none.stderr
+    assert (away.returncode, away.stdout, away.stderr.count("\n")) == (2, "", 1)
+    assert "--without-review" in away.stderr
+    assert told.returncode == 0
+    assert "the review was not asked" in told.stderr
+
+
 def test_register_names_the_file_of_an_incompatible_schema_and_exits_1(
     catalog: Path, registry: LocalRegistry
 ) -> None:
@@ -115,7 +136,7 @@ def test_register_without_a_registry_says_so_in_one_line(catalog: Path) -> None:
 def test_serve_on_a_taken_port_says_so_in_one_line_and_exits_2() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = relay("registry", "serve", "--port", port)
+        done = relay("registry", "serve", "--port", port, "--database-url", AWAY)
 
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1

@@ -102,7 +102,7 @@ def test_an_unknown_event_type_is_tried_and_then_dead_and_holds_its_aggregate(
     # Given an event of a type that nobody knows, between two good ones of its aggregate
     relay = make_relay(**QUICK)
     first = relay.publish("a", 1)
-    unknown = relay.publish("a", 2, event_type="nobody.knows")
+    unknown = relay.insert("a", 2, "nobody.knows")
     behind = relay.publish("a", 3)
     other = relay.publish("b", 4)
     # When the relay has run
@@ -122,7 +122,7 @@ def test_behind_a_dead_event_later_ones_go_on_where_that_is_set(
 ) -> None:
     # Given the setting, and a dead event with others behind it
     relay = make_relay(on_dead="skip", **QUICK)
-    relay.publish("a", 1, event_type="nobody.knows")
+    relay.insert("a", 1, "nobody.knows")
     for number in (2, 3, 4):
         relay.publish("a", number)
     # When the relay has run
@@ -137,7 +137,7 @@ def test_a_held_aggregate_goes_on_in_order_once_its_event_type_is_known(
     # Given an event of an unknown type and more of its aggregate, some of them written later
     relay = make_relay(backoff_initial_ms="200", backoff_max_ms="200", max_attempts="1000")
     with relay.running():
-        relay.publish("a", 1, event_type="counted.later")
+        relay.insert("a", 1, "counted.later")
         relay.publish("a", 2)
         until(lambda: relay.sql("select count(*) from outbox.holds") == [(2,)])
         relay.publish("a", 3)
@@ -161,7 +161,7 @@ def test_a_dead_event_that_is_set_free_is_published_and_its_aggregate_goes_on(
     # Given a dead event and one behind it
     relay = make_relay(**QUICK)
     with relay.running():
-        dead = relay.publish("a", 1, event_type="counted.later")
+        dead = relay.insert("a", 1, "counted.later")
         relay.publish("a", 2)
         until(lambda: by_id(relay)[dead]["dead_letter"])
         # When its type is added and somebody sets it free
@@ -199,7 +199,7 @@ def test_a_schema_that_is_not_registered_holds_without_counting_attempts(
     relay = make_relay(**QUICK)
     relay.add_event_type("counted.later", [{"name": "number", "type": "long"}])
     with relay.running():
-        waiting = relay.publish("a", 1, event_type="counted.later")
+        waiting = relay.insert("a", 1, "counted.later")
         until(lambda: by_id(relay)[waiting]["delivery_state"] == "failing")
         row = by_id(relay)[waiting]
         assert row["delivery_attempts"] == 0
@@ -215,7 +215,7 @@ def test_a_thousand_held_events_of_one_aggregate_come_out_in_order(
 ) -> None:
     # Given more events behind a failing one than one position record lists
     relay = make_relay(backoff_initial_ms="200", backoff_max_ms="200", max_attempts="1000")
-    relay.publish("a", 0, event_type="counted.later")
+    relay.insert("a", 0, "counted.later")
     relay.sql(
         """select outbox.publish('counted', 'counter', 'a', jsonb_build_object('number', n))
            from generate_series(1, 2500) as n"""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import date
 from threading import Barrier
 from typing import Any
@@ -111,6 +112,7 @@ def test_a_text_that_the_approver_has_not_read_is_not_approved(connection: Conne
     [
         ("state = 'active'", "approved_before_active"),
         ("state = 'approved', approver = 'ben', approved_at = now()", "approved_with_reason"),
+        ("state = 'approved', approver = 'ben', reason = 'ok'", "approved_with_reason"),
         ("approver = 'ben', approved_at = now(), reason = 'ok'", "proposed_without_approver"),
         ("sunset = '2030-01-01'", "sunset_of_deprecated"),
         ("state = 'published', adopted = true", "state_check"),
@@ -206,16 +208,36 @@ def test_a_rolled_back_transition_takes_its_line_along(database_url: str) -> Non
         assert store.history(connection, EVENT_TYPE) == []
 
 
-def test_adoption_takes_what_is_in_use_once_and_what_comes_later_is_left_to_review(
-    connection: Connection,
+@pytest.mark.parametrize("state", [None, State.APPROVED, State.DEPRECATED])
+def test_a_version_is_not_activated_in_place_of_one_that_is_not_active(
+    connection: Connection, state: State | None
 ) -> None:
-    catalog = [version(1, state=State.DEPRECATED), version(2, state=State.ACTIVE), THREE]
-    assert store.adopt(connection, catalog, "relay migrate") == 2
-    assert states(connection) == {1: "deprecated", 2: "active"}
-    assert store.adopt(connection, [*catalog, version(4, state=State.ACTIVE)], "again") == 0
-    assert states(connection) == {1: "deprecated", 2: "active"}
-    lines = [(e.version, e.action, e.from_state) for e in store.history(connection, EVENT_TYPE)]
-    assert lines == [(1, "adopt", None), (2, "adopt", None)]
+    if state is not None:
+        bring(connection, ONE, state)
+    bring(connection, TWO, State.APPROVED)
+    assert store.activate(connection, TWO, "anna", None, replaces=1) is None
+    assert states(connection)[2] == "approved"
+
+
+def test_a_version_of_another_subject_is_not_replaced(connection: Connection) -> None:
+    bring(connection, ONE, State.ACTIVE)
+    bring(connection, replace(TWO, subject="major2"), State.APPROVED)
+    assert store.activate(connection, TWO, "anna", None, replaces=1) is None
+    assert states(connection) == {1: "active", 2: "approved"}
+
+
+def test_another_text_than_the_approved_one_is_not_activated(connection: Connection) -> None:
+    bring(connection, ONE, State.APPROVED)
+    assert store.activate(connection, OTHER_TEXT, "anna", None, replaces=None) is None
+    assert states(connection) == {1: "approved"}
+
+
+def test_a_version_activated_meanwhile_is_not_replaced_unseen(connection: Connection) -> None:
+    bring(connection, ONE, State.ACTIVE)
+    bring(connection, TWO, State.APPROVED)
+    bring(connection, THREE, State.ACTIVE)
+    assert store.activate(connection, TWO, "anna", None, replaces=1) is None
+    assert states(connection) == {1: "deprecated", 2: "approved", 3: "active"}
 
 
 # Concurrency: real connections, of which one waits for the other.
@@ -309,3 +331,70 @@ def test_of_ten_approvals_at_once_exactly_one_is_on_record(
     lines = [e for e in store.history(connection, EVENT_TYPE) if e.action == "approve"]
     assert len(lines) == 1
     assert lines[0].actor == store.decisions(connection, EVENT_TYPE)[0].approver
+
+
+def test_a_text_proposed_while_it_is_activated_is_not_put_to_use(
+    database_url: str, connection: Connection
+) -> None:
+    bring(connection, ONE, State.APPROVED)
+    answers = second_waits_for_first(
+        database_url,
+        lambda c: store.propose(c, OTHER_TEXT, "anna", None),
+        lambda c: store.activate(c, ONE, "ben", None, replaces=None),
+    )
+    assert answers == [State.PROPOSED, None]
+    assert states(connection) == {1: "proposed"}
+
+
+def test_a_proposal_beside_an_approval_says_what_it_made_void(
+    database_url: str, connection: Connection
+) -> None:
+    bring(connection, ONE, State.PROPOSED)
+    answers = second_waits_for_first(
+        database_url,
+        lambda c: store.approve(c, ONE, "ben", "good"),
+        lambda c: store.propose(c, OTHER_TEXT, "anna", None),
+    )
+    assert answers == [State.APPROVED, State.PROPOSED]
+    last = store.history(connection, EVENT_TYPE)[-1]
+    assert (last.action, last.from_state) == ("propose", "approved")
+
+
+def test_of_two_retirements_at_once_one_is_on_record(
+    database_url: str, connection: Connection
+) -> None:
+    bring(connection, ONE, State.DEPRECATED)
+    seen = State.DEPRECATED
+
+    def retire(one: Connection) -> State | None:
+        return store.retire(one, EVENT_TYPE, 1, "anna", None, seen=seen, forced=False)
+
+    assert second_waits_for_first(database_url, retire, retire) == [State.RETIRED, None]
+    lines = [e for e in store.history(connection, EVENT_TYPE) if e.action == "retire"]
+    assert len(lines) == 1
+
+
+def test_what_retires_meanwhile_does_not_come_back_by_another_sunset(
+    database_url: str, connection: Connection
+) -> None:
+    bring(connection, ONE, State.DEPRECATED)
+    seen = State.DEPRECATED
+    answers = second_waits_for_first(
+        database_url,
+        lambda c: store.retire(c, EVENT_TYPE, 1, "anna", None, seen=seen, forced=False),
+        lambda c: store.deprecate(c, EVENT_TYPE, 1, "ben", None, sunset=date(2030, 1, 31)),
+    )
+    assert answers == [State.RETIRED, None]
+    assert states(connection) == {1: "retired"}
+
+
+def test_of_two_first_proposals_at_once_the_second_learns_of_it(
+    database_url: str, connection: Connection
+) -> None:
+    answers = second_waits_for_first(
+        database_url,
+        lambda c: store.propose(c, ONE, "anna", None),
+        lambda c: store.propose(c, OTHER_TEXT, "ben", None),
+    )
+    assert answers == [State.PROPOSED, None]
+    assert store.decisions(connection, EVENT_TYPE)[0].text == ONE.text

@@ -70,7 +70,7 @@ def test_lag_of_shards_is_what_is_fresh_behind_their_positions(
 
 
 def test_events_that_can_t_be_published_are_undelivered_and_dead(relay: Relay) -> None:
-    relay.publish("a", 1, event_type="unheard_of")
+    relay.insert("a", 1, "unheard_of")
     relay.publish("a", 2)
     relay.must("run", "--until-idle", EVENT_BUS_MAX_ATTEMPTS="1")
     found = status(relay)["outbox"]

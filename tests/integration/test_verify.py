@@ -57,7 +57,7 @@ def test_everything_that_is_published_is_found_in_its_topic(relay: Relay) -> Non
 def test_what_is_not_published_yet_is_pending_and_what_can_t_be_is_held(relay: Relay) -> None:
     # Given one published event, one of a type that nobody knows, and one after it
     relay.publish("a", 1)
-    relay.publish("b", 1, event_type="unheard_of")
+    relay.insert("b", 1, "unheard_of")
     relay.publish("b", 2)
     with relay.running(EVENT_BUS_MAX_ATTEMPTS="1"):
         until(lambda: relay.sql("select count(*) from outbox.holds")[0][0] == 2)
@@ -261,7 +261,7 @@ def test_an_event_that_later_ones_passed_while_it_was_dead_is_not_out_of_order(
 ) -> None:
     # Given an event that can't be published, and a later one that passed it by setting
     relay = make_relay(on_dead="skip", max_attempts="1")
-    first = relay.publish("a", 1, event_type="measured")
+    first = relay.insert("a", 1, "measured")
     second = relay.publish("a", 2)
     relay.must("run", "--until-idle")
     assert [record.event_id for record in relay.published()] == [second]

@@ -173,7 +173,7 @@ def test_an_unknown_id_ends_with_1_in_one_line(relay: Relay) -> None:
 
 
 def test_an_event_that_could_not_be_published_says_why(relay: Relay) -> None:
-    event_id = relay.publish("a", 1, event_type="unheard_of")
+    event_id = relay.insert("a", 1, "unheard_of")
     relay.must("run", "--until-idle", EVENT_BUS_MAX_ATTEMPTS="1")
     found = show(relay, event_id)
     assert found["delivery"]["dead_letter"] is True

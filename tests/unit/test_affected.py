@@ -80,6 +80,22 @@ def test_a_version_is_read_while_a_group_has_lag_or_decoded_it_lately() -> None:
     assert still_read(readings, 1, NOW, timedelta(days=6)) == ["timeline has 4 records to read"]
 
 
+def test_the_lag_of_a_group_that_has_gone_holds_nothing_up() -> None:
+    records = [read("gone", ONE, 8), read("here", ONE, 8), read("here", TWO, 6, 8)]
+    lags = {"gone": 5, "here": 3, "listed": 2}
+    readings = affected(["listed"], [ONE, TWO], [*records, read("listed", ONE, 30)], lags)
+    assert still_read(readings, 1, NOW, WEEK) == [
+        "here has 3 records to read",
+        "listed has 2 records to read",
+    ]
+    # One that has gone lately may come back.
+    assert [line.split()[0] for line in still_read(readings, 1, NOW, timedelta(days=9))] == [
+        "gone",
+        "here",
+        "listed",
+    ]
+
+
 def test_a_group_is_named_once_with_all_its_reasons() -> None:
     readings = affected(["a"], [ONE, TWO], [read("a", ONE), read("a", TWO, 0, 8)], {"a": 2})
     assert still_read(readings, 1, NOW, WEEK) == [

@@ -15,7 +15,7 @@ from relay.catalog import Catalog
 from relay.registry.server.compatibility import Level
 from relay.review.base import Base, BaseType, Earlier, base_of_catalog
 from relay.review.check import Checked, Problem, check
-from relay.review.plan import Status, levels_changed, plan
+from relay.review.plan import Status, plan
 from relay.review.probe import Direction
 from tests.unit.review_schemas import decimal, enum, record
 
@@ -237,14 +237,6 @@ def test_a_probe_that_ran_out_of_time_is_told_and_does_not_stop(tmp_path: Path) 
 
     assert found.passed
     assert {failure.outcome for failure in found.comparisons[0].beyond} == {"not-probed"}
-
-
-def test_a_level_that_was_loosened_is_told(tmp_path: Path) -> None:
-    base = base_of_catalog(catalog(tmp_path / "before", {1: ONE}, "FULL"), "main")
-
-    [sentence] = levels_changed(catalog(tmp_path / "after", {1: ONE}, "NONE"), base)
-
-    assert "orders is NONE; in main it is FULL" in sentence
 
 
 def registered(*schemas: Any, level: str | None = "BACKWARD") -> Base:

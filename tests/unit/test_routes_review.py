@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pytest
 
 from relay.avro.fingerprint import rabin
 from relay.catalog import Catalog, State
-from relay.errors import SchemaUnknown
+from relay.errors import SchemaNotActive, SchemaUnknown
 from relay.governance.store import Decision
 from relay.publish.message import NotPublishable, Route, Waiting
 from relay.publish.routes import Routes
@@ -73,21 +73,31 @@ def decisions() -> list[Decision]:
 
 
 @pytest.fixture
-def routes(tmp_path: Path, decisions: list[Decision]) -> Routes:
-    """Routes over a catalog that has version 1 alone, active."""
+def catalog_folder(tmp_path: Path) -> Path:
+    """A catalog that has version 1 alone, active."""
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "cart.filled.v1.avsc").write_text(json.dumps(avsc(1)))
     (tmp_path / "shop" / "domain.yaml").write_text(
         "domain: shop\nowner: Shop\nevents:\n  cart.filled:\n    aggregate: cart\n"
         "    versions: {1: active}\n"
     )
+    return tmp_path
+
+
+@pytest.fixture
+def routes(catalog_folder: Path, decisions: list[Decision]) -> Routes:
+    """Routes over that catalog."""
 
     def ask(event_type: str) -> Sequence[Decision]:
         assert event_type == "cart.filled"
         return decisions
 
+    return routes_of(catalog_folder, ask)
+
+
+def routes_of(folder: Path, ask: Callable[[str], Sequence[Decision]]) -> Routes:
     return Routes(
-        lambda: Catalog.load(tmp_path),
+        lambda: Catalog.load(folder),
         Registry(),  # type: ignore[arg-type]
         lambda: {"events.shop": TopicState(4, 1_000_000, "delete")},
         ask,
@@ -101,6 +111,41 @@ def schema_id(route: Route) -> int:
 def test_without_any_decision_the_catalog_counts(routes: Routes) -> None:
     assert schema_id(routes("cart.filled", None, None)) == IDS[1]
     assert schema_id(routes("cart.filled", 1, rabin(avsc(1)))) == IDS[1]
+
+
+def test_rows_of_an_event_type_that_nobody_decided_about_wait_and_lose_no_attempt(
+    catalog_folder: Path,
+) -> None:
+    def ask(_: str) -> Sequence[Decision]:
+        raise SchemaNotActive("nobody has decided about it")
+
+    routes = routes_of(catalog_folder, ask)
+    for fingerprint in (None, rabin(avsc(1))):
+        with pytest.raises(Waiting, match="nobody has decided"):
+            routes("cart.filled", 1, fingerprint)
+
+
+def test_another_major_version_that_nobody_decided_about_gets_no_copies(
+    catalog_folder: Path,
+) -> None:
+    folder = catalog_folder / "shop"
+    with (folder / "domain.yaml").open("a") as file:
+        file.write(
+            "  cart.filled.v2:\n    replaces: cart.filled\n    aggregate: cart\n"
+            "    versions: {1: active}\n"
+        )
+    major = {**avsc(1), "name": "CartFilledV2"}
+    (folder / "cart.filled.v2.v1.avsc").write_text(json.dumps(major))
+    (folder / "cart_filled_v2.py").write_text(
+        "def up(payload):\n    return payload\n\n\ndef down(payload):\n    return payload\n"
+    )
+
+    def ask(event_type: str) -> Sequence[Decision]:
+        if event_type == "cart.filled.v2":
+            raise SchemaNotActive("nobody has decided about it")
+        return decided({1: State.ACTIVE})
+
+    assert routes_of(catalog_folder, ask)("cart.filled", 1, None).copies == ()
 
 
 def test_a_row_without_version_goes_out_under_the_version_that_is_decided_to_be_active(

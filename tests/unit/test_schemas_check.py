@@ -178,7 +178,7 @@ def test_markdown_is_a_heading_a_version(write: Write) -> None:
     assert lines[0] == "## Schemas"
     assert "### order.paid@2 is new: stopped" in lines
     assert any(line.startswith("- **error** events of the old version") for line in lines)
-    assert any("orders is FULL" in line for line in lines if line.startswith("**warning**"))
+    assert any("orders is FULL" in line for line in lines if line.startswith("**note**"))
 
 
 def test_an_unknown_revision_is_one_line_that_names_it(write: Write) -> None:
@@ -213,3 +213,41 @@ def test_a_revision_whose_catalog_cannot_be_read_is_named_with_its_file(write: W
 def test_revision_and_registry_at_once_are_refused(write: Write) -> None:
     with pytest.raises(ConfigurationInvalid, match="one of"):
         check("--against", "HEAD", "--against-registry")
+
+
+def test_a_domain_s_level_is_loosened_only_when_that_is_accepted(write: Write) -> None:
+    write(FIRST, level="NONE")
+
+    stopped, markdown, accepted = (
+        check("--json"),
+        check("--format", "markdown"),
+        check("--json", "--accept-level", "orders"),
+    )
+
+    assert (stopped.exit_code, markdown.exit_code, accepted.exit_code) == (1, 1, 0)
+    document = json.loads(stopped.stdout)
+    [level] = document["levels"]
+    assert (document["passed"], level["was"], level["now"]) == (False, "BACKWARD", "NONE")
+    assert (level["loosened"], level["accepted"]) == (True, False)
+    assert "**error** The compatibility level of domain orders is NONE" in markdown.stdout
+    assert json.loads(accepted.stdout)["levels"] == [
+        {
+            **level,
+            "accepted": True,
+            "sentence": json.loads(accepted.stdout)["levels"][0]["sentence"],
+        }
+    ]
+
+
+def test_a_domain_s_level_may_be_tightened(write: Write) -> None:
+    write(FIRST, level="FULL")
+
+    result = check()
+
+    assert result.exit_code == 0
+    assert "note The compatibility level of domain orders is FULL" in result.stdout
+
+
+def test_a_level_is_accepted_of_a_domain_that_there_is(write: Write) -> None:
+    with pytest.raises(ConfigurationInvalid, match="'ordres' is not in the catalog"):
+        check("--accept-level", "ordres")

@@ -1,4 +1,13 @@
 -- One statement, so that the rows and the snapshot they are held against are of one moment.
+with granted as (
+    select grantee, privilege_type, null as column_name
+    from pg_class, aclexplode(relacl)
+    where pg_class.oid = 'outbox.domain_events'::regclass
+    union all
+    select grantee, privilege_type, attname
+    from pg_attribute, aclexplode(attacl)
+    where attrelid = 'outbox.domain_events'::regclass
+)
 select
     pg_is_in_recovery() as standby,
     identity.seqcache as sequence_cache,
@@ -23,13 +32,7 @@ select
         select distinct
             coalesce(role.rolname, 'public') || ' may ' || lower(granted.privilege_type)
                 || coalesce(' ' || granted.column_name, '')
-        from (
-            select (aclexplode(outbox_table.relacl)).*, null as column_name
-            union all
-            select (aclexplode(attacl)).*, attname
-            from pg_attribute
-            where attrelid = outbox_table.oid
-        ) as granted
+        from granted
         left join pg_roles role on role.oid = granted.grantee
         where granted.grantee <> outbox_table.relowner
             and (
@@ -38,7 +41,23 @@ select
                 and coalesce(granted.column_name in ('xid', 'seq'), true)
             )
         order by 1
-    ) as excess_privileges
+    ) as excess_privileges,
+    array(
+        select distinct quote_ident(coalesce(role.rolname, 'public'))
+        from granted
+        left join pg_roles role on role.oid = granted.grantee
+        where granted.privilege_type = 'INSERT' and granted.grantee <> outbox_table.relowner
+            and coalesce(granted.column_name = 'event_type', true)
+            and not (
+                select bool_and(
+                    has_column_privilege(
+                        coalesce(role.rolname, 'public'), 'outbox.schema_versions', needed, 'select'
+                    )
+                )
+                from unnest(%(needed)s::text[]) as needed
+            )
+        order by 1
+    ) as blind_writers
 from pg_class outbox_table
 join pg_sequence identity
     on identity.seqrelid = pg_get_serial_sequence('outbox.domain_events', 'seq')::regclass

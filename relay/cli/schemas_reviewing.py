@@ -1,0 +1,84 @@
+"""What every command of the review begins with, and how it ends when it is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from relay.catalog import Catalog, SchemaVersion
+from relay.cli.schemas_input import actor_of, database
+from relay.errors import ConfigurationInvalid
+from relay.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from relay.governance.transitions import Action
+
+__all__ = [
+    "ByOption",
+    "EventType",
+    "JsonOption",
+    "ReasonOption",
+    "Review",
+    "Version",
+    "open_review",
+]
+
+EventType = Annotated[str, typer.Argument(help="Event type, e.g. order.paid.")]
+Version = Annotated[int, typer.Argument(min=1, help="Number of the schema version.")]
+ByOption = Annotated[
+    str | None, typer.Option("--by", help="Who decides; the operating system's user without.")
+]
+ReasonOption = Annotated[str | None, typer.Option("--reason", help="Why; kept in the history.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document.")]
+
+
+@dataclass(frozen=True)
+class Review:
+    """What a command works with. actor: who decides. connection: commits by statement."""
+
+    settings: Settings
+    catalog: Catalog
+    connection: psycopg.Connection[Any]
+    actor: str
+
+    def require_begun(self) -> None:
+        """Raises ConfigurationInvalid where one decision would keep all else from being published:
+        none is known, and the catalog has versions in use that are to be adopted first."""
+        from relay.governance.adopt import adoptable, has_begun
+
+        if adoptable(self.catalog.event_types.values()) and not has_begun(self.connection):
+            raise ConfigurationInvalid(
+                "the review has not begun, and once it has, nothing is published that was not "
+                "decided about. Run relay migrate first: it adopts what is in use"
+            )
+
+    def refuse(
+        self, action: Action, event_type: str, version: int, wanted: SchemaVersion | None = None
+    ) -> NoReturn:
+        """Ends the command with the reason. wanted: the file's version where its text matters."""
+        from relay.governance import store
+        from relay.governance.explain import explain
+
+        found = store.decision(self.connection, event_type, version)
+        text = wanted.text if wanted is not None else None
+        problem = explain(action, event_type, version, found, by=self.actor, text=text)
+        typer.echo(f"relay: {problem}", err=True)
+        raise typer.Exit(1)
+
+
+@contextmanager
+def open_review(by: str | None, *, broker: bool = False) -> Iterator[Review]:
+    """Settings, catalog and database. by: who decides. broker: whether it has to be configured.
+
+    Raises ConfigurationInvalid, CatalogInvalid, DatabaseUnavailable.
+    """
+    settings = load_settings() if broker else load_settings(kafka_bootstrap_servers="-")
+    actor, catalog = actor_of(by), Catalog.load(settings.schemas_dir)
+    with database(settings) as connection:
+        yield Review(settings, catalog, connection, actor)

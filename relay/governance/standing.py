@@ -1,0 +1,55 @@
+"""What the catalog lists as in use and the database does not: its events are not published."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import psycopg
+
+from relay.catalog import Catalog, State
+from relay.errors import SchemaNotActive
+from relay.governance.adopt import has_begun
+from relay.governance.refusal import states_query, undecided
+from relay.governance.store import Decision, decisions
+from relay.governance.transitions import PUBLISHABLE, advice
+
+__all__ = ["binding_decisions", "not_in_use"]
+
+Connection = psycopg.Connection[Any]
+
+
+def binding_decisions(connection: Connection, event_type: str) -> list[Decision]:
+    """What was decided about an event type; none where the review has not begun.
+
+    Raises SchemaNotActive where it has, and nobody has decided about this event type.
+    """
+    found = decisions(connection, event_type)
+    if not found and has_begun(connection):
+        raise SchemaNotActive(undecided(event_type))
+    return found
+
+
+def not_in_use(connection: Connection, catalog: Catalog) -> list[str]:
+    """A sentence for each version that the catalog lists as active or deprecated, and whose events
+    are refused or wait all the same, with what to do. None before the review has begun."""
+    if not has_begun(connection):
+        return []
+    asked = {"event_types": orjson.dumps(list(catalog.event_types)).decode()}
+    rows = connection.execute(states_query(), asked).fetchall()
+    states = {(name, number): State(state) for name, number, state, _ in rows}
+    decided = {name for name, *_ in rows}
+    problems = []
+    for event_type in catalog.event_types.values():
+        listed = [v for v in event_type.versions.values() if v.state in PUBLISHABLE]
+        if listed and event_type.name not in decided:
+            problems.append(undecided(event_type.name))
+            continue
+        for version in listed:
+            state = states.get((event_type.name, version.version))
+            if state not in PUBLISHABLE:
+                problems.append(
+                    f"{event_type.name} version {version.version} is {version.state} in its domain "
+                    f"file and {state or 'not known'} to the database. {advice(state)}"
+                )
+    return problems

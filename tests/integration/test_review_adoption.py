@@ -1,0 +1,166 @@
+"""Where the review begins: what is in use is taken over once, what comes later is decided about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+import yaml
+from psycopg.errors import ObjectNotInPrerequisiteState
+
+from relay.catalog import Catalog, State
+from relay.errors import SchemaNotActive
+from relay.governance import store
+from relay.governance.adopt import adopt_catalog, adopt_event_type, has_begun
+from relay.governance.standing import binding_decisions, not_in_use
+from tests.integration.reviewing import Connection
+from tests.relaying import SCHEMA_FIELDS, add_event_type, create_domain
+from tests.stack import until
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[Connection]:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A catalog with the active event type `counted`."""
+    create_domain(tmp_path, "shop", 4)
+    add_event_type(tmp_path, "shop", "counted", SCHEMA_FIELDS)
+    return tmp_path
+
+
+def list_as(folder: Path, event_type: str, versions: dict[int, str]) -> Catalog:
+    """Lists versions of an event type, each with a text of its own, in these states."""
+    file = folder / "shop" / "domain.yaml"
+    content = yaml.safe_load(file.read_text())
+    content["events"].setdefault(event_type, {"aggregate": "counter"})["versions"] = versions
+    file.write_text(yaml.safe_dump(content))
+    first = (folder / "shop" / "counted.v1.avsc").read_text()
+    name = event_type.title().replace("_", "")
+    for number in versions:
+        text = first.replace("Counted", name).replace("free text", f"free text {number}")
+        (folder / "shop" / f"{event_type}.v{number}.avsc").write_text(text)
+    return Catalog.load(folder)
+
+
+def known(connection: Connection, event_type: str) -> dict[int, str]:
+    return {d.version: d.state.value for d in store.decisions(connection, event_type)}
+
+
+def test_the_review_begins_with_what_the_catalog_lists_as_in_use(
+    connection: Connection, folder: Path
+) -> None:
+    list_as(folder, "noted", {1: "retired", 2: "deprecated", 3: "active", 4: "proposed"})
+    catalog = list_as(folder, "planned", {1: "approved"})
+    assert not has_begun(connection)
+    assert adopt_catalog(connection, catalog, "relay migrate") == 4
+    assert has_begun(connection)
+    assert known(connection, "counted") == {1: "active"}
+    assert known(connection, "noted") == {1: "retired", 2: "deprecated", 3: "active"}
+    assert known(connection, "planned") == {}
+    (line, *_) = store.history(connection, "noted")
+    assert (line.action, line.actor, line.from_state) == ("adopt", "relay migrate", None)
+
+
+def test_nothing_is_adopted_unasked_once_anything_is_known(
+    connection: Connection, folder: Path
+) -> None:
+    adopt_catalog(connection, Catalog.load(folder), "relay migrate")
+    list_as(folder, "counted", {1: "deprecated", 2: "active"})
+    catalog = list_as(folder, "noted", {1: "active"})
+    assert adopt_catalog(connection, catalog, "relay migrate") == 0
+    assert known(connection, "counted") == {1: "active"}
+    assert known(connection, "noted") == {}
+
+
+def test_a_person_adopts_an_event_type_with_a_reason_that_stays_on_record(
+    connection: Connection, folder: Path
+) -> None:
+    adopt_catalog(connection, Catalog.load(folder), "relay migrate")
+    noted = list_as(folder, "noted", {1: "deprecated", 2: "active"}).event_type("noted")
+    assert adopt_event_type(connection, noted, "anna", "came with the old shop") == 2
+    assert known(connection, "noted") == {1: "deprecated", 2: "active"}
+    lines = [(e.version, e.action, e.actor, e.reason) for e in store.history(connection, "noted")]
+    why = "came with the old shop"
+    assert lines == [(1, "adopt", "anna", why), (2, "adopt", "anna", why)]
+    assert all(decision.adopted for decision in store.decisions(connection, "noted"))
+
+
+def test_an_event_type_that_somebody_decided_about_is_not_adopted(
+    connection: Connection, folder: Path
+) -> None:
+    adopt_catalog(connection, Catalog.load(folder), "relay migrate")
+    catalog = list_as(folder, "noted", {1: "active", 2: "active"} | {2: "proposed"})
+    store.propose(connection, catalog.version("noted", 2), "anna", None)
+    assert adopt_event_type(connection, catalog.event_type("noted"), "ben", "mine") == 0
+    assert known(connection, "noted") == {2: "proposed"}
+
+
+def test_of_two_that_begin_the_review_at_once_one_does(
+    database_url: str, connection: Connection, folder: Path
+) -> None:
+    ours = Catalog.load(folder)
+    theirs = list_as(folder, "noted", {1: "active"})
+    with (
+        psycopg.connect(database_url, autocommit=True) as one,
+        psycopg.connect(database_url, autocommit=True) as two,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        with one.transaction():
+            assert adopt_catalog(one, ours, "one") == 1
+            second = pool.submit(adopt_catalog, two, theirs, "two")
+            waits = "select cardinality(pg_blocking_pids(%s)) > 0"
+            until(
+                lambda: connection.execute(waits, [two.info.backend_pid]).fetchone() == (True,),
+                what="the second waits for the first",
+            )
+        assert second.result(30) == 0
+    assert known(connection, "noted") == {}
+
+
+def test_what_is_listed_as_in_use_and_is_not_is_named_with_what_to_do(
+    connection: Connection, folder: Path
+) -> None:
+    catalog = list_as(folder, "noted", {1: "active"})
+    assert not_in_use(connection, catalog) == []
+    adopt_catalog(connection, catalog, "relay migrate")
+    assert not_in_use(connection, catalog) == []
+
+    list_as(folder, "noted", {1: "deprecated", 2: "active"})
+    list_as(folder, "planned", {1: "proposed"})
+    catalog = list_as(folder, "gifted", {1: "active"})
+    store.propose(connection, catalog.version("noted", 2), "anna", None)
+    first, second = sorted(not_in_use(connection, catalog))
+    assert first.startswith("nobody has decided about event type 'gifted'")
+    assert "relay schemas propose" in first
+    assert "relay schemas adopt" in first
+    assert second.startswith("noted version 2 is active in its domain file and proposed to the")
+    assert "relay schemas approve" in second
+
+
+def test_the_relay_is_told_of_an_event_type_that_nobody_decided_about(
+    connection: Connection, folder: Path
+) -> None:
+    assert binding_decisions(connection, "noted") == []
+    adopt_catalog(connection, Catalog.load(folder), "relay migrate")
+    assert [d.state for d in binding_decisions(connection, "counted")] == [State.ACTIVE]
+    with pytest.raises(SchemaNotActive, match=r"nobody has decided about event type 'noted'"):
+        binding_decisions(connection, "noted")
+
+
+def test_sql_refuses_an_event_type_that_nobody_decided_about_once_the_review_has_begun(
+    connection: Connection, folder: Path
+) -> None:
+    publish = "select outbox.publish('noted', 'counter', 'a', '{}')"
+    connection.execute(publish)
+    adopt_catalog(connection, Catalog.load(folder), "relay migrate")
+    with pytest.raises(ObjectNotInPrerequisiteState, match="nobody has decided") as refused:
+        connection.execute(publish)
+    assert "relay schemas adopt" in (refused.value.diag.message_hint or "")
+    assert connection.execute("select count(*) from outbox.domain_events").fetchone() == (1,)

@@ -1,0 +1,79 @@
+"""A domain's compatibility level that changed: loosening it stops a check, tightening does not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.registry.server.compatibility import Level
+from relay.review.levels import LevelChange, lost
+from relay.review.report import Report, Weight, level_line, summary
+
+LEVELS = st.sampled_from(Level)
+
+
+def loosens(was: Level, now: Level) -> bool:
+    return LevelChange("orders", was, now).loosened
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "words"),
+    [
+        ("FULL", "NONE", ["on a new version may fail", "on an earlier version may fail"]),
+        ("FULL", "BACKWARD", ["on an earlier version may fail"]),
+        ("BACKWARD", "FORWARD", ["on a new version may fail"]),
+        ("BACKWARD_TRANSITIVE", "BACKWARD", ["with the latest alone"]),
+        ("BACKWARD_TRANSITIVE", "FULL", ["with the latest alone"]),
+        ("BACKWARD_TRANSITIVE", "NONE", ["on a new version may fail"]),
+        ("BACKWARD", "FULL_TRANSITIVE", []),
+        ("NONE", "FORWARD", []),
+    ],
+)
+def test_what_a_level_promises_no_more_is_told(was: str, now: str, words: list[str]) -> None:
+    told = list(lost(Level(was), Level(now)))
+    assert len(told) == len(words)
+    assert all(word in sentence for word, sentence in zip(words, told, strict=True))
+
+
+@given(LEVELS, LEVELS, LEVELS)
+def test_as_strict_or_stricter_is_an_order(one: Level, two: Level, three: Level) -> None:
+    assert not loosens(one, one)
+    assert one is two or loosens(one, two) or loosens(two, one)
+    if not loosens(one, two) and not loosens(two, three):
+        assert not loosens(one, three)
+
+
+@given(LEVELS)
+def test_nothing_is_looser_than_no_level_nor_stricter_than_all(level: Level) -> None:
+    assert not loosens(Level.NONE, level)
+    assert not loosens(level, Level.FULL_TRANSITIVE)
+
+
+def report(was: str, now: str, *accepted: str) -> Report:
+    change = LevelChange("orders", Level(was), Level(now))
+    return Report("main", (change,), (), accepted=frozenset(accepted))
+
+
+def test_a_loosened_level_stops_a_check_in_which_no_schema_changed() -> None:
+    found = report("FULL", "NONE", "payments")
+    line = level_line(found, found.levels[0])
+    assert not found.passed
+    assert line.weight is Weight.ERROR
+    assert "orders is NONE; in main it is FULL" in line.sentence
+    assert line.sentence.endswith("accept it with --accept-level orders.")
+    assert summary(found).endswith("Compatibility of orders is loosened: stopped.")
+
+
+def test_a_loosened_level_that_is_accepted_stays_a_warning() -> None:
+    found = report("FULL", "NONE", "orders")
+    line = level_line(found, found.levels[0])
+    assert found.passed
+    assert (line.weight, line.sentence.endswith("accepted.")) == (Weight.WARNING, True)
+    assert "loosened" not in summary(found)
+
+
+def test_a_tightened_level_is_a_note() -> None:
+    found = report("BACKWARD", "FULL")
+    assert found.passed
+    assert level_line(found, found.levels[0]).weight is Weight.NOTE
