@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +18,7 @@ from relay.settings import Settings, load_settings
 if TYPE_CHECKING:
     from relay.governance.affected import Reading
     from relay.review.base import Base
+    from relay.review.conversion import Converted
     from relay.review.plan import Task
     from relay.review.report import Report
 
@@ -74,7 +75,8 @@ def command(
         checked.append(check(task))
     readers = _readers(settings, catalogs, [one.task for one in checked]) if affected else None
     levels = tuple(levels_changed(catalog, base))
-    report = Report(base.name, levels, tuple(checked), readers, accepted)
+    converters = tuple(_converters(catalog, names))
+    report = Report(base.name, levels, tuple(checked), readers, accepted, converters)
     _print(report, Format.JSON if as_json else form)
     if not report.passed:
         raise typer.Exit(1)
@@ -115,6 +117,19 @@ def _names(catalog: Catalog, base: Base, wanted: Sequence[str] | None) -> list[s
                 f"{base.name}. Correct the name"
             )
     return list(dict.fromkeys(wanted)) if wanted else known
+
+
+def _converters(catalog: Catalog, names: Sequence[str]) -> Iterator[Converted]:
+    """The verdicts on the converters of the event types and of those that replace them.
+
+    All of them, changed or not: another version of either side can break one.
+    """
+    from relay.review.conversion import check_converter
+
+    for event_type in catalog.event_types.values():
+        if event_type.replaces is not None and {event_type.name, event_type.replaces} & set(names):
+            note(f"{event_type.name}: converting from {event_type.replaces} and back")
+            yield check_converter(catalog, event_type)
 
 
 def _domains(catalog: Catalog, wanted: Iterable[str]) -> frozenset[str]:

@@ -15,6 +15,7 @@ from relay.errors import CatalogInvalid
 from relay.registry.compatibility import Finding as Broken
 from relay.registry.compatibility import findings
 from relay.registry.compatibility.parse import SchemaInvalid, parse
+from relay.registry.compatibility.strictness import Strictness
 from relay.registry.server.compatibility import Level
 from relay.review.base import Earlier
 from relay.review.change import Change
@@ -127,7 +128,7 @@ def check(task: Task, *, seconds: float = 5.0) -> Checked:
     if task.schema is None:
         return Checked(task, problem=Problem.DELETED)
     try:
-        parsed = parse(json.dumps(task.schema))
+        parsed = parse(json.dumps(task.schema), strictness=Strictness.SPECIFICATION)
     except SchemaInvalid as error:
         return Checked(task, problem=Problem.REFUSED, refusal=str(error))
     found = lint(task.schema)
@@ -153,7 +154,7 @@ def _comparison(
     earlier: Earlier, schema: Schema, parsed: Parsed, level: Level, seconds: float
 ) -> Comparison:
     try:
-        old = parse(json.dumps(earlier.schema))
+        old = parse(json.dumps(earlier.schema), strictness=Strictness.STANDING)
     except SchemaInvalid as error:
         raise CatalogInvalid(f"{earlier.name} is no Avro schema: {error}. Look at it") from error
     promised = _promised(level)

@@ -9,12 +9,23 @@ from enum import StrEnum
 from relay.governance.affected import Reading
 from relay.review.change import Change
 from relay.review.check import Checked, Comparison, Problem
+from relay.review.conversion import Converted
 from relay.review.finding import Finding, Severity
 from relay.review.levels import LevelChange, lost
 from relay.review.plan import Status
 from relay.review.words import listed
 
-__all__ = ["Line", "Report", "Weight", "headline", "level_line", "lines", "summary"]
+__all__ = [
+    "Line",
+    "Report",
+    "Weight",
+    "converter_headline",
+    "converter_lines",
+    "headline",
+    "level_line",
+    "lines",
+    "summary",
+]
 
 STATUS = {
     Status.NEW: "is new",
@@ -46,7 +57,7 @@ class Report:
     """All verdicts of a check. against: the base's name; levels: of domains, that changed.
 
     readers: by event type, who reads it; None where nobody was asked. accepted: domains whose
-    level may be loosened.
+    level may be loosened. converters: of the major versions among the event types.
     """
 
     against: str
@@ -54,6 +65,7 @@ class Report:
     checked: tuple[Checked, ...]
     readers: Mapping[str, Sequence[Reading]] | None = None
     accepted: frozenset[str] = frozenset()
+    converters: tuple[Converted, ...] = ()
 
     def stopped(self, change: LevelChange) -> bool:
         """Whether a level was loosened, and nobody accepts it."""
@@ -61,9 +73,11 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether every version and every level passes."""
-        return all(checked.passed for checked in self.checked) and not any(
-            self.stopped(change) for change in self.levels
+        """Whether every version, every converter and every level passes."""
+        return (
+            all(checked.passed for checked in self.checked)
+            and all(converted.passed for converted in self.converters)
+            and not any(self.stopped(change) for change in self.levels)
         )
 
 
@@ -71,7 +85,9 @@ def summary(report: Report) -> str:
     """The whole report in a line."""
     loosened = [change.domain for change in report.levels if report.stopped(change)]
     levels = f" Compatibility of {listed(loosened)} is loosened: stopped." if loosened else ""
-    return _versions(report) + levels
+    broken = [one.event_type for one in report.converters if not one.passed]
+    converters = f" The converter of {listed(broken)} fails: stopped." if broken else ""
+    return _versions(report) + levels + converters
 
 
 def level_line(report: Report, change: LevelChange) -> Line:
@@ -102,6 +118,33 @@ def headline(checked: Checked) -> str:
     """What a version is, with its verdict."""
     verdict = "passes" if checked.passed else "stopped"
     return f"{checked.task.name} {STATUS[checked.task.status]}: {verdict}"
+
+
+def converter_headline(converted: Converted) -> str:
+    """Which converter it is, with its verdict."""
+    verdict = "passes" if converted.passed else "stopped"
+    return f"The converter between {converted.former} and {converted.event_type}: {verdict}"
+
+
+def converter_lines(converted: Converted) -> Iterator[Line]:
+    """Everything about one converter: what stops it first, then what it does not keep."""
+    if converted.refusal is not None:
+        yield Line(Weight.ERROR, converted.refusal)
+    for failure in converted.failures:
+        yield Line(Weight.ERROR, f"{failure.sentence}.")
+    former, newer = converted.former, converted.event_type
+    for owner, other, fields in (
+        (former, newer, converted.lost),
+        (newer, former, converted.lost_newer),
+    ):
+        if fields:
+            yield Line(
+                Weight.WARNING,
+                f"Of {owner}, {listed(fields)} can be another after the way to {other} and back. "
+                f"Groups on {other} get what the converter makes of it",
+            )
+    for problem in converted.unprobed:
+        yield Line(Weight.WARNING, f"Not everything was tried: {problem}")
 
 
 def lines(report: Report, checked: Checked) -> Iterator[Line]:

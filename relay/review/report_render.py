@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from relay.review.check import Checked, Comparison
 from relay.review.render import escaped
-from relay.review.report import Report, Weight, headline, level_line, lines, summary
+from relay.review.report import (
+    Line,
+    Report,
+    Weight,
+    converter_headline,
+    converter_lines,
+    headline,
+    level_line,
+    lines,
+    summary,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,9 +45,21 @@ def print_text(console: Console, report: Report) -> None:
         colour = "green" if checked.passed else "red"
         console.print()
         console.print(Text(headline(checked), style=f"bold {colour}"), soft_wrap=True)
-        for line in lines(report, checked):
-            about = (f"  {line.weight.value:8}", COLOURS[line.weight])
-            console.print(Text.assemble(about, line.sentence), soft_wrap=True)
+        _print_lines(console, lines(report, checked))
+
+    for converted in report.converters:
+        colour = "green" if converted.passed else "red"
+        console.print()
+        console.print(Text(converter_headline(converted), style=f"bold {colour}"), soft_wrap=True)
+        _print_lines(console, converter_lines(converted))
+
+
+def _print_lines(console: Console, found: Iterable[Line]) -> None:
+    from rich.text import Text
+
+    for line in found:
+        about = (f"  {line.weight.value:8}", COLOURS[line.weight])
+        console.print(Text.assemble(about, line.sentence), soft_wrap=True)
 
 
 def as_markdown(report: Report) -> str:
@@ -48,10 +71,15 @@ def as_markdown(report: Report) -> str:
     ]
     for checked in report.checked:
         parts += ["", f"### {escaped(headline(checked))}", ""]
-        parts += [
-            f"- **{line.weight.value}** {escaped(line.sentence)}" for line in lines(report, checked)
-        ]
+        parts += _items(lines(report, checked))
+    for converted in report.converters:
+        parts += ["", f"### {escaped(converter_headline(converted))}", ""]
+        parts += _items(converter_lines(converted))
     return "\n".join(parts) + "\n"
+
+
+def _items(found: Iterable[Line]) -> list[str]:
+    return [f"- **{line.weight.value}** {escaped(line.sentence)}" for line in found]
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -71,6 +99,7 @@ def as_json(report: Report) -> dict[str, Any]:
             for change in report.levels
         ],
         "versions": [_version(report, checked) for checked in report.checked],
+        "converters": [converted.to_json() for converted in report.converters],
     }
 
 

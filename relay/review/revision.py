@@ -15,6 +15,8 @@ from relay.errors import CatalogInvalid, ConfigurationInvalid
 __all__ = ["Revision", "catalog_of", "find_revision"]
 
 FILE_MODES = frozenset({"100644", "100755"})
+# Schemas, and the converters without which a major version is none.
+SUFFIXES = frozenset({".avsc", ".py"})
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def _write(revision: Revision, folder: Path) -> int:
         if not tab or about.split()[0] not in FILE_MODES:
             continue
         inside = PurePosixPath(path.removeprefix(revision.prefix))
-        if len(inside.parts) == 2 and (inside.name == "domain.yaml" or inside.suffix == ".avsc"):
+        if len(inside.parts) == 2 and (inside.name == "domain.yaml" or inside.suffix in SUFFIXES):
             found.append((inside, about.split()[2]))
     asked = "".join(f"{blob}\n" for _, blob in found).encode()
     contents = _needed(revision, "cat-file", "--batch", given=asked) if found else b""

@@ -251,3 +251,47 @@ def test_a_domain_s_level_may_be_tightened(write: Write) -> None:
 def test_a_level_is_accepted_of_a_domain_that_there_is(write: Write) -> None:
     with pytest.raises(ConfigurationInvalid, match="'ordres' is not in the catalog"):
         check("--accept-level", "ordres")
+
+
+CONVERTER = (
+    "def up(p):\n    return {{'id': p['order']}}\n\ndef down(p):\n    return {{'order': {}}}\n"
+)
+
+
+def add_major(converter: str) -> None:
+    """Writes order.paid.v2, whose field has another name and type."""
+    folder = Path("schemas/orders")
+    entry = "  order.paid.v2:\n    replaces: order.paid\n    aggregate: order\n    versions: {1: proposed}\n"
+    if "order.paid.v2" not in (folder / "domain.yaml").read_text():
+        with (folder / "domain.yaml").open("a") as file:
+            file.write(entry)
+    avsc = {**schema(("id", "string", {})), "name": "OrderPaidV2"}
+    (folder / "order.paid.v2.v1.avsc").write_text(json.dumps(avsc))
+    (folder / "order_paid_v2.py").write_text(converter)
+
+
+def test_a_major_version_is_checked_with_its_converter(write: Write) -> None:
+    write({**FIRST, "name": "OrderPaid"})
+    add_major(CONVERTER.format("p['id']"))
+    good = check()
+    assert good.exit_code == 0, good.output
+    assert "The converter between order.paid and order.paid.v2: passes" in good.stdout
+    assert json.loads(check("--json").stdout)["converters"] == [
+        {
+            "eventType": "order.paid.v2", "replaces": "order.paid", "passed": True, "failures": [],
+            "lost": [], "lostNewer": [], "refusal": None, "unprobed": [],
+        }
+    ]  # fmt: skip
+
+    # One that was there before is tried as well, and a worse one stops the change
+    commit()
+    add_major(CONVERTER.format("None if 'x' in p['id'] else p['id'][:3]"))
+    bad = check("--format", "markdown")
+    assert bad.exit_code == 1
+    assert "The converter of order.paid.v2 fails: stopped." in bad.stdout
+    assert "### The converter between order.paid and order.paid.v2: stopped" in bad.stdout
+    assert "**error** down fails at $.order" in bad.stdout
+    assert "**warning** Of order.paid, order can be another" in bad.stdout
+    assert check("order.paid").exit_code == 1
+    add_major("def up(p):\n    return p\n")
+    assert "no function down(payload)" in check().stdout
