@@ -263,6 +263,9 @@ def test_order_paid_gets_a_second_major_version_and_nothing_is_lost_doubled_or_o
             "order.paid.v2", yaml.safe_load(shop.file("yaml"))["order.paid.v2"], shop.file("avsc")
         )
         (shop.folder / "order_paid_v2.py").write_text(shop.file("python"))
+        words = ("schemas", "check", "order.paid.v2", "--against-registry", "--json")
+        (converter,) = json.loads(relay.must(*words))["converters"]
+        assert (converter["passed"], converter["lost"]) == (True, [])
         shop.review("order.paid.v2")
         shop.generate()
 

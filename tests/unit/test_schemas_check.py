@@ -253,18 +253,27 @@ def test_a_level_is_accepted_of_a_domain_that_there_is(write: Write) -> None:
         check("--accept-level", "ordres")
 
 
-CONVERTER = (
-    "def up(p):\n    return {{'id': p['order']}}\n\ndef down(p):\n    return {{'order': {}}}\n"
-)
+MAJOR = """\
+  order.paid.v2:
+    replaces: order.paid
+    aggregate: order
+    versions: {1: proposed}
+"""
+CONVERTER = """
+def up(payload):
+    return {{"id": payload["order"]}}
+
+def down(payload):
+    return {{"order": {}}}
+"""
 
 
 def add_major(converter: str) -> None:
     """Writes order.paid.v2, whose field has another name and type."""
     folder = Path("schemas/orders")
-    entry = "  order.paid.v2:\n    replaces: order.paid\n    aggregate: order\n    versions: {1: proposed}\n"
     if "order.paid.v2" not in (folder / "domain.yaml").read_text():
         with (folder / "domain.yaml").open("a") as file:
-            file.write(entry)
+            file.write(MAJOR)
     avsc = {**schema(("id", "string", {})), "name": "OrderPaidV2"}
     (folder / "order.paid.v2.v1.avsc").write_text(json.dumps(avsc))
     (folder / "order_paid_v2.py").write_text(converter)
@@ -272,7 +281,7 @@ def add_major(converter: str) -> None:
 
 def test_a_major_version_is_checked_with_its_converter(write: Write) -> None:
     write({**FIRST, "name": "OrderPaid"})
-    add_major(CONVERTER.format("p['id']"))
+    add_major(CONVERTER.format('payload["id"]'))
     good = check()
     assert good.exit_code == 0, good.output
     assert "The converter between order.paid and order.paid.v2: passes" in good.stdout
@@ -285,7 +294,7 @@ def test_a_major_version_is_checked_with_its_converter(write: Write) -> None:
 
     # One that was there before is tried as well, and a worse one stops the change
     commit()
-    add_major(CONVERTER.format("None if 'x' in p['id'] else p['id'][:3]"))
+    add_major(CONVERTER.format('None if "x" in payload["id"] else payload["id"][:3]'))
     bad = check("--format", "markdown")
     assert bad.exit_code == 1
     assert "The converter of order.paid.v2 fails: stopped." in bad.stdout
