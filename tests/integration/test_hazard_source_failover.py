@@ -15,11 +15,15 @@ import pytest
 from relay.capture.identity import read_identity
 from relay.capture.position import Position, Snapshot
 from relay.db import connect
+from relay.errors import SchemaUnknown
 from relay.local.postgres import LocalPostgres
+from relay.local.registry import LocalRegistry
 from relay.outbox.migrate import migrate
 from relay.publish.record import PositionRecord
 from relay.publish.store import Outcome, Stale, Store
+from relay.registry.client import RegistryClient
 from tests import stack
+from tests.integration.registry_servers import record, unused_subject
 from tests.integration.standby import Standby, addresses
 from tests.relaying import Relay
 from tests.stack import until
@@ -181,3 +185,39 @@ def test_flags_of_one_timeline_are_not_written_to_another_where_numbers_are_othe
         # and those of this timeline are
         store.write([Outcome(0, epoch, PositionRecord(1, 0, 2, here, seen), line)])
         assert connection.execute("select count(*) from outbox.deliveries").fetchone() == (1,)
+
+
+def test_after_a_failover_no_schema_gets_an_id_that_another_one_had(
+    primary: LocalPostgres, standby: Standby, tmp_path: Path
+) -> None:
+    # Given a registry whose last schema the standby will never get
+    before = LocalRegistry(
+        tmp_path / "before", database_url=primary.url, bootstrap_servers="127.0.0.1:9"
+    )
+    before.start()
+    subject = unused_subject()
+    with RegistryClient(before.url) as registry:
+        kept = registry.register(subject, record("a:int"))
+        standby.catch_up()
+        standby.cut_off()
+        gone = registry.register(subject, record("a:int", 'b:string=""'))
+    before.stop()
+    # When the standby takes over, and another schema is registered first
+    primary.kill()
+    standby.promote()
+    after = LocalRegistry(
+        tmp_path / "after", database_url=standby.url, bootstrap_servers="127.0.0.1:9"
+    )
+    after.start()
+    try:
+        with RegistryClient(after.url) as registry:
+            other = registry.register(subject, record("a:int", 'c:string=""'))
+            # Then its id is one that no record carries, and the lost one gets its own again
+            assert other not in {kept, gone}
+            with pytest.raises(SchemaUnknown):
+                registry.schema(gone)
+            assert registry.register(subject, record("a:int", 'b:string=""')) == gone
+            assert registry.register(subject, record("a:int")) == kept
+            assert [f["name"] for f in registry.schema(gone)["fields"]] == ["a", "b"]
+    finally:
+        after.stop()
