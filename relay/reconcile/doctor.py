@@ -12,8 +12,9 @@ from alembic.script import ScriptDirectory
 
 from relay.capture.identity import read_identity
 from relay.catalog import Catalog, SchemaVersion
+from relay.catalog.convert import conversion
 from relay.db import connect
-from relay.errors import RelayError
+from relay.errors import CatalogInvalid, RelayError
 from relay.governance.adopt import has_begun
 from relay.governance.registrable import registrable
 from relay.governance.standing import not_in_use
@@ -46,6 +47,8 @@ def examine(settings: Settings) -> Iterator[Check]:
     """All checks; one that can't be made because of an earlier one is left out."""
     catalog, checks = _guarded("catalog", lambda: _catalog(settings))
     yield from checks
+    if catalog is not None:
+        yield from _converters(catalog)
     connection, checks = _guarded("database", lambda: _database(settings))
     yield from checks
     cluster, checks = _guarded("kafka", lambda: _kafka(settings))
@@ -87,6 +90,23 @@ def _catalog(settings: Settings) -> tuple[Catalog, Check]:
         f"{len(catalog.domains)} domains, {len(catalog.event_types)} event types, "
         f"{len(catalog.groups)} consumer groups in {settings.schemas_dir}",
     )
+
+
+def _converters(catalog: Catalog) -> Iterator[Check]:
+    """Whether every converter between major versions can be run; nothing where there are none."""
+    majors = [e for e in catalog.event_types.values() if e.replaces is not None]
+    problems = []
+    for event_type in majors:
+        assert event_type.replaces is not None
+        try:
+            conversion(catalog, event_type.replaces, event_type.name)
+            conversion(catalog, event_type.name, event_type.replaces)
+        except CatalogInvalid as error:
+            problems.append(f"{error}. Until then events of {event_type.replaces} are held")
+    if problems:
+        yield Check("converters", "fail", "; ".join(problems))
+    elif majors:
+        yield Check("converters", "ok", f"{len(majors)} between major versions can be run")
 
 
 def _database(settings: Settings) -> tuple[Connection, Check]:

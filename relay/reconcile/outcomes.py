@@ -57,9 +57,7 @@ class Outcome:
     def of(cls, message: Message) -> Outcome | None:
         """The outcome that a record tells; None when it is no dead letter of this relay's."""
         found = {name: names.text(value) for name, value in headers_of(message)}
-        # Of a copy under another major version the original counts: they are one outbox row.
-        event_id = found.get(names.ORIGINAL_ID) or found.get(names.EVENT)
-        group = found.get(names.GROUP)
+        event_id, group = found.get(names.EVENT), found.get(names.GROUP)
         state, topic = found.get(names.OUTCOME), found.get(names.ORIGIN_TOPIC)
         attempt = names.number(found.get(names.ATTEMPT))
         partition = names.number(found.get(names.ORIGIN_PARTITION))

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 
 from relay.local.ports import HOST
+from tests.integration.majors import add_major
 from tests.relaying import SCHEMA_FIELDS, Relay, add_event_type
 
 
@@ -117,3 +118,19 @@ def test_another_number_of_shards_fails_the_pins(relay: Relay) -> None:
     ((level, message),) = of(document, "pins")
     assert (status, level) == (1, "fail")
     assert "EVENT_BUS_SHARDS" in message
+
+
+def test_a_converter_that_can_t_be_run_is_named(relay: Relay) -> None:
+    _, document = examine(relay)
+    assert of(document, "converters") == []
+    add_major(relay.folder / "schemas", relay.domain)
+    _, document = examine(relay)
+    ((level, message),) = of(document, "converters")
+    assert (level, message) == ("ok", "1 between major versions can be run")
+
+    (relay.folder / "schemas" / relay.domain / "counted_v2.py").write_text("import no_such_module")
+    status, document = examine(relay)
+    ((level, message),) = of(document, "converters")
+    assert (status, level) == (1, "fail")
+    assert "counted_v2.py" in message
+    assert "no_such_module" in message
