@@ -175,7 +175,7 @@ def test_flags_of_one_timeline_are_not_written_to_another_where_numbers_are_othe
         here = store.identity
         former = replace(here, timeline=here.timeline + 1)
         seen = Position(Snapshot(900, 900))
-        line = b"1\tevents.other\t0\t7\t1\n"
+        line = b"1\t0\tevents.other\t0\t7\t1\n"
         # When flags of the lost row are written
         with pytest.raises(Stale):
             store.write([Outcome(0, epoch, PositionRecord(1, 0, 2, former, seen), line)])

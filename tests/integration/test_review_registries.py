@@ -107,7 +107,7 @@ def test_check_misses_a_registered_version_whose_file_has_changed(reviewed: Revi
 
 
 def test_register_brings_the_domains_level_and_each_version_once(reviewed: Reviewed) -> None:
-    add_version(reviewed.relay, state="approved")
+    approve(reviewed.relay)
     reviewed.settle(compatibility="FULL")
 
     first = by_json(reviewed.relay, "register")
@@ -122,6 +122,7 @@ def test_register_brings_the_domains_level_and_each_version_once(reviewed: Revie
 def test_register_says_which_file_the_registry_refuses(reviewed: Reviewed) -> None:
     add_version(reviewed.relay, state="approved")
     reviewed.without_default(2)
+    approve(reviewed.relay, add=False)
 
     done = reviewed.relay.command("schemas", "register", "--json")
 
@@ -165,3 +166,11 @@ def test_a_version_that_the_registry_refuses_is_not_activated(reviewed: Reviewed
     states = [one["state"] for one in by_json(relay, "history", "counted")["versions"]]
     assert states == ["active", "approved"]
     assert reviewed.versions == [1]
+
+
+def approve(relay: Relay, *, add: bool = True) -> None:
+    """Has version 2 of `counted` approved as its file stands. add: write that first."""
+    if add:
+        add_version(relay, state="approved")
+    by_json(relay, "propose", "counted", "2", "--by", "anna")
+    by_json(relay, "approve", "counted", "2", "--by", "ben", "--reason", "read")
