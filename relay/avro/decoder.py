@@ -70,10 +70,13 @@ def natural_default(node: Node, default: Any) -> Any:
 
 @lru_cache(maxsize=4096)
 def _compile(writer_text: bytes, reader_text: bytes | None) -> Decoder:
-    writer = _parsed(_schema_of(read_schema(orjson.loads(writer_text)), {}))
-    reader = None
+    written = _schema_of(read_schema(orjson.loads(writer_text)), {})
+    writer, reader = _parsed(written), None
     if reader_text is not None:
-        reader = _parsed(_schema_of(read_schema(orjson.loads(reader_text)), {}, defaults=True))
+        node = read_schema(orjson.loads(reader_text))
+        # Between equal types there is nothing to resolve, and reading takes half the time.
+        if _schema_of(node, {}) != written:
+            reader = _parsed(_schema_of(node, {}, defaults=True))
 
     def decode_one(encoded: bytes) -> Any:
         source = BytesIO(encoded)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from io import BytesIO
 from typing import Any
 
@@ -172,3 +173,19 @@ def test_fields_in_another_order_keep_their_values() -> None:
     value = {"source": "A", "target": "B"}
 
     assert decode(writer, reader, compile_encoder(writer)(value)) == value
+
+
+def test_between_equal_types_defaults_and_docs_of_the_reader_change_nothing() -> None:
+    written = record(
+        {"name": "a", "type": {"type": "enum", "name": "E", "symbols": ["X", "Y"]}, "default": "X"},
+        {"name": "n", "type": ["null", "int"], "default": None},
+    )
+    read = json.loads(json.dumps(written))
+    read["doc"] = "What readers write of it."
+    read["fields"][0]["default"] = "Y"
+    read["fields"][1] |= {"doc": "A number."}
+    del read["fields"][1]["default"]
+    encoded = compile_encoder(written)({"a": "Y", "n": 7})
+    assert decode(written, read, encoded) == {"a": "Y", "n": 7}
+    with pytest.raises(PayloadInvalid):
+        decode(written, read, encoded + b"\0")
