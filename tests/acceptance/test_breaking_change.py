@@ -232,7 +232,7 @@ class Shop:
         return text.replace("relay.events.orders", f"relay.events.{self.relay.domain}")
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_order_paid_gets_a_second_major_version_and_nothing_is_lost_doubled_or_out_of_order(
     make_relay: Callable[..., Relay],
 ) -> None:
@@ -290,7 +290,7 @@ def test_order_paid_gets_a_second_major_version_and_nothing_is_lost_doubled_or_o
                 with shop.writing(major=2):
                     shop.await_effects("timeline", len(shop.effects("timeline")) + 100)
                     kill_a_worker(supervisor.pid)
-                    until(lambda: parked(relay, "timeline") > 2, timeout=30)
+                    until(lambda: parked(relay, "timeline") > 2, timeout=60)
                     refused = relay.command("schemas", "retire", "order.paid", "1")
                     assert refused.returncode == 1
                     assert re.search(r"timeline .*decoded version 1 at", refused.stderr)
@@ -299,7 +299,7 @@ def test_order_paid_gets_a_second_major_version_and_nothing_is_lost_doubled_or_o
                     moved.enter_context(shop.consuming("timeline", "OrderPaidV2"))
                     shop.await_effects("timeline", len(shop.effects("timeline")) + 100)
                 relay.sql("delete from broken")
-                until(lambda: parked(relay, "timeline") == 0, timeout=60)
+                until(lambda: parked(relay, "timeline") == 0, timeout=120)
             # then the last group, which has not read a single event yet
             with (
                 shop.consuming("billing", "OrderPaidV2"),
@@ -311,9 +311,9 @@ def test_order_paid_gets_a_second_major_version_and_nothing_is_lost_doubled_or_o
                 shop.edit(move_readers)
 
                 # Then version 1 retires
-                until(lambda: retired(relay), timeout=30)
+                until(lambda: retired(relay), timeout=60)
                 before = set(shop.written)
-                until(lambda: published_alone(shop, before), timeout=30)
+                until(lambda: published_alone(shop, before), timeout=60)
                 for group in ("billing", "timeline", "analytics"):
                     shop.await_effects(group, len(shop.written))
         finally:
