@@ -10,6 +10,7 @@ from alembic.config import Config
 
 from relay.db import sqlalchemy_url
 from relay.errors import DatabaseUnavailable
+from relay.sqlfile import load
 
 __all__ = ["migrate"]
 
@@ -18,7 +19,8 @@ _MIGRATION_LOCK = 0x6F7574626F78
 
 
 def migrate(database_url: str, revision: str = "head") -> None:
-    """Runs all migrations up to `revision`; doing it again changes nothing.
+    """Runs all migrations up to `revision`, and grants the writers' role what it lacks, if it was
+    created since; doing it again changes nothing.
 
     Raises DatabaseUnavailable, ConfigurationInvalid.
     """
@@ -33,6 +35,8 @@ def migrate(database_url: str, revision: str = "head") -> None:
             connection.commit()
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
+            if revision == "head":
+                connection.exec_driver_sql(load(__package__, "grant_writers.sql").decode())
             connection.commit()
     except sqlalchemy.exc.OperationalError as error:
         reason = str(error.orig).strip().splitlines()[-1]

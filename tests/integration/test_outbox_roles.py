@@ -10,6 +10,8 @@ import pytest
 from psycopg.errors import InsufficientPrivilege
 
 from relay.bus import DomainEventBus
+from relay.outbox.checks import check_outbox
+from relay.outbox.migrate import migrate
 from tests.integration.publishing import noted, rows
 
 COLUMNS = "id, event_type, aggregate_type, aggregate_id, payload"
@@ -82,3 +84,26 @@ def test_a_writer_may_not_copy_foreign_transaction_ids_or_numbers(
 ) -> None:
     with pytest.raises(InsufficientPrivilege):
         copy(writer, f"{column}, {COLUMNS}", (99, *VALUES))
+
+
+def test_a_role_that_came_after_the_tables_may_publish_once_it_is_migrated_again(
+    database_url: str,
+) -> None:
+    # Given a database whose grants to the role were lost, as in a restore into another server
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        for granted in ("all tables in schema outbox", "schema outbox"):
+            connection.execute(f"revoke all on {granted} from outbox_writer")
+        connection.execute("set role outbox_writer")
+        with pytest.raises(InsufficientPrivilege):
+            copy(connection, COLUMNS, VALUES)
+        connection.execute("reset role")
+        # When it is migrated again
+        migrate(database_url)
+        # Then the role may publish, and no more than before
+        assert not [found for found in check_outbox(connection) if found.check == "roles"]
+    with psycopg.connect(database_url) as connection:
+        connection.execute("set role outbox_writer")
+        DomainEventBus.publish(connection, noted())
+        connection.commit()
+        with pytest.raises(InsufficientPrivilege):
+            connection.execute("delete from outbox.domain_events")
