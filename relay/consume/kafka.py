@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -26,6 +27,7 @@ __all__ = [
     "existing_topics",
     "headers_of",
     "idempotent_producer",
+    "leave",
     "reason",
     "require_topics",
 ]
@@ -33,6 +35,9 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 METADATA_TIMEOUT_S = 10
+# For callbacks that are on their way, and at most for those that take their time.
+LEAVE_POLL_S = 0.1
+LEAVE_TIMEOUT_S = 10.0
 
 
 def consumer(settings: Settings, group: str, **options: Any) -> Consumer:
@@ -65,6 +70,21 @@ def consumer(settings: Settings, group: str, **options: Any) -> Consumer:
             **options,
         }
     )
+
+
+def leave(member: Consumer) -> None:
+    """Leaves the group and closes; the callbacks for what is revoked come before it returns.
+
+    They are served before the closing: one that is still on its way then can wait for ever for a
+    thread that has ended, and the whole process with it (librdkafka, issue 4041).
+    """
+    member.unsubscribe()
+    deadline = time.monotonic() + LEAVE_TIMEOUT_S
+    while True:
+        member.poll(LEAVE_POLL_S)
+        if not member.assignment() or time.monotonic() > deadline:
+            break
+    member.close()
 
 
 def idempotent_producer(settings: Settings, name: str) -> Producer:

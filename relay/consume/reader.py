@@ -11,7 +11,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from relay.consume.kafka import Ends, as_bytes, headers_of, reason, require_topics
+from relay.consume.kafka import Ends, as_bytes, headers_of, leave, reason, require_topics
 from relay.consume.lane import Lane
 from relay.consume.majors import Majors
 from relay.consume.partition import Item, Partition
@@ -132,7 +132,7 @@ class Reader:
     def close(self) -> None:
         """Commits what is done and leaves the group. The lanes must have ended before."""
         self._commit(asynchronous=False)
-        self._consumer.close()
+        leave(self._consumer)
 
     def _hand_out(self, messages: Iterable[Message]) -> None:
         """Gives each lane its records, in their order."""

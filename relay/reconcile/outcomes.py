@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from relay.catalog import Catalog
 from relay.consume import headers as names
 from relay.consume.attempt import idle_timeout_ms
-from relay.consume.kafka import Ends, consumer, existing_topics, headers_of, reason
+from relay.consume.kafka import Ends, consumer, existing_topics, headers_of, leave, reason
 from relay.consume.session import Session, Stopped
 from relay.errors import BrokerUnavailable
 from relay.settings import Settings
@@ -114,7 +114,7 @@ def reconcile(
         return 0
     finally:
         session.close()
-        reader.close()
+        leave(reader)
 
 
 class _Reconciler:
