@@ -15,10 +15,11 @@ from relay.avro.decoder import compile_resolver
 from relay.avro.encoder import compile_encoder
 from relay.catalog import Catalog, EventType, SchemaVersion, State
 from relay.catalog.convert import conversion
+from relay.catalog.entries import major_of
 from relay.errors import CatalogInvalid
 from relay.governance.store import Decision
 
-__all__ = ["Copy", "converter", "in_use"]
+__all__ = ["Copy", "converter", "in_use", "number_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,11 @@ class Copy:
     def id_of(self, event_id: str) -> str:
         """The copy's own id: readers of several subjects would drop it as a duplicate (H35)."""
         return f"{event_id}/{self.subject}"
+
+
+def number_of(original_id: bytes | None, event_type: bytes | None) -> int:
+    """Which copy a record is, by its headers ce_originalid and ce_type; 0: the original."""
+    return major_of((event_type or b"").decode(errors="replace")) if original_id else 0
 
 
 def in_use(versions: Iterable[SchemaVersion | Decision]) -> SchemaVersion | Decision | None:

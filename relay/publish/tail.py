@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from relay.catalog.entries import major_of
 from relay.errors import BrokerUnavailable
+from relay.publish.copies import number_of
 from relay.publish.record import Ends
 
 __all__ = ["Place", "find"]
@@ -108,7 +108,7 @@ class _Found:
             message.partition(),
             message.offset(),
             (message.key() or b"").decode(errors="replace"),
-            major_of(headers.get("ce_type", b"").decode()) if original else 0,
+            number_of(original, headers.get("ce_type")),
         )
         if place.copy:
             self._copies.setdefault(event_id, []).append(place)

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from relay.catalog.entries import major_of
 from relay.errors import BrokerUnavailable
+from relay.publish.copies import number_of
 from relay.reconcile.bounds import Bounds, Partition
 
 __all__ = ["Found", "scan"]
@@ -89,15 +89,15 @@ def _records(messages: list[Any], left: dict[Partition, int]) -> Iterator[Found]
 def _found(message: Any, topic: str, partition: int, offset: int) -> Found:
     headers = dict(message.headers() or ())
     ce_id = _text(headers.get("ce_id")) or f"{topic}[{partition}]@{offset}"
-    original = _text(headers.get("ce_originalid"))
+    original = headers.get("ce_originalid")
     sequence = _text(headers.get("ce_sequence"))
     return Found(
         ce_id,
-        original or ce_id,
+        _text(original) or ce_id,
         topic,
         partition,
         offset,
-        major_of(_text(headers.get("ce_type"))) if original else 0,
+        number_of(original, headers.get("ce_type")),
         int(sequence) if sequence.isascii() and sequence.isdecimal() else None,
         _text(headers.get("ce_aggregatetype")),
         _text(headers.get("ce_subject")),
