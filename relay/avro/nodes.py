@@ -8,7 +8,7 @@ from typing import Any
 from relay.avro.fingerprint import Schema
 from relay.errors import CatalogInvalid
 
-__all__ = ["ABSENT", "LOGICAL", "Field", "Node", "read_schema"]
+__all__ = ["ABSENT", "LOGICAL", "Field", "Node", "full_name", "read_schema"]
 
 PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
 DEFINING = PRIMITIVES | {"record", "error", "enum", "fixed", "array", "map"}
@@ -104,7 +104,7 @@ class _Reader:
         if isinstance(schema, str):
             if schema in PRIMITIVES:
                 return Node(schema, schema)
-            named = self._named.get(_full_name(schema, namespace)) or self._named.get(schema)
+            named = self._named.get(full_name(schema, namespace)) or self._named.get(schema)
             if named is None:
                 raise CatalogInvalid(f"{where}: unknown type {schema!r}. Define it before its use")
             return named
@@ -145,12 +145,12 @@ class _Reader:
         name = schema.get("name")
         if not isinstance(name, str) or not name:
             raise CatalogInvalid(f"{where}: a {node.kind} without a name. Name it")
-        node.name = _full_name(name, schema.get("namespace", namespace))
+        node.name = full_name(name, schema.get("namespace", namespace))
         if node.name in self._named:
             raise CatalogInvalid(f"{where}: {node.name} is defined twice. Refer to it by name")
         self._named[node.name] = node
         inner = node.name.rpartition(".")[0]
-        node.aliases = tuple(_full_name(alias, inner) for alias in schema.get("aliases", ()))
+        node.aliases = tuple(full_name(alias, inner) for alias in schema.get("aliases", ()))
         return inner
 
     def _record(self, schema: dict[str, Any], namespace: str, where: str) -> Node:
@@ -202,7 +202,11 @@ def _others(schema: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
     return {key: value for key, value in schema.items() if key not in known}
 
 
-def _full_name(name: str, namespace: str | None) -> str:
+def full_name(name: str, namespace: str | None) -> str:
+    """A name with its namespace, which is that around it where it has none itself.
+
+    Source: Apache Avro 1.12 specification, "Names".
+    """
     return name if "." in name or not namespace else f"{namespace}.{name}"
 
 

@@ -11,6 +11,7 @@ import orjson
 import yaml
 
 from relay.avro.encoder import compile_encoder
+from relay.avro.nodes import full_name
 from relay.catalog.entries import Domain, EventType, SchemaVersion, State, class_name
 from relay.catalog.majors import check_majors, converter_of
 from relay.errors import CatalogInvalid
@@ -154,8 +155,7 @@ def _version(
     if not isinstance(avsc, dict) or avsc.get("type") != "record":
         raise CatalogInvalid(f"{path}: an event's schema must be a record")
     expected = f"relay.events.{domain}.{class_name(event)}"
-    name, namespace = avsc.get("name", ""), avsc.get("namespace")
-    found = name if "." in name or not namespace else f"{namespace}.{name}"
+    found = full_name(avsc.get("name", ""), avsc.get("namespace"))
     if found != expected:
         raise CatalogInvalid(f"{path}: the record is named {found!r}, must be {expected!r}")
     try:

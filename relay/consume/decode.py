@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from relay.avro.decoder import decode
+from relay.avro.nodes import full_name
 from relay.consume import headers
 from relay.consume.failures import Poison
 from relay.consume.group import Group, Subscription
@@ -19,7 +20,7 @@ from relay.events import Metadata
 if TYPE_CHECKING:
     from relay.events import DomainEvent
 
-__all__ = ["Decoder", "Schemas", "full_name"]
+__all__ = ["Decoder", "Schemas", "record_name"]
 
 # Confluent's wire format: a zero byte, the schema's id (4 bytes, big-endian), Avro binary.
 FRAME = struct.Struct(">bI")
@@ -87,12 +88,12 @@ class Decoder:
 
     def _type_of(self, schema_id: int, group: Group) -> str | None:
         writer = self._writer(schema_id)
-        name = full_name(writer)
+        name = record_name(writer)
         return next(
             (
                 event_type
                 for event_type, subscription in group.subscriptions.items()
-                if full_name(subscription.event_class.SCHEMA) == name
+                if record_name(subscription.event_class.SCHEMA) == name
             ),
             None,
         )
@@ -135,7 +136,6 @@ def _occurred_at(record: Record) -> datetime:
     return moment
 
 
-def full_name(schema: dict[str, Any]) -> str:
-    """Full name of a named schema: namespace and name."""
-    name, namespace = str(schema.get("name", "")), schema.get("namespace")
-    return name if "." in name or not namespace else f"{namespace}.{name}"
+def record_name(schema: dict[str, Any]) -> str:
+    """Full name of a record's schema: namespace and name."""
+    return full_name(str(schema.get("name", "")), schema.get("namespace"))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from relay.avro.fingerprint import rabin
-from relay.consume.decode import full_name
+from relay.consume.decode import record_name
 from relay.consume.session import Session, Stopped
 from relay.governance.affected import schema_digest
 from relay.sqlfile import load
@@ -99,7 +99,7 @@ def _columns(kinds: Sequence[Kind], writers: dict[Kind, dict[str, Any]]) -> dict
     return {
         "event_types": [event_type for event_type, _, _ in kinds],
         "subjects": [
-            f"{topic}-{full_name(schema)}"
+            f"{topic}-{record_name(schema)}"
             for (_, topic, _), schema in zip(kinds, schemas, strict=True)
         ],
         "schema_ids": [schema_id for _, _, schema_id in kinds],

@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import re
 
+from relay.avro.nodes import full_name
 from relay.registry.compatibility.strictness import Strictness
 
-__all__ = ["full_alias", "full_name", "is_full_name", "is_name"]
+__all__ = ["full_alias", "is_full_name", "is_name"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-
-
-def full_name(name: str, namespace: str) -> str:
-    """A name with its namespace, which is that around it where it has none itself."""
-    return name if "." in name or not namespace else f"{namespace}.{name}"
 
 
 def full_alias(alias: str, namespace: str) -> str:

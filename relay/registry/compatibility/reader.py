@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from relay.avro.nodes import full_name
 from relay.registry.compatibility.defaults import Defaults
 from relay.registry.compatibility.invalid import SchemaInvalid, quoted
-from relay.registry.compatibility.names import full_name, is_full_name, is_name
+from relay.registry.compatibility.names import is_full_name, is_name
 from relay.registry.compatibility.properties import (
     check_aliases,
     check_aliases_of_type,
