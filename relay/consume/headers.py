@@ -17,9 +17,8 @@ CORRELATION_ID = "ce_correlationid"
 CAUSATION_ID = "ce_causationid"
 ACTOR_ID = "ce_actorid"
 SOURCE = "ce_source"
-# Of an event that is published under several major versions: the original names the event types of
-# its copies, each copy the id and the event type of its original.
-COPIES = "ce_copies"
+# Of an event that is published under several major versions: each copy names the id and the event
+# type of its original.
 ORIGINAL_ID = "ce_originalid"
 ORIGINAL_TYPE = "ce_originaltype"
 

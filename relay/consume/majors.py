@@ -1,9 +1,10 @@
 """Which record of an event a group takes, where it is published under several major versions.
 
 Each event comes to a group once, however far the group is with its move from one major version to
-the next: under the version that it has a handler for where that is published, and otherwise
+the next: under the version that it has a handler for where such a record was read, and otherwise
 converted from the original. So a group that moves misses nothing that was published before the new
-version was, parked or dead-lettered under the old one, or written while nobody converted it.
+version was, parked or dead-lettered under the old one, written while nobody converted it, or
+published as a copy that its former members had passed over.
 """
 
 from __future__ import annotations
@@ -70,22 +71,33 @@ class Majors:
         """How records of an event type without a handler are read; None: not at all."""
         return self._bridges.get(event_type)
 
-    def wants(self, record: Record, *, replay: bool) -> bool:
+    def takes(self, record: Record, copied: set[str], *, replay: bool) -> bool:
         """Whether a record is for this group; one that names no type has to be decoded first.
 
+        copied: ids of events of the record's partition of which this member took a copy, until
+        their originals come; kept up here. An original whose copy is not among them is taken: the
+        group's offset can stand between the two, committed by a member that knew only the
+        original's version and had passed over the copy. Who had acted on the copy is protected
+        by the inbox.
         replay: it was set aside by this group once, so whatever was published beside it is past.
         """
         event_type = record.event_type
         if event_type is None:
             return True
-        original_type = record.header(headers.ORIGINAL_TYPE)
-        if event_type in self._handled:
-            # With handlers for both, the original is the one that is handled.
-            return replay or original_type not in self._handled
-        bridge = self._bridges.get(event_type)
-        if bridge is None:
-            return False
         if replay:
-            return True
-        copies = (record.header(headers.COPIES) or "").split(",")
-        return original_type is None and bridge.target not in copies
+            return event_type in self._handled or event_type in self._bridges
+        original_type = record.header(headers.ORIGINAL_TYPE)
+        if original_type is None:
+            if record.event_id in copied:
+                copied.discard(record.event_id)
+                return False
+            return event_type in self._handled or event_type in self._bridges
+        # With handlers for both, the original is the one that is handled.
+        wanted = (
+            event_type in self._handled
+            and original_type not in self._handled
+            and record.event_id not in copied
+        )
+        if wanted:
+            copied.add(record.event_id)
+        return wanted

@@ -14,12 +14,13 @@ __all__ = ["Item", "Partition"]
 class Partition:
     """Shared by the reader, which begins records, and the lanes, which finish them.
 
-    Every method may be called from any thread.
+    Every method may be called from any thread. copied: the reader's alone, see Majors.takes.
     """
 
     def __init__(self, topic: str, number: int) -> None:
         self.topic = topic
         self.number = number
+        self.copied: set[str] = set()
         self._offsets = Offsets()
         self._changed = threading.Condition()
         self._running = 0

@@ -170,7 +170,7 @@ class Reader:
         replay = origin != topic
         if replay:
             record = record.as_replay(origin)
-        if not self._majors.wants(record, replay=replay):
+        if not self._majors.takes(record, partition.copied, replay=replay):
             partition.pass_over(offset)
             return None
         partition.begin(offset)

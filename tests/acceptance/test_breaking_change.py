@@ -167,11 +167,16 @@ class Shop:
         )
 
     def await_effects(self, group: str, count: int) -> None:
-        until(
-            lambda: len(self.effects(group)) >= count,
-            timeout=60,
-            what=f"{count} effects of {group}; {self.relay.log()[-3000:]}",
-        )
+        """Waits for effects of a group; a failure names events it lacks and what was logged."""
+        try:
+            until(lambda: len(self.effects(group)) >= count, timeout=60)
+        except AssertionError:
+            done = {effect[4] for effect in self.effects(group)}
+            missing = [event_id for event_id in self.written if event_id not in done]
+            raise AssertionError(
+                f"{group} acted on {len(done)} events of {count}; it lacks {len(missing)}, "
+                f"the first are {missing[:5]}\n{self.relay.log()[-3000:]}"
+            ) from None
 
     def records(self) -> dict[str, list[Record]]:
         """Committed records of order.paid and order.paid.v2, by the id of their outbox row."""

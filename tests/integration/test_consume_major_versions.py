@@ -18,7 +18,7 @@ from relay.events import DomainEvent
 from relay.reconcile.outcomes import reconcile
 from relay.registry.client import RegistryClient
 from tests.integration.majors import CONVERTER, activate_major
-from tests.relaying import Relay
+from tests.relaying import Record, Relay
 
 Seen = tuple[str, str, dict[str, Any]]
 
@@ -150,6 +150,30 @@ def test_an_event_that_was_acted_on_under_one_version_is_not_acted_on_again_unde
     assert readers.read("counted") == []
 
 
+@pytest.mark.parametrize(
+    ("former", "moved"), [("counted", "counted.v2"), ("counted.v2", "counted")]
+)
+def test_a_group_that_moves_misses_no_event_whose_copy_its_former_member_had_passed_over(
+    readers: Readers, relay: Relay, former: str, moved: str
+) -> None:
+    # Given an event that was acted on, and one of which only the copy was read, and passed over
+    activate_major(relay)
+    done = publish_as(relay, former, 1)
+    relay.must("run", "--until-idle")
+    assert [seen[0] for seen in readers.read(former)] == [done]
+    left = publish_as(relay, former, 2)
+    relay.must("run", "--until-idle")
+    copy, original = relay.published()[-2:]
+    assert (copy.headers["ce_originalid"], original.event_id) == (left, left)
+    go_to(relay, original)
+    # When a member that has moved goes on from there
+    assert [seen[:2] for seen in readers.read(moved)] == [(left, moved)]
+    # Then that was once and for all, also from a copy on and from the original behind it
+    for record in relay.published()[:2]:
+        go_to(relay, record)
+        assert readers.read(moved) == []
+
+
 def test_a_dead_letter_of_the_old_version_is_replayed_to_the_handler_of_the_new_one(
     readers: Readers, relay: Relay
 ) -> None:
@@ -213,12 +237,26 @@ def test_a_second_version_that_is_not_approved_yet_can_be_handled_already(
     assert readers.read("counted.v2") == [second(event_id, 1)]
 
 
+def publish_as(relay: Relay, event_type: str, number: int) -> str:
+    if event_type == "counted":
+        return relay.publish("a", number)
+    return publish_second(relay, number)
+
+
 def rewind(relay: Relay) -> None:
     """Sets the group's offsets back to the topic's beginning."""
+    set_offsets(relay, [TopicPartition(relay.topic, partition, 0) for partition in range(4)])
+
+
+def go_to(relay: Relay, record: Record) -> None:
+    """Sets the group's offset so that a record is the next one that it reads."""
+    set_offsets(relay, [TopicPartition(relay.topic, record.partition, record.offset)])
+
+
+def set_offsets(relay: Relay, places: list[TopicPartition]) -> None:
     admin = AdminClient(
         {"bootstrap.servers": relay.environment["EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS"]}
     )
-    places = [TopicPartition(relay.topic, partition, 0) for partition in range(4)]
     wanted = ConsumerGroupTopicPartitions("readers", places)
-    for done in admin.alter_consumer_group_offsets([wanted]).values():
-        done.result(10)
+    for changed in admin.alter_consumer_group_offsets([wanted]).values():
+        changed.result(10)

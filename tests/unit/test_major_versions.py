@@ -237,7 +237,8 @@ ALONE = record("order.paid")
 NEWER = record("order.paid.v2", ce_copies="order.paid")
 NEWER_COPY = record("order.paid", ce_originalid="e1", ce_originaltype="order.paid.v2")
 NEWER_ALONE = record("order.paid.v2")
-EVERY = (ORIGINAL, COPY, ALONE, NEWER, NEWER_COPY, NEWER_ALONE)
+# In the order of a topic: copies lie before their original.
+EVERY = (COPY, ORIGINAL, ALONE, NEWER_COPY, NEWER, NEWER_ALONE)
 
 
 @pytest.mark.parametrize(
@@ -254,11 +255,32 @@ def test_a_group_takes_one_record_of_every_event(
 ) -> None:
     edit(schemas, lambda events: events["order.paid.v2"].update(versions={1: "approved"}))
     majors = Majors.of(Catalog.load(schemas), handled)
-    assert [r for r in EVERY if majors.wants(r, replay=False)] == wanted
+    copied: set[str] = set()
+    assert [r for r in EVERY if majors.takes(r, copied, replay=False)] == wanted
+    assert copied == set()
     # What it has set aside once it takes again, whatever was published beside it.
-    again = [r for r in EVERY if majors.wants(r, replay=True)]
+    again = [r for r in EVERY if majors.takes(r, copied, replay=True)]
     assert again == (list(EVERY) if wanted else [])
-    assert majors.wants(record(None), replay=False)
+    assert majors.takes(record(None), copied, replay=False)
+
+
+@pytest.mark.parametrize(
+    ("handled", "original"), [("order.paid.v2", ORIGINAL), ("order.paid", NEWER)]
+)
+def test_an_original_whose_copy_this_member_has_not_read_is_taken(
+    schemas: Path, handled: str, original: Record
+) -> None:
+    edit(schemas, lambda events: events["order.paid.v2"].update(versions={1: "approved"}))
+    assert Majors.of(Catalog.load(schemas), {handled}).takes(original, set(), replay=False)
+
+
+def test_one_of_several_copies_is_taken(schemas: Path) -> None:
+    # Given a group with handlers for two versions, neither of which is the original's
+    majors = Majors(handled={"order.paid.v2", "order.paid.v3"}, bridges={})
+    third = record("order.paid.v3", ce_originalid="e1", ce_originaltype="order.paid")
+    copied: set[str] = set()
+    taken = [majors.takes(r, copied, replay=False) for r in (COPY, third, ORIGINAL)]
+    assert taken == [True, False, False]
 
 
 def test_a_copy_has_the_id_of_its_original() -> None:
