@@ -15,11 +15,10 @@ from relay.cli.schemas_reviewing import (
     EventType,
     JsonOption,
     ReasonOption,
-    Review,
     Version,
     open_review,
 )
-from relay.errors import BrokerUnavailable, ConfigurationInvalid
+from relay.errors import ConfigurationInvalid
 
 if TYPE_CHECKING:
     from relay.governance.affected import Reading
@@ -48,7 +47,7 @@ def deprecate(
         )
         if moved is None:
             review.refuse(Action.DEPRECATE, event_type, version)
-        readings = _readings(review, event_type, needed=False)
+        readings = review.readings(event_type)
     more = {"sunset": day.isoformat() if day else None}
     output.moved(event_type, version, moved, review.actor, more, readings, as_json=as_json)
 
@@ -78,7 +77,7 @@ def retire(
         readings: list[Reading] | None = []
         undelivered = 0
         if found.state is State.DEPRECATED:
-            readings = _readings(review, event_type, needed=not force)
+            readings = review.readings(event_type, needed=not force)
             undelivered = count_undelivered(review.connection, event_type, version)
         quiet = timedelta(days=review.settings.retire_quiet_days)
         problems = still_read(readings or [], version, datetime.now(UTC), quiet)
@@ -101,19 +100,6 @@ def retire(
             review.refuse(Action.RETIRE, event_type, version)
     more = {"forced": forced, "undelivered": undelivered}
     output.moved(event_type, version, moved, review.actor, more, readings, as_json=as_json)
-
-
-def _readings(review: Review, event_type: str, *, needed: bool) -> list[Reading] | None:
-    """Who reads the event type; None when the broker can't tell and that is not `needed`."""
-    from relay.reconcile.readers import read_readers
-
-    try:
-        return read_readers(review.settings, review.connection, review.catalog, event_type)
-    except BrokerUnavailable as error:
-        if needed:
-            raise
-        output.note(f"who reads it is not known: {error}")
-        return None
 
 
 def _events(count: int) -> str:

@@ -39,7 +39,10 @@ def propose(
     reason: ReasonOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Put a version's file up for review; a changed text makes an approval void."""
+    """Put a version's file up for review; a changed text makes an approval void.
+
+    Shows who reads the event type.
+    """
     from relay.governance import store
     from relay.governance.transitions import Action
 
@@ -54,7 +57,8 @@ def propose(
                 review.refuse(Action.PROPOSE, event_type, version)
             output.note(f"{event_type} version {version} is {found.state} with this text already")
             moved = found.state
-    output.moved(event_type, version, moved, review.actor, as_json=as_json)
+        readings = review.readings(event_type)
+    output.moved(event_type, version, moved, review.actor, None, readings, as_json=as_json)
 
 
 def approve(
@@ -64,7 +68,10 @@ def approve(
     reason: ReasonOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Approve the text of a version, as its file has it here; the proposer can't."""
+    """Approve the text of a version, as its file has it here; the proposer can't.
+
+    Shows who reads the event type.
+    """
     from relay.governance import store
     from relay.governance.transitions import Action
 
@@ -77,7 +84,8 @@ def approve(
         moved = store.approve(review.connection, wanted, review.actor, reason)
         if moved is None:
             review.refuse(Action.APPROVE, event_type, version, wanted)
-    output.moved(event_type, version, moved, review.actor, as_json=as_json)
+        readings = review.readings(event_type)
+    output.moved(event_type, version, moved, review.actor, None, readings, as_json=as_json)
 
 
 def activate(

@@ -11,12 +11,14 @@ import typer
 
 from relay.catalog import Catalog, SchemaVersion
 from relay.cli.schemas_input import actor_of, database
-from relay.errors import ConfigurationInvalid
+from relay.cli.schemas_output import note
+from relay.errors import BrokerUnavailable, ConfigurationInvalid
 from relay.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     import psycopg
 
+    from relay.governance.affected import Reading
     from relay.governance.transitions import Action
 
 __all__ = [
@@ -36,6 +38,9 @@ ByOption = Annotated[
 ]
 ReasonOption = Annotated[str | None, typer.Option("--reason", help="Why; kept in the history.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document.")]
+
+# In place of the broker's address where none is configured.
+_NO_BROKER = "-"
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,24 @@ class Review:
                 "decided about. Run relay migrate first: it adopts what is in use"
             )
 
+    def readings(self, event_type: str, *, needed: bool = False) -> list[Reading] | None:
+        """Who reads the event type; None when the broker can't tell and that is not `needed`.
+
+        Without lags where no broker is configured. Raises BrokerUnavailable.
+        """
+        from relay.reconcile.readers import read_readers
+
+        with_lag = self.settings.kafka_bootstrap_servers != _NO_BROKER
+        try:
+            return read_readers(
+                self.settings, self.connection, self.catalog, event_type, with_lag=with_lag
+            )
+        except BrokerUnavailable as error:
+            if needed:
+                raise
+            note(f"who reads it is not known: {error}")
+            return None
+
     def refuse(
         self, action: Action, event_type: str, version: int, wanted: SchemaVersion | None = None
     ) -> NoReturn:
@@ -78,7 +101,12 @@ def open_review(by: str | None, *, broker: bool = False) -> Iterator[Review]:
 
     Raises ConfigurationInvalid, CatalogInvalid, DatabaseUnavailable.
     """
-    settings = load_settings() if broker else load_settings(kafka_bootstrap_servers="-")
+    try:
+        settings = load_settings()
+    except ConfigurationInvalid:
+        if broker:
+            raise
+        settings = load_settings(kafka_bootstrap_servers=_NO_BROKER)
     actor, catalog = actor_of(by), Catalog.load(settings.schemas_dir)
     with database(settings) as connection:
         yield Review(settings, catalog, connection, actor)

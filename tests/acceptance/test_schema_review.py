@@ -91,7 +91,11 @@ def test_a_version_goes_from_proposal_to_active_and_the_old_one_retires_after_it
     add_version(relay)
 
     # When it is proposed, then neither is it active nor does its proposer approve it
-    assert by_json(relay, "propose", "counted", "2", "--by", "anna")["state"] == "proposed"
+    proposed = by_json(relay, "propose", "counted", "2", "--by", "anna")
+    assert (proposed["state"], [r["group"] for r in proposed["readers"]]) == (
+        "proposed",
+        ["readers"],
+    )
     assert "is proposed" in schemas(relay, "activate", "counted", "2", code=1)
     reason = ("--reason", "optional, with a default")
     own = schemas(relay, "approve", "counted", "2", "--by", "anna", *reason, code=1)
@@ -101,7 +105,9 @@ def test_a_version_goes_from_proposal_to_active_and_the_old_one_retires_after_it
     url = relay.environment["EVENT_BUS_SCHEMA_REGISTRY_URL"]
     subject = f"{relay.topic}-relay.events.{relay.domain}.Counted"
     text = (relay.folder / "schemas" / relay.domain / "counted.v2.avsc").read_text()
-    schemas(relay, "approve", "counted", "2", "--by", "ben", *reason)
+    shown = schemas(relay, "approve", "counted", "2", "--by", "ben", *reason)
+    assert "version last decoded" in shown
+    assert "readers" in shown
     with RegistryClient(url) as registry:
         assert registry.lookup(subject, text) is None
 
