@@ -18,8 +18,8 @@ __all__ = ["bytes_a_row", "check_flags", "check_topic"]
 def check_topic(relay: BenchRelay, deadline: float) -> dict[str, int]:
     """Reads the topic to its ends as they are now.
 
-    Returns records, duplicated (events more than once) and out_of_order (records behind a later
-    one of their aggregate). deadline: by time.monotonic(). Raises BenchFailed.
+    Returns records, duplicated (events, or copies, more than once) and out_of_order (records
+    behind a later one of their aggregate). deadline: by time.monotonic(). Raises BenchFailed.
     """
     consumer = Consumer(
         {
@@ -35,7 +35,7 @@ def check_topic(relay: BenchRelay, deadline: float) -> dict[str, int]:
         partitions = consumer.list_topics(relay.topic, timeout=10).topics[relay.topic].partitions
         consumer.assign([TopicPartition(relay.topic, number, 0) for number in partitions])
         open_ = set(partitions)
-        seen: set[int] = set()
+        seen: set[tuple[int, bool]] = set()
         last: dict[bytes, int] = {}
         records = out_of_order = 0
         while open_:
@@ -48,9 +48,10 @@ def check_topic(relay: BenchRelay, deadline: float) -> dict[str, int]:
                         raise BenchFailed(f"the topic can't be read: {error.str()}")
                     open_.discard(message.partition())
                     continue
-                sequence = int(dict(message.headers())["ce_sequence"])
+                headers = dict(message.headers())
+                sequence = int(headers["ce_sequence"])
                 records += 1
-                seen.add(sequence)
+                seen.add((sequence, "ce_originalid" in headers))
                 out_of_order += last.get(message.key(), 0) > sequence
                 last[message.key()] = sequence
     finally:

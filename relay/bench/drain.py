@@ -24,15 +24,18 @@ def drain(
     count: int,
     workers: int = 1,
     delivery: str = "exactly-once",
+    copies: bool = False,
 ) -> dict[str, Any]:
     """Fills an outbox with `count` events and publishes them with `relay run --until-idle`.
 
-    rows: whether rows carry their Avro bytes or are encoded from the payload.
-    Returns the figures by name. The rate is that of the records behind the first lot that the
+    rows: whether rows carry their Avro bytes or are encoded from the payload. copies: whether
+    each is published under two major versions, as two records of which one is converted.
+    Returns the figures by name. The rate is that of the events behind the first lot that the
     consumer got, from when it got that lot to when it got the last record. Raises BenchFailed.
     """
     deadline = time.monotonic() + options.limit_seconds
-    with place.relay(delivery=delivery) as relay:
+    of_each = 2 if copies else 1
+    with place.relay(copies=copies, delivery=delivery) as relay:
         fill_rate = relay.fill(count, options.aggregates, avro=rows == "avro")
         row_bytes = bytes_a_row(relay)
         with bench_child(
@@ -40,7 +43,7 @@ def drain(
             "consumer",
             bootstrap_servers=relay.settings.kafka_bootstrap_servers,
             topic=relay.topic,
-            count=count,
+            count=count * of_each,
         ) as consumer:
             consumer.read(deadline)
             started = time.time()
@@ -54,7 +57,7 @@ def drain(
                     last = consumer.read(deadline)
                     after = {name: cpu_seconds(process) for name, process in processes.items()}
                     worker.wait(deadline)
-        behind_first = last["count"] - first["first_count"]
+        behind_first = (last["count"] - first["first_count"]) // of_each
         seconds = max(last["last"] - first["first"], 1e-9)
         return {
             "events": count,

@@ -1,4 +1,7 @@
-"""The event that is measured with: an order of about 308 bytes a row where SQL wrote it."""
+"""The event that is measured with: an order of about 308 bytes a row where SQL wrote it.
+
+Its second major version, for the scenario with copies, has another name for one of the fields.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,18 @@ _FIELDS: list[dict[str, Any]] = [
     {"name": "currency", "type": "string"},
     {"name": "placedAt", "type": {"type": "long", "logicalType": "timestamp-millis"}},
 ]
+_CONVERTER = """
+def up(placed):
+    moved = dict(placed)
+    moved["orderedAt"] = moved.pop("placedAt")
+    return moved
+
+
+def down(placed):
+    moved = dict(placed)
+    moved["placedAt"] = moved.pop("orderedAt")
+    return moved
+"""
 
 
 def schema(domain: str) -> dict[str, Any]:
@@ -44,20 +59,34 @@ def schema(domain: str) -> dict[str, Any]:
     }
 
 
-def write_catalog(folder: Path, domain: str, partitions: int) -> None:
-    """Makes a catalog whose only event type is EVENT_TYPE of `domain`."""
-    (folder / domain).mkdir(parents=True)
-    (folder / domain / "domain.yaml").write_text(
-        yaml.safe_dump(
-            {
-                "domain": domain,
-                "owner": "relay bench",
-                "partitions": partitions,
-                "events": {EVENT_TYPE: {"aggregate": AGGREGATE_TYPE, "versions": {1: "active"}}},
-            }
-        )
-    )
-    (folder / domain / f"{EVENT_TYPE}.v1.avsc").write_text(json.dumps(schema(domain)))
+def second_schema(domain: str) -> dict[str, Any]:
+    """Schema of the second major version."""
+    fields = [*_FIELDS[:-1], {**_FIELDS[-1], "name": "orderedAt"}]
+    return {**schema(domain), "name": "OrderPlacedV2", "fields": fields}
+
+
+def write_catalog(folder: Path, domain: str, partitions: int, *, copies: bool = False) -> None:
+    """Makes a catalog whose only event type is EVENT_TYPE of `domain`.
+
+    copies: and its second major version, so that each event is published under both.
+    """
+    there = folder / domain
+    there.mkdir(parents=True)
+    entry: dict[str, Any] = {"aggregate": AGGREGATE_TYPE, "versions": {1: "active"}}
+    events = {EVENT_TYPE: entry}
+    (there / f"{EVENT_TYPE}.v1.avsc").write_text(json.dumps(schema(domain)))
+    if copies:
+        second = f"{EVENT_TYPE}.v2"
+        events[second] = {**entry, "replaces": EVENT_TYPE}
+        (there / f"{second}.v1.avsc").write_text(json.dumps(second_schema(domain)))
+        (there / f"{second.replace('.', '_')}.py").write_text(_CONVERTER)
+    content = {
+        "domain": domain,
+        "owner": "relay bench",
+        "partitions": partitions,
+        "events": events,
+    }
+    (there / "domain.yaml").write_text(yaml.safe_dump(content))
 
 
 def payload(number: int) -> dict[str, Any]:

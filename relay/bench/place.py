@@ -75,14 +75,15 @@ class Place:
     shards: int
 
     @contextmanager
-    def relay(self, **settings: str) -> Iterator[BenchRelay]:
+    def relay(self, *, copies: bool = False, **settings: str) -> Iterator[BenchRelay]:
         """A migrated relay with its schema registered; its database and topics go afterwards.
 
-        settings: by name in small letters, without prefix.
+        copies: whether each event is published under two major versions. settings: by name in
+        small letters, without prefix.
         """
         name = f"{self.name}_{uuid.uuid4().hex[:6]}"
         folder = self.folder / name
-        event.write_catalog(folder / "schemas", name, self.partitions)
+        event.write_catalog(folder / "schemas", name, self.partitions, copies=copies)
         given: dict[str, Any] = {
             "name": name,
             "database_url": _with_database(self.servers.database_url, name),

@@ -40,11 +40,13 @@ def _drain(
     delivery: str = "exactly-once",
     count: Callable[[Options], int] = lambda options: options.rows,
     *,
+    copies: bool = False,
     usual: bool = False,
 ) -> Scenario:
     def settings(options: Options) -> dict[str, Any]:
         return {
             "rows": rows,
+            "copies": copies,
             "events": count(options),
             "aggregates": options.aggregates,
             "workers": workers,
@@ -61,6 +63,7 @@ def _drain(
             count=count(options),
             workers=workers,
             delivery=delivery,
+            copies=copies,
         )
 
     return Scenario(name, settings, run, usual=usual, warm=True)
@@ -87,6 +90,7 @@ _ALL = (
     _drain("drain-payload", "payload", usual=True),
     _drain("drain-avro-2-workers", "avro", workers=2),
     _drain("drain-payload-2-workers", "payload", workers=2),
+    _drain("drain-avro-copies", "avro", copies=True),
     _drain("drain-avro-at-least-once", "avro", delivery="at-least-once"),
     _drain("drain-payload-at-least-once", "payload", delivery="at-least-once"),
     _latency("latency", "exactly-once"),

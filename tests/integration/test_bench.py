@@ -101,6 +101,19 @@ def test_two_workers_drain_a_backlog_and_nothing_of_the_bench_is_left(
     assert not [name for name in (*databases, *topics, *commands) if run in name]
 
 
+def test_a_drain_with_copies_publishes_each_event_twice(
+    database_url: str, bootstrap_servers: str, registry_url: str, tmp_path: Path
+) -> None:
+    # Given servers that run already
+    servers = _servers(database_url, bootstrap_servers, registry_url)
+    # When a backlog is published under two major versions
+    done = _bench(tmp_path, "--json", "--scenario=drain-avro-copies", *_SMALL, *servers)
+    # Then all events are there, once each under both
+    assert done.returncode == 0, done.stderr[-3000:]
+    (entry,) = json.loads(done.stdout)["scenarios"]
+    _is_a_whole_drain(entry["figures"], 400, of_each=2)
+
+
 def test_the_registrys_checks_are_counted_and_leave_no_subject(
     database_url: str, bootstrap_servers: str, registry_url: str, tmp_path: Path
 ) -> None:
@@ -152,9 +165,9 @@ def test_an_unknown_scenario_and_half_of_the_servers_are_refused(tmp_path: Path)
     assert "--schema-registry-url" in half.stderr
 
 
-def _is_a_whole_drain(figures: dict[str, Any], events: int) -> None:
-    assert figures["events"] == figures["flagged"] == figures["deliveries"] == events
-    assert figures["records"] == events
+def _is_a_whole_drain(figures: dict[str, Any], events: int, of_each: int = 1) -> None:
+    assert figures["events"] == figures["flagged"] == events
+    assert figures["deliveries"] == figures["records"] == events * of_each
     assert figures["duplicated"] == figures["out_of_order"] == 0
     assert figures["seconds_with_start"] > 0
     assert figures["peak_memory_mb"] > 0

@@ -152,7 +152,7 @@ def test_headers_are_those_that_the_relay_writes() -> None:
     full, copied = headers(given, route)
     assert {*full, *copied} == set(EVENT_HEADERS)
     assert set(full) ^ set(copied) == {
-        consumed.COPIES,
+        "ce_copies",
         consumed.ORIGINAL_ID,
         consumed.ORIGINAL_TYPE,
     }
