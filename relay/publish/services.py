@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import psycopg
@@ -131,7 +131,10 @@ class Services:
     def has_work(self) -> bool:
         """Whether something is still to be published now or will be tried again by itself."""
         query = load(__package__, "has_work.sql")
-        return self._use(lambda connection: connection.execute(query).fetchone()) is not None
+        # The same clock as that of the holds' times, which need not be the database's.
+        parameters = {"now": datetime.now(UTC)}
+        found = self._use(lambda connection: connection.execute(query, parameters).fetchone())
+        return found is not None
 
     def close(self) -> None:
         """Closes what is shared."""

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import struct
+import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
+import pytest
 
 from relay.avro.decoder import compile_decoder
 from relay.catalog import Catalog
+from relay.publish.services import Services
+from relay.publish.takeover import TakenOver
+from relay.publish.worker import Worker
 from tests.relaying import Relay
 from tests.stack import until
 
@@ -208,6 +214,45 @@ def test_a_schema_that_is_not_registered_holds_without_counting_attempts(
         relay.must("schemas", "register")
         # Then the event goes out
         relay.wait_until_delivered(1)
+
+
+def test_until_idle_waits_for_an_event_that_is_due_in_a_shard_that_is_still_being_taken_over(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given an event that waited for its schema, which is registered now
+    relay.add_event_type("counted.later", [{"name": "number", "type": "long"}])
+    waiting = relay.insert("a", 1, "counted.later")
+    relay.must("run", "--until-idle")
+    ((shard, due),) = relay.sql("select shard, next_attempt_at from outbox.holds")
+    relay.must("schemas", "register")
+    until(lambda: datetime.now(UTC) > due)
+    # and a shard that takes long to be taken over
+    goes_on, looked = threading.Event(), threading.Semaphore(0)
+    take_over, has_work = Services.take_over, Services.has_work
+
+    def take_over_slowly(self: Services, number: int) -> TakenOver:
+        if number == shard:
+            assert goes_on.wait(30)
+        return take_over(self, number)
+
+    def look(self: Services) -> bool:
+        found = has_work(self)
+        looked.release()
+        return found
+
+    monkeypatch.setattr(Services, "take_over", take_over_slowly)
+    monkeypatch.setattr(Services, "has_work", look)
+    # When a worker has looked twice whether it may end
+    worker = Worker(relay.settings())
+    thread = threading.Thread(target=worker.run, kwargs={"until_idle": True})
+    thread.start()
+    try:
+        assert all(looked.acquire(timeout=20) for _ in range(2))
+    finally:
+        goes_on.set()
+        thread.join()
+    # Then it has not, before the event was published
+    assert by_id(relay)[waiting]["delivered_at"] is not None
 
 
 def test_a_thousand_held_events_of_one_aggregate_come_out_in_order(
