@@ -135,7 +135,9 @@ class Lane(threading.Thread):
         """Settles records in order and notes the index of each in `settled`.
 
         Several are tried in one transaction. If that fails, each gets its own, and the one that
-        failed has had its first attempt.
+        failed has had its first attempt. Those of a revoked partition are dropped, and they alone:
+        a dropped record of another would be overtaken by the next of its key. Raises Stopped at
+        the process's end.
         """
         failures: dict[int, Failure] = {}
         if len(items) > 1:
@@ -146,12 +148,20 @@ class Lane(threading.Thread):
             except AttemptFailed as failed:
                 if failed.index is not None:
                     failures[failed.index] = failed.failure
+            except Stopped:
+                if self._ending.is_set():
+                    raise
         for index, item in enumerate(items):
-            if item.replay:
-                self._park_replay(item)
+            try:
+                if item.replay:
+                    self._park_replay(item)
+                else:
+                    self._settle_one(item, failures.get(index))
+            except Stopped:
+                if self._ending.is_set():
+                    raise
             else:
-                self._settle_one(item, failures.get(index))
-            settled.add(index)
+                settled.add(index)
 
     def _settle_one(self, item: Item, failure: Failure | None) -> None:
         made = 0 if failure is None else 1
@@ -179,7 +189,7 @@ class Lane(threading.Thread):
         records = [(item.record, number) for item in items]
         self._session.run(
             lambda connection: self._attempts.live(connection, records),
-            wanted=lambda: not items[0].partition.revoked,
+            wanted=lambda: not any(item.partition.revoked for item in items),
         )
 
     def _hand_over(self, item: Item, made: int, failure: Failure) -> None:

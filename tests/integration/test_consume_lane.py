@@ -1,0 +1,109 @@
+"""A lane that has to drop records drops those of the partition that was revoked, and no others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relay.consume.attempt import Attempts
+from relay.consume.backoff import Backoff
+from relay.consume.decode import Decoder
+from relay.consume.lane import Lane, Policy
+from relay.consume.majors import Majors
+from relay.consume.partition import Item, Partition
+from relay.consume.record import Record
+from relay.consume.session import Session
+from relay.errors import RegistryUnavailable
+from tests.integration.consuming import Counted, OneSchema, World, act
+from tests.stack import until
+
+
+@pytest.fixture
+def world(tmp_path: Path, unique_name: str, database_url: str, bootstrap_servers: str) -> World:
+    return World(tmp_path, unique_name, database_url, bootstrap_servers)
+
+
+class Away(OneSchema):
+    """A registry that is away the first time that it is asked."""
+
+    def __init__(self, first: Callable[[], None]) -> None:
+        self._first = first
+        self._asked = False
+
+    def schema(self, schema_id: int) -> dict[str, Any]:
+        if not self._asked:
+            self._asked = True
+            self._first()
+            raise RegistryUnavailable("the registry is away")
+        return super().schema(schema_id)
+
+
+def read(world: World, partition: Partition, offset: int, key: str, number: int) -> Item:
+    """A record of a partition as the reader hands it to a lane."""
+    headers = (("ce_id", f"{key}{number}".encode()), ("ce_type", b"counted"))
+    record = Record.read(
+        world.topic,
+        partition.number,
+        offset,
+        key=key.encode(),
+        value=world.value(number),
+        headers=headers,
+    )
+    partition.begin(offset)
+    return Item(record, partition, offset, replay=False)
+
+
+@pytest.mark.parametrize("cause", ["a failed handler", "an outage"])
+def test_a_revoked_partitions_records_are_dropped_and_those_of_others_acted_on(
+    world: World, cause: str
+) -> None:
+    # Given records of two partitions in one transaction, which does not get through
+    leaving, staying = Partition(world.topic, 0), Partition(world.topic, 1)
+    items = [
+        read(world, leaving, 10, "a", 1),
+        read(world, staying, 20, "b", 1),
+        read(world, leaving, 11, "a", 2),
+        read(world, staying, 21, "b", 2),
+    ]
+    group = world.new_group()
+
+    @group.handles(Counted)
+    def fail_where_it_leaves(event: Counted, context: Any) -> None:
+        act(event, context)
+        # When one of the partitions goes to another member meanwhile
+        if event.aggregate_id == "a":
+            leaving.revoke()
+            raise RuntimeError("not yet")
+
+    schemas = Away(leaving.revoke) if cause == "an outage" else OneSchema()
+    ending = threading.Event()
+    crashes: list[BaseException] = []
+    released: list[Item] = []
+    lane = Lane(
+        "lane under test",
+        Session(world.database_url, "lane", ending, idle_timeout_ms=10_000),
+        Attempts(group, Decoder(schemas, Majors({"counted"}, {})), 10_000),
+        Policy(5, Backoff(50, 400, 2.0)),
+        ending,
+        released=released.append,
+        parked=lambda: None,
+        buried=lambda: None,
+        crashed=crashes.append,
+    )
+    lane.put(items)
+    lane.start()
+    try:
+        until(lambda: len(released) == len(items) or crashes)
+    finally:
+        ending.set()
+        lane.wake()
+        lane.join(20)
+    assert crashes == []
+    # Then it alone is left as it was, for that member
+    assert (world.numbers("a"), world.numbers("b")) == ([], [1, 2])
+    assert leaving.take_committable(again=True) == 10
+    assert staying.take_committable(again=True) == 22
