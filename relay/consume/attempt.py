@@ -124,6 +124,8 @@ class Attempts:
         except Exception as error:
             raise _Staged("decode", error) from error
         if decoded is None:
+            if record.event_type is not None:
+                raise _Staged("decode", _no_handler(record.event_type))
             return
         event_type, subscription, event = decoded
         metadata = event.metadata.to_json() if event.metadata else {}
@@ -170,6 +172,18 @@ class _Staged(Exception):
         super().__init__(str(cause))
         self.stage = stage
         self.cause = cause
+
+
+def _no_handler(event_type: str) -> Retryable:
+    """What a parked event gets from a member that can't act on it.
+
+    The reader takes nothing without a handler, so the member that parked the event had one, with
+    newer or older code. To settle it here would lose it.
+    """
+    return Retryable(
+        f"this process has no handler for {event_type}, as the one that parked the event had. "
+        "Register one, or let the members that have it try again"
+    )
 
 
 def _still_in_transaction(connection: psycopg.Connection[Any]) -> None:

@@ -300,3 +300,20 @@ def act(event: Counted, context: Any) -> None:
         "insert into effects (key, number, event_id, attempt) values (%s, %s, %s, %s)",
         (event.aggregate_id, event.number, context.event_id, context.attempt),
     )
+
+
+def add_recounted(world: World) -> type[Counted]:
+    """A second event type of the world's domain, with a handler's class for it."""
+    file = world.folder / world.domain / "domain.yaml"
+    file.write_text(
+        file.read_text()
+        + "  recounted:\n    aggregate: counter\n    versions: {1: active}\n"
+        + f"    consumers: [{world.group}]\n"
+    )
+    schema = Counted.SCHEMA | {"name": "Recounted", "namespace": f"relay.events.{world.domain}"}
+    (world.folder / world.domain / "recounted.v1.avsc").write_text(json.dumps(schema))
+
+    class Recounted(Counted):
+        EVENT_TYPE: ClassVar[str] = "recounted"
+
+    return Recounted

@@ -14,7 +14,7 @@ import pytest
 
 from relay.consume import Fatal, Retryable
 from relay.consume.letters import Filter, find, replay
-from tests.integration.consuming import SCHEMA_ID, Counted, World, act
+from tests.integration.consuming import SCHEMA_ID, Counted, World, act, add_recounted
 from tests.stack import until
 
 
@@ -280,3 +280,35 @@ def test_a_dead_letter_that_outgrows_its_topic_goes_without_its_value(world: Wor
     assert "__dlq.value-omitted" in headers
     assert headers["__dlq.outcome"] == b"dead"
     assert world.rows("select value from inbox.dead_letters") == [(value,)]
+
+
+def test_a_parked_event_is_not_settled_by_a_member_that_has_no_handler_for_it(
+    world: World,
+) -> None:
+    # Given an event that is parked while members with another set of handlers are in the group
+    other = world.new_group()
+    other.handles(add_recounted(world))(act)
+    group = world.new_group()
+    broken = threading.Event()
+    broken.set()
+
+    @group.handles(Counted)
+    def fail(event: Counted, context: Any) -> None:
+        act(event, context)
+        if broken.is_set():
+            raise RuntimeError("later")
+
+    with world.running(group, max_attempts=1000):
+        world.send([("a", 1), ("a", 2)])
+        until(lambda: world.rows("select count(*) from inbox.parked") == [(2,)])
+    # When one of those tries it
+    with world.running(other, max_attempts=1000):
+        until(lambda: _error_of_parked(world).startswith("this process has no handler for counted"))
+    # Then that has failed, and whoever has the handler acts on it
+    broken.clear()
+    world.until_idle(group)
+    assert world.numbers("a") == [1, 2]
+
+
+def _error_of_parked(world: World) -> str:
+    return str(world.rows("select max(error) from inbox.parked")[0][0])

@@ -12,7 +12,7 @@ import pytest
 from relay.consume import Fatal, Group
 from relay.consume.letters import Filter, discard, find, replay
 from relay.reconcile.outcomes import reconcile
-from tests.integration.consuming import Counted, World, act
+from tests.integration.consuming import Counted, World, act, add_recounted
 from tests.stack import until
 
 
@@ -95,6 +95,25 @@ def test_a_replay_reaches_no_other_group(world: World) -> None:
 
     assert world.numbers("a") == [2, 1]
     assert seen == ids
+
+
+def test_a_replay_that_a_member_without_its_handler_reads_is_acted_on_by_one_that_has_it(
+    world: World,
+) -> None:
+    # Given a replay, while a member with another set of handlers is in the group
+    fault = Fault(1)
+    world.send([("a", 1)])
+    world.until_idle(fault.group(world))
+    fault.numbers.clear()
+    other = world.new_group()
+    other.handles(add_recounted(world))(act)
+    with world.running(other, max_attempts=1000):
+        replay_all(world)
+        # When that one has read it
+        until(lambda: _read(world, world.retry) == 1 and world.members() == 1)
+    # Then it waits for one that can act on it
+    world.until_idle(fault.group(world))
+    assert world.numbers("a") == [1]
 
 
 def test_a_replay_that_fails_again_keeps_its_first_origin_and_counts_on(world: World) -> None:
