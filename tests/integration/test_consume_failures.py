@@ -310,5 +310,37 @@ def test_a_parked_event_is_not_settled_by_a_member_that_has_no_handler_for_it(
     assert world.numbers("a") == [1, 2]
 
 
+def test_a_parked_event_whose_row_is_locked_is_not_overtaken_by_the_next_of_its_key(
+    world: World,
+) -> None:
+    # Given two parked events of a key
+    group = world.new_group()
+    broken = threading.Event()
+    broken.set()
+
+    @group.handles(Counted)
+    def fail(event: Counted, context: Any) -> None:
+        if broken.is_set():
+            raise RuntimeError("later")
+        act(event, context)
+
+    first, _ = world.send([("a", 1), ("a", 2)])
+    with world.running(group, max_attempts=1000):
+        until(lambda: world.rows("select count(*) from inbox.parked") == [(2,)])
+    broken.clear()
+    # When somebody has made the first one due by hand, and not committed yet
+    waiting = (
+        "select 1 from pg_stat_activity where wait_event_type = 'Lock' "
+        "and datname = current_database()"
+    )
+    with world.running(group):
+        with world.connect() as operator, operator.transaction():
+            operator.execute("update inbox.parked set error = error where event_id = %s", (first,))
+            until(lambda: world.numbers("a") or world.rows(waiting))
+        # Then the second waits as well
+        until(lambda: len(world.numbers("a")) == 2)
+    assert world.numbers("a") == [1, 2]
+
+
 def _error_of_parked(world: World) -> str:
     return str(world.rows("select max(error) from inbox.parked")[0][0])

@@ -7,6 +7,7 @@ from (
     where queue = %(queue)s and group_name = %(group)s
     order by partition, kafka_offset
     limit 1
-    for update skip locked
+    -- Waits where somebody changes the row by hand: to skip it would let the next one overtake it.
+    for update
 ) as head
 where coalesce(head.next_attempt_at, clock_timestamp()) <= clock_timestamp()
