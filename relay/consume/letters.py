@@ -164,12 +164,25 @@ def discard(
     discarded: list[Letter] = []
     refused: list[Letter] = []
     for letter in letters:
-        parameters = {"group": letter.group_name, "event_id": letter.event_id}
-        done = letter.group_name != RELAY and bool(
-            connection.execute(load(__package__, "discard.sql"), parameters).rowcount
-        )
+        done = letter.group_name != RELAY and _discard(connection, letter)
         (discarded if done else refused).append(letter)
     return discarded, refused
+
+
+def _discard(connection: psycopg.Connection[Any], letter: Letter) -> bool:
+    """Whether the letter is set aside now. Its key's lock keeps a replay from being parked
+    between the look and the change; an event of the key that is being handled is waited for."""
+    with connection.transaction():
+        connection.execute(
+            load(__package__, "lock_queue.sql"),
+            {"group": letter.group_name, "topic": letter.topic, "key": letter.key},
+        )
+        return bool(
+            connection.execute(
+                load(__package__, "discard.sql"),
+                {"group": letter.group_name, "event_id": letter.event_id},
+            ).rowcount
+        )
 
 
 def _produce(

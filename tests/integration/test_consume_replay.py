@@ -10,10 +10,15 @@ from typing import Any
 import pytest
 
 from relay.consume import Fatal, Group
-from relay.consume.letters import Filter, discard, find, replay
+from relay.consume.inbox import park_replay
+from relay.consume.letters import Filter, _retry_headers, discard, find, replay
+from relay.consume.record import Record
 from relay.reconcile.outcomes import reconcile
 from tests.integration.consuming import Counted, World, act, add_recounted
 from tests.stack import until
+
+# Rows while somebody waits for a key's lock.
+WAITING = "select 1 from pg_locks where locktype = 'advisory' and not granted"
 
 
 @pytest.fixture
@@ -200,7 +205,6 @@ def test_a_replay_and_a_live_event_of_one_key_on_two_members_never_run_at_once(
     broken = threading.Event()
     broken.set()
     started = threading.Event()
-    waiting = "select 1 from pg_locks where locktype = 'advisory' and not granted"
     inside: set[int] = set()
     second: set[int] = set()
     together: list[set[int]] = []
@@ -219,7 +223,7 @@ def test_a_replay_and_a_live_event_of_one_key_on_two_members_never_run_at_once(
             # is seen to wait.
             with suppress(AssertionError):
                 until(
-                    lambda: len(inside) == 2 or world.rows(waiting) or event.number in second,
+                    lambda: len(inside) == 2 or world.rows(WAITING) or event.number in second,
                     timeout=2,
                 )
             second.update({1, 2} - {event.number})
@@ -286,6 +290,33 @@ def test_a_discarded_letter_is_left_out_of_the_list_and_stays_flagged(world: Wor
         assert (len(discarded), refused) == (1, [])
         assert find(connection, Filter()) == []
     assert [row[2:4] for row in outcomes(world)] == [("dead", 1)]
+
+
+def test_a_letter_is_not_discarded_while_its_replay_is_being_parked(world: World) -> None:
+    # Given a replay that a member parks, in a transaction that is still open
+    world.send([("a", 1)])
+    world.until_idle(Fault(1).group(world))
+    (letter,) = _letters(world)
+    record = Record.read(
+        world.retry, 0, 0, key=b"a", value=letter.value,
+        headers=tuple((name, value) for name, value in _retry_headers(letter)),
+    ).as_replay(world.topic)  # fmt: skip
+    answers: list[Any] = []
+
+    def discard_it() -> None:
+        with world.connect() as connection:
+            answers.append(discard(connection, [letter]))
+
+    operator = threading.Thread(target=discard_it)
+    with world.connect() as member, member.transaction():
+        assert park_replay(member, world.group, record)
+        # When the letter is discarded meanwhile
+        operator.start()
+        until(lambda: answers or world.rows(WAITING))
+    operator.join(20)
+    # Then that is refused, since the event is tried
+    assert answers == [([], [letter])]
+    assert world.rows("select state from inbox.dead_letters") == [("dead",)]
 
 
 def test_a_discarded_letter_can_still_be_replayed_by_its_id(world: World) -> None:
