@@ -185,8 +185,8 @@ class Reader:
             message = self._consumer.poll(POLL_S)
             if message is not None:
                 self._hand_out([message])
-        still = set(self._partitions)
-        self._consumer.resume([p for p in assigned if (p.topic, p.partition) in still])
+        # Also what was revoked meanwhile: it would still be paused when it comes back.
+        self._consumer.resume(assigned)
 
     def _commit(self, *, asynchronous: bool) -> None:
         offsets = [
