@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ __all__ = ["Headers", "Record"]
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
-# Longer ones would not fit a btree entry; such an event is known by its place instead.
+# Longer ones would not fit a btree entry; such an event is known by its id's hash instead.
 LONGEST_EVENT_ID = 255
 
 
@@ -52,13 +53,16 @@ class Record:
         """A record with its event's id and type taken from the headers.
 
         A copy under another major version has the id of its original, since a group acts on one
-        of the two. Without a usable `ce_id` the id is made from the record's place,
-        `topic[partition]@offset`, so that poison has a name too.
+        of the two. An id that is too long is kept as `sha256:<hex>`. Without a usable `ce_id` the
+        id is made from the record's place, `topic[partition]@offset`, so that poison has a name
+        too.
         """
         found = dict(headers)
         event_id = names.text(found.get(names.ORIGINAL_ID) or found.get(names.EVENT_ID))
-        if not event_id or len(event_id) > LONGEST_EVENT_ID:
+        if not event_id:
             event_id = f"{topic}[{partition}]@{offset}"
+        elif len(event_id) > LONGEST_EVENT_ID:
+            event_id = f"sha256:{hashlib.sha256(event_id.encode()).hexdigest()}"
         event_type = names.text(found.get(names.EVENT_TYPE))
         return cls(topic, partition, offset, key or b"", value, headers, event_id, event_type)
 
