@@ -23,6 +23,10 @@ class Offsets:
         """Number of records that were begun and are not finished."""
         return len(self._open) - len(self._finished)
 
+    def passed(self, offset: int) -> bool:
+        """Whether `offset`, or one above it, was read before."""
+        return self._end is not None and offset < self._end
+
     def begin(self, offset: int) -> None:
         """A record was taken up. Raises ValueError unless `offset` is above all before it."""
         self.pass_over(offset)
@@ -30,7 +34,7 @@ class Offsets:
 
     def pass_over(self, offset: int) -> None:
         """A record was read that nothing is to be done for. Raises ValueError as `begin`."""
-        if self._end is not None and offset < self._end:
+        if self._end is not None and self.passed(offset):
             raise ValueError(f"offset {offset} came after {self._end - 1}")
         self._end = offset + 1
 

@@ -33,6 +33,11 @@ class Partition:
         """The partition is another member's: what is not running is dropped."""
         return self._revoked
 
+    def passed(self, offset: int) -> bool:
+        """Whether the reader was at `offset`, or above it, before."""
+        with self._changed:
+            return self._offsets.passed(offset)
+
     def begin(self, offset: int) -> None:
         """The reader took up the record at `offset`."""
         with self._changed:

@@ -158,6 +158,8 @@ class Reader:
             return None
         if partition is None or topic is None or number is None or offset is None:
             return None  # Revoked while it was in the client's buffer: the new owner reads it.
+        if partition.passed(offset):
+            partition = self._start_over(partition, offset)
         origin = self._topics[topic]
         record = Record.read(
             topic,
@@ -175,6 +177,17 @@ class Reader:
             return None
         partition.begin(offset)
         return Item(record, partition, offset, replay)
+
+    def _start_over(self, partition: Partition, offset: int) -> Partition:
+        """The log goes on at a place that was passed: the topic was made anew, or its end was lost.
+
+        Whatever was read of the former log is no longer committed: that would be beyond records of
+        this one that nobody has read. What comes again is found settled.
+        """
+        log.warning("%s[%d] goes back to offset %d", partition.topic, partition.number, offset)
+        anew = Partition(partition.topic, partition.number)
+        self._partitions[(partition.topic, partition.number)] = anew
+        return anew
 
     def _hold_still(self) -> None:
         """The lanes are full: reads nothing, yet stays in the group, until there is room."""

@@ -101,7 +101,7 @@ class World:
         self.dlq = Catalog.dlq_topic(self.topic, self.group)
         self.retry = Catalog.retry_topic(self.topic, self.group)
         self._admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
-        self._create_topics()
+        self.create_topics()
         with self.connect() as connection:
             connection.execute(
                 "create table effects (position bigint generated always as identity, "
@@ -111,7 +111,7 @@ class World:
     def add_group(self, name: str) -> None:
         """One more consumer group of the domain, with its topics."""
         self._write_domain(self.group, name)
-        self._create_topics()
+        self.create_topics()
 
     def _write_domain(self, *groups: str) -> None:
         (self.folder / self.domain / "domain.yaml").write_text(
@@ -120,7 +120,8 @@ class World:
             f"    consumers: [{', '.join(groups)}]\n"
         )
 
-    def _create_topics(self) -> None:
+    def create_topics(self) -> None:
+        """Creates those of the catalog's topics that are missing."""
         existing = self._admin.list_topics(timeout=10).topics
         wide = Catalog.load(self.folder).all_topics()
         missing = [NewTopic(topic, n, 1) for topic, n in wide.items() if topic not in existing]

@@ -53,6 +53,7 @@ def test_nothing_at_or_above_the_committed_offset_is_finished_only_by_luck(
 def test_an_offset_that_goes_back_is_refused() -> None:
     offsets = Offsets()
     offsets.begin(5)
+    assert [offset for offset in range(8) if offsets.passed(offset)] == [0, 1, 2, 3, 4, 5]
 
     with pytest.raises(ValueError, match="offset 5 came after 5"):
         offsets.begin(5)
@@ -60,3 +61,4 @@ def test_an_offset_that_goes_back_is_refused() -> None:
 
 def test_before_anything_is_read_there_is_nothing_to_commit() -> None:
     assert Offsets().committable() is None
+    assert not Offsets().passed(0)
