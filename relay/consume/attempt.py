@@ -12,7 +12,7 @@ from psycopg.pq import TransactionStatus
 from relay.consume import inbox
 from relay.consume.context import Context
 from relay.consume.decode import Decoder
-from relay.consume.failures import Failure, Interrupted, Retryable, Stage, is_outage
+from relay.consume.failures import Failure, Interrupted, Retryable, Stage, Unhandled, is_outage
 from relay.consume.group import Group
 from relay.consume.inbox import Head, Verdict
 from relay.consume.record import Record
@@ -76,6 +76,7 @@ class Attempts:
                     zip(records, verdicts, strict=True)
                 ):
                     if verdict is Verdict.RUN:
+                        # Without a handler: it named no type, and is of none of the group's.
                         self._handle(connection, record, number)
                     elif verdict is Verdict.PARKED:
                         inbox.append(connection, self.group.name, record)
@@ -108,7 +109,8 @@ class Attempts:
                     head,
                     statement_timeout_ms=self.group.statement_timeout_ms,
                 ):
-                    self._handle(connection, head.record, head.attempts + 1)
+                    if not self._handle(connection, head.record, head.attempts + 1):
+                        raise _Staged("decode", _unhandled(head.record))
                     inbox.resolve(connection, self.group.name, head)
                 inbox.unpark(connection, self.group.name, head)
         except Exception as error:
@@ -118,15 +120,14 @@ class Attempts:
             raise ParkedFailed(head, failed.failure) from error
         return head
 
-    def _handle(self, connection: psycopg.Connection[Any], record: Record, number: int) -> None:
+    def _handle(self, connection: psycopg.Connection[Any], record: Record, number: int) -> bool:
+        """Calls the record's handler; False when there is none."""
         try:
             decoded = self.decoder.decode(record, self.group)
         except Exception as error:
             raise _Staged("decode", error) from error
         if decoded is None:
-            if record.event_type is not None:
-                raise _Staged("decode", _no_handler(record.event_type))
-            return
+            return False
         event_type, subscription, event = decoded
         metadata = event.metadata.to_json() if event.metadata else {}
         context = Context(
@@ -142,6 +143,7 @@ class Attempts:
         except Exception as error:
             raise _Staged("handle", error) from error
         _still_in_transaction(connection)
+        return True
 
     def _failed(
         self, connection: psycopg.Connection[Any], index: int | None, error: Exception
@@ -174,15 +176,15 @@ class _Staged(Exception):
         self.cause = cause
 
 
-def _no_handler(event_type: str) -> Retryable:
+def _unhandled(record: Record) -> Unhandled:
     """What a parked event gets from a member that can't act on it.
 
-    The reader takes nothing without a handler, so the member that parked the event had one, with
-    newer or older code. To settle it here would lose it.
+    The member that parked it had a handler, with newer or older code. To settle it here would lose
+    it.
     """
-    return Retryable(
-        f"this process has no handler for {event_type}, as the one that parked the event had. "
-        "Register one, or let the members that have it try again"
+    return Unhandled(
+        f"this process has no handler for {record.event_type or 'its type'}, as the one that "
+        "parked the event had. Register one, or let the members that have it try again"
     )
 
 

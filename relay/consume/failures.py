@@ -11,7 +11,16 @@ import psycopg
 
 from relay.errors import DatabaseUnavailable, RegistryUnavailable, RelayError
 
-__all__ = ["Failure", "Fatal", "Interrupted", "Poison", "Retryable", "Stage", "is_outage"]
+__all__ = [
+    "Failure",
+    "Fatal",
+    "Interrupted",
+    "Poison",
+    "Retryable",
+    "Stage",
+    "Unhandled",
+    "is_outage",
+]
 
 Stage = Literal["decode", "handle", "commit"]
 
@@ -21,6 +30,10 @@ STACKTRACE_CHARACTERS = 8_000
 
 class Retryable(RelayError):
     """A handler raises it for what may work later. Any other exception is taken for one too."""
+
+
+class Unhandled(Retryable):
+    """This process has no handler for an event that another member of the group has parked."""
 
 
 class Fatal(RelayError):
@@ -37,10 +50,14 @@ class Interrupted(RelayError):
 
 @dataclass(frozen=True)
 class Failure:
-    """One failed attempt. stacktrace is truncated at its start, the error at its end."""
+    """One failed attempt. stacktrace is truncated at its start, the error at its end.
+
+    fatal: trying again is of no use. elsewhere: another member of the group may be able to.
+    """
 
     stage: Stage
     fatal: bool
+    elsewhere: bool
     error_class: str
     message: str
     stacktrace: str
@@ -55,6 +72,7 @@ class Failure:
         return cls(
             stage=stage,
             fatal=isinstance(error, Fatal),
+            elsewhere=isinstance(error, Unhandled),
             error_class=f"{kind.__module__}.{kind.__qualname__}",
             message=_storable(text)[:MESSAGE_CHARACTERS],
             stacktrace=_storable(trace)[-STACKTRACE_CHARACTERS:],

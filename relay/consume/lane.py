@@ -40,8 +40,14 @@ class Policy:
         """Whether an event that failed `round_attempts` times is given up."""
         return failure.fatal or round_attempts >= self.max_attempts
 
-    def parked_pause_ms(self, round_attempts: int) -> float:
-        """Pause before the next try of a parked event; the lane's tries count as one."""
+    def parked_pause_ms(self, failure: Failure, round_attempts: int) -> float:
+        """Pause before the next try of a parked event; the lane's tries count as one.
+
+        The longest where other members may be able to act on it: a deployment takes its time, and
+        must not use the event's attempts up.
+        """
+        if failure.elsewhere:
+            return self.backoff.max_ms
         return self.backoff.jittered_ms(max(1, round_attempts - LANE_ATTEMPTS + 1))
 
 
@@ -211,7 +217,7 @@ class Lane(threading.Thread):
                     inbox.park(
                         connection, group, record,
                         attempts=made, failure=failure,
-                        pause_ms=self._policy.parked_pause_ms(made),
+                        pause_ms=self._policy.parked_pause_ms(failure, made),
                     )  # fmt: skip
             return verdict
 

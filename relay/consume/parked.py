@@ -98,7 +98,7 @@ class ParkedRunner(threading.Thread):
             with connection.transaction():
                 connection.execute("select pg_advisory_xact_lock(%s)", (head.queue,))
                 if not exhausted:
-                    pause = self._policy.parked_pause_ms(made)
+                    pause = self._policy.parked_pause_ms(failure, made)
                     inbox.postpone(connection, group, head, failure, pause)
                 elif inbox.unpark(connection, group, head):
                     inbox.bury(
