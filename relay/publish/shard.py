@@ -146,6 +146,7 @@ class Shard:
                 return
             now = datetime.now(UTC)
             if len(holds) and (now - last_look).total_seconds() >= _LOOK_AT_HEADS_SECONDS:
+                transactor.await_flags()
                 holds.apply(services.heads(self.number))
                 last_look = now
             if runs := holds.due(now):

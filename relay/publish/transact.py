@@ -92,7 +92,7 @@ class Transactor:
         def before_commit() -> None:
             self._pace.took(batch.used, time.monotonic() - began)
             self._await_disk(pieces)
-            self._await_flags()
+            self.await_flags()
 
         try:
             published = self._producer.publish(
@@ -123,6 +123,15 @@ class Transactor:
         )
         return left
 
+    def await_flags(self) -> None:
+        """Waits until the last transaction's flags and holds are in the database.
+
+        Before the next one commits, so that only the last one can need redoing; and before holds
+        are read, since those that are over still stand there until then. Raises Doubt, Stale.
+        """
+        if self._receipt is not None and not self._receipt.wait(self._patience):
+            raise Doubt("the flags of the last transaction could not be written in time")
+
     def _record(
         self, batch: Batch, pieces: Sequence[Piece], ends: Ends
     ) -> tuple[PositionRecord, list[Piece]]:
@@ -146,9 +155,3 @@ class Transactor:
         for piece in pieces:
             if not piece.durable.wait(self._patience):
                 raise Doubt("the database did not say in time that what was read is on disk")
-
-    def _await_flags(self) -> None:
-        """One transaction's flags are in the database before the next one commits, so that only
-        the last one can need redoing."""
-        if self._receipt is not None and not self._receipt.wait(self._patience):
-            raise Doubt("the flags of the last transaction could not be written in time")
