@@ -117,7 +117,8 @@ def _recover(
     consumer: Consumer,
     ends_now: Callable[[Iterable[str] | None], Ends],
 ) -> None:
-    """Flags what is in the topics behind the last flagged offset, and names what has no row.
+    """Flags what is in the topics behind the last flagged offset, ends the holds of what was held
+    when the database was last heard of, and names what has no row.
 
     All that has neither flag nor hold afterwards is published from the table.
     """
@@ -131,16 +132,13 @@ def _recover(
     }
     places = tail.find(consumer, starts, stops, None)
     rows = store.match(shard, {event_id: found[-1] for event_id, found in places.items()})
+    there = {event_id: seq for event_id, seq in rows.items() if seq is not None}
     store.repair(
         shard,
         epoch,
         None,
-        [
-            (seq, place)
-            for event_id, seq in rows.items()
-            if seq is not None
-            for place in places[event_id]
-        ],
+        [(seq, place) for event_id, seq in there.items() for place in places[event_id]],
+        released=list(there.values()),
     )
     gone = {event_id: places[event_id][-1] for event_id, seq in rows.items() if seq is None}
     for event_id, place in gone.items():
