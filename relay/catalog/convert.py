@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from relay.catalog.catalog import Catalog
@@ -47,7 +47,13 @@ def conversion(catalog: Catalog, source: str, target: str) -> Convert:
 def _step(event_type: EventType, name: str, source: str, target: str) -> Convert:
     assert event_type.converter is not None
     path = event_type.converter
-    function = _module(path, path.stat().st_mtime_ns).get(name)
+    try:
+        code = path.read_bytes()
+    except OSError as error:
+        raise CatalogInvalid(
+            f"{path}: the converter can't be read: {error.strerror}. Put it back"
+        ) from error
+    function = _module(path, code).get(name)
     if not callable(function):
         raise CatalogInvalid(
             f"{path} has no function {name}(payload) from {source} to {target}. Write it"
@@ -65,15 +71,13 @@ def _step(event_type: EventType, name: str, source: str, target: str) -> Convert
 
 
 @lru_cache(maxsize=256)
-def _module(path: Path, _changed: int) -> dict[str, Any]:
-    """What the file defines; read again when it changed."""
-    # By its place, since a schemas folder need not be an importable package.
-    spec = spec_from_file_location(f"relay_converter_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
+def _module(path: Path, code: bytes) -> dict[str, Any]:
+    """What the file defines. Python's own loader would take a compiled file for the source where
+    size and second are the same, and so not see each change."""
+    module = ModuleType(f"relay_converter_{path.stem}")
+    module.__file__ = str(path)
     try:
-        spec.loader.exec_module(module)
+        exec(compile(code, str(path), "exec", dont_inherit=True), vars(module))
     except Exception as error:
         raise CatalogInvalid(
             f"{path}: the converter can't be run: {error!r}. Correct it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -160,7 +161,7 @@ def test_a_converter_that_fails_says_which_and_why_and_a_mended_one_is_taken_up(
         '"method": paid["method"],\n        "captured"',
         '"method": paid["way"],\n        "captured"',
     )
-    with pytest.raises(PayloadInvalid, match=r"order_paid_v2\.py, up: .*KeyError\('way'\)"):
+    with pytest.raises(PayloadInvalid, match=r"v2\.py, up: order\.paid can't .*KeyError\('way'\)"):
         up()(PAID)
     convert_with(schemas, '"method": paid["way"]', '"method": paid["method"].lower()')
     assert up()(PAID)["method"] == "card"
@@ -170,6 +171,32 @@ def test_a_converter_that_fails_says_which_and_why_and_a_mended_one_is_taken_up(
     convert_with(schemas, "def upwards(", "1 / 0\ndef up(")
     with pytest.raises(CatalogInvalid, match="ZeroDivisionError"):
         up()
+
+
+def test_a_converter_that_is_mended_within_a_second_is_taken_up_in_its_new_form(
+    schemas: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
+    # Given a converter of which Python's loader would keep a compiled file
+    file = schemas / "orders" / "order_paid_v2.py"
+    mended = file.read_text()
+    file.write_text(mended.replace("up(paid", "ab(paid"))
+    with pytest.raises(CatalogInvalid, match="no function up"):
+        conversion(Catalog.load(schemas), "order.paid", "order.paid.v2")
+    # When it has the same size and second, but another text
+    before = file.stat().st_mtime_ns
+    file.write_text(mended)
+    os.utime(file, ns=(before, before // 10**9 * 10**9))
+    assert (
+        conversion(Catalog.load(schemas), "order.paid", "order.paid.v2")(PAID)["method"] == "CARD"
+    )
+
+
+def test_a_converter_that_is_gone_is_named(schemas: Path) -> None:
+    catalog = Catalog.load(schemas)
+    (schemas / "orders" / "order_paid_v2.py").unlink()
+    with pytest.raises(CatalogInvalid, match=r"order_paid_v2\.py: the converter can't be read"):
+        conversion(catalog, "order.paid", "order.paid.v2")
 
 
 def test_the_guides_converter_gets_every_value_across(schemas: Path) -> None:
