@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from relay.catalog.entries import major_of
 from relay.errors import BrokerUnavailable
 from relay.publish.copies import number_of
 from relay.reconcile.bounds import Bounds, Partition
@@ -24,7 +25,8 @@ class Found(NamedTuple):
 
     event_id: the outbox row's; ce_id: the record's own, another one where it is a copy. Both are
     the record's place, `topic[partition]@offset`, where there is no such header. copy: number of
-    the copy's major version, 0 for the original.
+    the copy's major version, 0 for the original. copies: numbers of the copies that an original
+    says it has, None where it has none.
     """
 
     ce_id: str
@@ -36,6 +38,7 @@ class Found(NamedTuple):
     sequence: int | None
     aggregate_type: str
     aggregate_id: str
+    copies: list[int] | None
 
 
 def scan(consumer: Consumer, bounds: Mapping[Partition, Bounds]) -> Iterator[list[Found]]:
@@ -89,7 +92,7 @@ def _records(messages: list[Any], left: dict[Partition, int]) -> Iterator[Found]
 def _found(message: Any, topic: str, partition: int, offset: int) -> Found:
     headers = dict(message.headers() or ())
     ce_id = _text(headers.get("ce_id")) or f"{topic}[{partition}]@{offset}"
-    original = headers.get("ce_originalid")
+    original, copies = headers.get("ce_originalid"), headers.get("ce_copies")
     sequence = _text(headers.get("ce_sequence"))
     return Found(
         ce_id,
@@ -101,6 +104,7 @@ def _found(message: Any, topic: str, partition: int, offset: int) -> Found:
         int(sequence) if sequence.isascii() and sequence.isdecimal() else None,
         _text(headers.get("ce_aggregatetype")),
         _text(headers.get("ce_subject")),
+        [major_of(name) for name in _text(copies).split(",")] if copies else None,
     )
 
 

@@ -6,9 +6,12 @@ import json
 from collections.abc import Callable
 
 import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from relay.avro.decoder import compile_decoder
 from relay.catalog import Catalog, State
+from relay.publish.topics import admin_options
 from tests.integration.majors import activate_major, copy_id
 from tests.relaying import Record, Relay, kill
 from tests.stack import until
@@ -221,8 +224,55 @@ def test_verify_names_a_copy_that_is_not_where_its_flag_says_or_has_none(relay: 
 
     relay.sql("update outbox.deliveries set kafka_offset = 0 where (seq, copy) = (2, 2)")
     assert verified(relay) == {**sound(2), "wrong_flags": 1}
+    relay.sql("update outbox.deliveries set kafka_offset = 99 where (seq, copy) = (2, 2)")
+    assert verified(relay) == {**sound(2), "wrong_flags": 1}
     relay.sql("delete from outbox.deliveries where (seq, copy) = (2, 2)")
     assert "has no flag" in relay.command("verify").stderr
+
+
+def flag(relay: Relay, record: Record, copy: int = 0) -> None:
+    relay.sql(
+        "insert into outbox.deliveries (seq, copy, topic, partition, kafka_offset) "
+        "values (%s, %s, %s, %s, %s)",
+        (record.sequence, copy, *record[:3]),
+    )
+
+
+def test_verify_names_a_copy_that_is_announced_and_nowhere_or_behind_its_original(
+    relay: Relay,
+) -> None:
+    # Given an original that says it has a copy, and has none
+    activate_major(relay)
+    relay.publish("a", 1)
+    relay.must("run", "--until-idle")
+    copy, original = relay.published()
+    event = relay.publish("a", 2)
+    relay.produce(original, ce_id=event, ce_sequence="2")
+    flag(relay, relay.published()[-1])
+    assert verified(relay) == {**sound(2), "wrong_flags": 1}
+    assert "counted.v2" in relay.published()[-1].headers["ce_copies"]
+    assert "copy 2, which" in relay.command("verify").stderr
+
+    # When the copy is there after all, but behind its original
+    headers = {"ce_id": copy_id(relay, event), "ce_originalid": event, "ce_sequence": "2"}
+    relay.produce(copy, **headers)
+    flag(relay, relay.published()[-1], 2)
+    assert verified(relay) == {**sound(2), "wrong_flags": 1}
+    assert "does not lie before its original" in relay.command("verify").stderr
+
+
+def test_an_announced_copy_that_retention_has_taken_is_not_missed(relay: Relay) -> None:
+    # Given an original without its copy, at the beginning of what is left
+    activate_major(relay)
+    relay.publish("a", 1)
+    relay.must("run", "--until-idle")
+    _, original = relay.published()
+    relay.sql("delete from outbox.deliveries where copy = 2")
+    assert verified(relay) == {**sound(1), "wrong_flags": 1}
+    admin = AdminClient(admin_options(relay.settings()))
+    place = TopicPartition(original.topic, original.partition, original.offset)
+    admin.delete_records([place])[place].result()
+    assert verified(relay) == sound(1)
 
 
 def test_an_original_that_is_not_there_is_lost_although_its_copy_is(relay: Relay) -> None:
@@ -248,3 +298,25 @@ def test_without_transactions_copies_go_out_as_well(make_relay: Callable[..., Re
     relay.must("run", "--until-idle")
     assert sorted(by_type(relay.published())) == ["counted", "counted.v2"]
     assert verified(relay) == sound(1)
+
+
+def test_a_copy_of_an_attempt_without_transaction_needs_no_flag_when_the_next_one_makes_none(
+    make_relay: Callable[..., Relay],
+) -> None:
+    # Given a worker that is killed behind an attempt whose flags are not written
+    relay = make_relay(delivery="at-least-once", shards="1")
+    activate_major(relay)
+    worker = relay.start("run")
+    relay.publish("warm", 0)
+    relay.wait_until_delivered(2)
+    with relay.locked("outbox.deliveries"):
+        relay.publish("a", 1)
+        until(lambda: len(relay.published()) == 4)
+        kill(worker)
+    # When the other version retires before the next attempt
+    relay.must("schemas", "deprecate", "counted.v2", "1")
+    relay.must("schemas", "retire", "counted.v2", "1", "--force", "--reason", "a mistake")
+    relay.must("run", "--until-idle")
+    # Then the event is there twice, which is allowed, and its flag is right
+    assert len(relay.published()) == 5
+    assert verified(relay) == {**sound(2), "duplicated": 1}

@@ -1,5 +1,6 @@
 set work_mem = '64MB';
 
+-- copies: numbers of the copies that an original announces.
 create temporary table verify_records (
     ce_id          text    not null,
     event_id       text    not null,
@@ -9,7 +10,8 @@ create temporary table verify_records (
     copy           integer not null,
     sequence       bigint,
     aggregate_type text    not null,
-    aggregate_id   text    not null
+    aggregate_id   text    not null,
+    copies         integer[]
 );
 
 -- low: first offset left by retention. upto: where the reading ended. top: where the topic ended
