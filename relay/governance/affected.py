@@ -91,7 +91,8 @@ def decoded(connection: psycopg.Connection[Any], event_type: str) -> list[Decode
 
 
 def count_undelivered(connection: psycopg.Connection[Any], event_type: str, version: int) -> int:
-    """Events that were written under a version and are not published, held and dead ones too.
+    """Events that were written under a version and are not published, held and dead ones too; while
+    no version is active, those that name none as well.
 
     Looks through the rows of the outbox: seconds where it holds many millions.
     """

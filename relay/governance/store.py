@@ -40,7 +40,8 @@ Connection = psycopg.Connection[Any]
 class Decision:
     """A version and what was decided about it.
 
-    adopted: in use before it was reviewed. reason: the approver's.
+    adopted: in use before it was reviewed. reason: the approver's. given_up: retired before it was
+    ever in use.
     """
 
     event_type: str
@@ -56,6 +57,7 @@ class Decision:
     approved_at: datetime | None
     reason: str | None
     sunset: date | None
+    given_up: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "state", State(self.state))

@@ -53,13 +53,17 @@ def in_use(versions: Iterable[SchemaVersion | Decision]) -> SchemaVersion | Deci
 
 
 def converter(
-    catalog: Catalog, source: EventType, writer: Mapping[str, Any], target: SchemaVersion | Decision
+    catalog: Catalog,
+    source: EventType,
+    current: SchemaVersion | Decision | None,
+    writer: Mapping[str, Any],
+    target: SchemaVersion | Decision,
 ) -> Callable[[bytes], bytes]:
     """The function from Avro that was written with `writer` to Avro of `target`.
 
-    writer: schema of one of the source's versions. Raises CatalogInvalid.
+    current: the version of the source whose payloads are converted. writer: schema of one of its
+    versions. Raises CatalogInvalid.
     """
-    current = source.current
     if current is None:
         raise CatalogInvalid(
             f"event type {source.name!r} has no version past review, so nothing converts it. "

@@ -27,7 +27,8 @@ _NOT_THERE_SECONDS = 1.0
 # How long it is believed which version is active, for rows that name none, and which other major
 # versions are in use: people change that.
 _DECIDED_SECONDS = 5.0
-# A row whose version is retired was written while that was in use, and still goes out.
+# A row whose version is retired was written while that was in use, and still goes out; not so
+# under one that was given up before.
 _WRITTEN_UNDER: Final = PUBLISHABLE | {State.RETIRED}
 
 
@@ -133,6 +134,8 @@ class Routes:
     def _copies(self, name: str, version: Version | None, schema_id: int) -> tuple[Copy, ...]:
         """One for each other major version that is in use."""
         source = self._catalog.event_type(name)
+        # A worker whose catalog still has proposals alone goes by what was decided since.
+        current = source.current or self._in_use(source)
         found = []
         for other in self._catalog.family(name):
             if other is source or (target := self._in_use(other)) is None:
@@ -145,7 +148,7 @@ class Routes:
                     event_type=other.name,
                     subject=target.subject,
                     frame=frame_of(target_id),
-                    convert=converter(self._catalog, source, writer, target),
+                    convert=converter(self._catalog, source, current, writer, target),
                 )
             )
         return tuple(found)
@@ -169,6 +172,8 @@ class Routes:
                 self._catalog = self._load_catalog()
             except CatalogInvalid as error:
                 raise Waiting(f"the catalog can't be read again: {error}") from error
+            # It may have further major versions of event types whose routes are lasting.
+            self._routes.clear()
         if known is None or known.topic not in self._topics:
             self._topics = self._topic_states()
         self._asked_at = time.monotonic()
@@ -206,8 +211,8 @@ class Routes:
         if found is None:
             self._catalog.version(event_type, number)
             raise Waiting(_not_active(event_type, number, None))
-        if found.state not in _WRITTEN_UNDER:
-            raise Waiting(_not_active(event_type, number, found.state))
+        if not _was_in_use(found):
+            raise Waiting(_not_active(event_type, number, found))
         return found
 
     def _schema_id(
@@ -227,14 +232,26 @@ def _decided_bytes(
     """The version of a row with bytes, None where nothing was ever decided about their schema:
     what they were encoded with can't be changed any more, so the registry alone counts then."""
     same = [each for each in known if each.fingerprint == fingerprint]
-    written_under = [each for each in same if each.state in _WRITTEN_UNDER]
+    written_under = [each for each in same if _was_in_use(each)]
     if same and not written_under:
-        raise Waiting(_not_active(event_type, same[0].version, same[0].state))
+        raise Waiting(_not_active(event_type, same[0].version, same[0]))
     # Versions that differ by docs or logical types alone share a fingerprint.
     return min(written_under, key=lambda each: each.version != number, default=None)
 
 
-def _not_active(event_type: str, number: int, state: State | None) -> str:
+def _was_in_use(decision: Decision) -> bool:
+    """Whether rows can have been written under the version rightly: it is in use, or was once."""
+    return decision.state in _WRITTEN_UNDER and not decision.given_up
+
+
+def _not_active(event_type: str, number: int, found: Decision | None) -> str:
+    if found is not None and found.given_up:
+        return (
+            f"schema version {number} of event type {event_type!r} was given up before it was in "
+            "use, so what was written under it is not published. Publish it again under a version "
+            "in use"
+        )
+    state = found.state if found is not None else None
     return (
         f"schema version {number} of event type {event_type!r} is "
         f"{state or 'not proposed'}, so not active yet. {advice(state)}"

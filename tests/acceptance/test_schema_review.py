@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from relay.avro.fingerprint import rabin
+from relay.catalog import Catalog
 from relay.consume import Group
 from relay.consume.worker import consume
 from relay.events import DomainEvent
@@ -352,6 +353,48 @@ def test_a_version_with_events_that_are_not_published_yet_retires_by_force_alone
     # and they are published even so
     relay.must("run", "--until-idle")
     assert len(relay.published()) == 2
+
+
+def test_rows_that_name_no_version_keep_the_last_one_that_they_can_go_out_under(
+    relay: Relay,
+) -> None:
+    # Given a row from before the review, which is to go out under the active version
+    relay.insert("a", 1, "counted")
+    schemas(relay, "deprecate", "counted", "1")
+
+    # When the only version is to retire, then the row is counted
+    refused = schemas(relay, "retire", "counted", "1", code=1)
+    assert "1 event under it is still to be published" in refused
+
+    # and it goes out once the version is active again
+    schemas(relay, "activate", "counted", "1")
+    relay.must("run", "--until-idle")
+    assert len(relay.published()) == 1
+
+
+def test_rows_under_a_version_that_was_given_up_are_not_published(relay: Relay) -> None:
+    # Given a version that is approved and registered, and a row that was written past its review
+    add_version(relay)
+    schemas(relay, "propose", "counted", "2", "--by", "anna")
+    schemas(relay, "approve", "counted", "2", "--by", "ben", "--reason", "read it")
+    version = Catalog.load(relay.folder / "schemas").version("counted", 2)
+    with RegistryClient(relay.settings().schema_registry_url) as registry:
+        registry.register(version.subject, version.text)
+    relay.sql(
+        """insert into outbox.domain_events
+               (event_type, schema_version, aggregate_type, aggregate_id, payload)
+           values ('counted', 2, 'counter', 'a', '{"number": 1}')"""
+    )
+
+    # When the version is given up
+    schemas(relay, "retire", "counted", "2", "--by", "anna", "--reason", "a better idea")
+    relay.must("run", "--until-idle")
+
+    # Then the row waits and says why
+    assert relay.published() == []
+    (row,) = relay.status()
+    assert "was given up before it was in use" in row["last_error"]
+    assert row["delivery_attempts"] == 0
 
 
 def test_bad_use_is_one_line_that_says_what_to_do(relay: Relay, database: str) -> None:

@@ -137,6 +137,17 @@ def test_a_forced_retirement_is_on_record_with_its_reason(connection: Connection
     assert (last.action, last.forced, last.reason) == ("retire", True, "broken")
 
 
+@pytest.mark.parametrize("state", [State.PROPOSED, State.APPROVED, State.DEPRECATED])
+def test_a_version_that_retires_before_it_was_in_use_is_known_as_given_up(
+    connection: Connection, state: State
+) -> None:
+    bring(connection, ONE, state)
+    assert [each.given_up for each in store.decisions(connection, EVENT_TYPE)] == [False]
+    assert store.retire(connection, EVENT_TYPE, 1, "carl", None, seen=state, forced=False)
+    (decision,) = store.decisions(connection, EVENT_TYPE)
+    assert decision.given_up == (state is not State.DEPRECATED)
+
+
 def test_a_version_that_was_put_to_use_since_its_readers_were_asked_for_does_not_retire(
     connection: Connection,
 ) -> None:

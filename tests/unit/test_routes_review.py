@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,13 +34,18 @@ def avsc(number: int) -> dict[str, Any]:
     }
 
 
+MAJOR = {**avsc(1), "name": "CartFilledV2"}
+
+
 class Registry:
-    """Has the versions of IDS."""
+    """Has the versions of IDS, and cart.filled.v2."""
 
     def id_of(self, subject: str, _: str, fingerprint: bytes) -> int:
         return self.id_of_fingerprint(subject, fingerprint)
 
     def id_of_fingerprint(self, subject: str, fingerprint: bytes) -> int:
+        if (subject, fingerprint) == (f"{SUBJECT}V2", rabin(MAJOR)):
+            return 201
         found = next((IDS[n] for n in IDS if rabin(avsc(n)) == fingerprint), None)
         if subject != SUBJECT or found is None:
             raise SchemaUnknown("not registered")
@@ -104,6 +111,27 @@ def routes_of(folder: Path, ask: Callable[[str], Sequence[Decision]]) -> Routes:
     )
 
 
+def add_major(catalog: Path, state: State = State.ACTIVE) -> None:
+    """Adds cart.filled.v2 to the catalog."""
+    folder = catalog / "shop"
+    with (folder / "domain.yaml").open("a") as file:
+        file.write(
+            "  cart.filled.v2:\n    replaces: cart.filled\n    aggregate: cart\n"
+            f"    versions: {{1: {state}}}\n"
+        )
+    (folder / "cart.filled.v2.v1.avsc").write_text(json.dumps(MAJOR))
+    (folder / "cart_filled_v2.py").write_text(
+        "def up(payload):\n    return payload\n\n\ndef down(payload):\n    return payload\n"
+    )
+
+
+def decided_major(state: State) -> Decision:
+    """A decision about cart.filled.v2."""
+    (decision,) = decided({1: state}, f"{SUBJECT}V2")
+    fingerprint, text = rabin(MAJOR), json.dumps(MAJOR)
+    return replace(decision, event_type="cart.filled.v2", fingerprint=fingerprint, text=text)
+
+
 def schema_id(route: Route) -> int:
     return int.from_bytes(route.frame[1:], "big")
 
@@ -128,17 +156,7 @@ def test_rows_of_an_event_type_that_nobody_decided_about_wait_and_lose_no_attemp
 def test_another_major_version_that_nobody_decided_about_gets_no_copies(
     catalog_folder: Path,
 ) -> None:
-    folder = catalog_folder / "shop"
-    with (folder / "domain.yaml").open("a") as file:
-        file.write(
-            "  cart.filled.v2:\n    replaces: cart.filled\n    aggregate: cart\n"
-            "    versions: {1: active}\n"
-        )
-    major = {**avsc(1), "name": "CartFilledV2"}
-    (folder / "cart.filled.v2.v1.avsc").write_text(json.dumps(major))
-    (folder / "cart_filled_v2.py").write_text(
-        "def up(payload):\n    return payload\n\n\ndef down(payload):\n    return payload\n"
-    )
+    add_major(catalog_folder)
 
     def ask(event_type: str) -> Sequence[Decision]:
         if event_type == "cart.filled.v2":
@@ -146,6 +164,43 @@ def test_another_major_version_that_nobody_decided_about_gets_no_copies(
         return decided({1: State.ACTIVE})
 
     assert routes_of(catalog_folder, ask)("cart.filled", 1, None).copies == ()
+
+
+def test_a_row_under_a_major_version_that_this_catalog_has_as_proposed_gets_its_copies(
+    catalog_folder: Path,
+) -> None:
+    # Given a worker that was started before the version was activated
+    add_major(catalog_folder, State.PROPOSED)
+
+    def ask(event_type: str) -> Sequence[Decision]:
+        if event_type == "cart.filled.v2":
+            return [decided_major(State.ACTIVE)]
+        return decided({1: State.ACTIVE})
+
+    (copy,) = routes_of(catalog_folder, ask)("cart.filled.v2", 1, None).copies
+    assert (copy.number, copy.event_type) == (1, "cart.filled")
+    assert copy.convert(b"\x02") == b"\x02"
+
+
+def test_a_catalog_that_is_read_again_gives_copies_to_event_types_that_are_known_already(
+    catalog_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a worker that knows the route of an event type without a second major version
+    def ask(event_type: str) -> Sequence[Decision]:
+        if event_type == "cart.filled.v2":
+            return [decided_major(State.ACTIVE)]
+        return decided({1: State.ACTIVE})
+
+    now = [time.monotonic()]
+    monkeypatch.setattr("relay.publish.routes.time.monotonic", lambda: now[0])
+    routes = routes_of(catalog_folder, ask)
+    assert routes("cart.filled", 1, None).copies == ()
+    # When it reads the catalog again, because a row is of that version
+    add_major(catalog_folder)
+    now[0] += 2
+    assert [copy.number for copy in routes("cart.filled.v2", 1, None).copies] == [1]
+    # Then rows of both have their copies
+    assert [copy.number for copy in routes("cart.filled", 1, None).copies] == [2]
 
 
 def test_a_row_without_version_goes_out_under_the_version_that_is_decided_to_be_active(
@@ -165,6 +220,16 @@ def test_a_row_keeps_its_own_version_when_that_is_deprecated_or_retired(
     for number in (1, 2, 3):
         assert schema_id(routes("cart.filled", number, None)) == IDS[number]
         assert schema_id(routes("cart.filled", number, rabin(avsc(number)))) == IDS[number]
+
+
+@pytest.mark.parametrize("with_bytes", [False, True])
+def test_a_row_under_a_version_that_was_given_up_waits_and_loses_no_attempt(
+    routes: Routes, decisions: list[Decision], with_bytes: bool
+) -> None:
+    active, given_up = decided({1: State.ACTIVE, 2: State.RETIRED})
+    decisions += [active, replace(given_up, given_up=True)]
+    with pytest.raises(Waiting, match=r"version 2 .* was given up"):
+        routes("cart.filled", 2, rabin(avsc(2)) if with_bytes else None)
 
 
 @pytest.mark.parametrize("state", [State.PROPOSED, State.APPROVED])
