@@ -6,21 +6,14 @@ import contextlib
 import random
 import threading
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
 
 from relay.consume import Fatal, Retryable
 from relay.consume.letters import Filter, find, replay
 from tests.integration.consuming import SCHEMA_ID, Counted, World, act, add_recounted
 from tests.stack import until
-
-
-@pytest.fixture
-def world(tmp_path: Path, unique_name: str, database_url: str, bootstrap_servers: str) -> World:
-    return World(tmp_path, unique_name, database_url, bootstrap_servers)
 
 
 def test_an_event_that_fails_twice_and_then_works_is_acted_on_once(world: World) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +13,6 @@ from tests.integration.consuming import Counted, World, act
 from tests.stack import until
 
 KEYS = [f"k{n}" for n in range(8)]
-
-
-@pytest.fixture
-def world(tmp_path: Path, unique_name: str, database_url: str, bootstrap_servers: str) -> World:
-    return World(tmp_path, unique_name, database_url, bootstrap_servers)
 
 
 @pytest.fixture

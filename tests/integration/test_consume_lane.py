@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,11 +19,6 @@ from relay.consume.session import Session
 from relay.errors import RegistryUnavailable
 from tests.integration.consuming import Counted, OneSchema, World, act
 from tests.stack import until
-
-
-@pytest.fixture
-def world(tmp_path: Path, unique_name: str, database_url: str, bootstrap_servers: str) -> World:
-    return World(tmp_path, unique_name, database_url, bootstrap_servers)
 
 
 class Away(OneSchema):

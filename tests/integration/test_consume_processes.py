@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,11 +15,6 @@ from tests.integration.consuming import World
 from tests.stack import until
 
 Start = Callable[..., subprocess.Popen[bytes]]
-
-
-@pytest.fixture
-def world(tmp_path: Path, unique_name: str, database_url: str, bootstrap_servers: str) -> World:
-    return World(tmp_path, unique_name, database_url, bootstrap_servers)
 
 
 @pytest.fixture

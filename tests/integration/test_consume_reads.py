@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-
-import pytest
 
 from relay.avro.fingerprint import rabin
 from relay.governance.affected import decoded, schema_digest
 from tests.integration.consuming import SCHEMA_ID, Counted, World, act
 from tests.stack import until
-
-
-@pytest.fixture
-def world(tmp_path: Path, unique_name: str, database_url: str, bootstrap_servers: str) -> World:
-    return World(tmp_path, unique_name, database_url, bootstrap_servers)
 
 
 def test_a_group_that_ends_has_recorded_what_it_decoded(world: World) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,11 +18,6 @@ from tests.stack import until
 
 # Rows while somebody waits for a key's lock.
 WAITING = "select 1 from pg_locks where locktype = 'advisory' and not granted"
-
-
-@pytest.fixture
-def world(tmp_path: Path, unique_name: str, database_url: str, bootstrap_servers: str) -> World:
-    return World(tmp_path, unique_name, database_url, bootstrap_servers)
 
 
 class Fault:
