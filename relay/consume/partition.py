@@ -14,7 +14,8 @@ __all__ = ["Item", "Partition"]
 class Partition:
     """Shared by the reader, which begins records, and the lanes, which finish them.
 
-    Every method may be called from any thread. copied: the reader's alone, see Majors.takes.
+    Every method but `passed` may be called from any thread. copied: the reader's alone, see
+    Majors.takes.
     """
 
     def __init__(self, topic: str, number: int) -> None:
@@ -34,9 +35,9 @@ class Partition:
         return self._revoked
 
     def passed(self, offset: int) -> bool:
-        """Whether the reader was at `offset`, or above it, before."""
-        with self._changed:
-            return self._offsets.passed(offset)
+        """Whether the reader was at `offset`, or above it, before. For the reader, which alone
+        moves that on: it asks for every record, and needs no lock."""
+        return self._offsets.passed(offset)
 
     def begin(self, offset: int) -> None:
         """The reader took up the record at `offset`."""

@@ -1,5 +1,5 @@
--- Nothing where somebody changes the head's row by hand: to skip that row alone would let the next event of
--- the key overtake it, and to wait would keep the other queues waiting.
+-- Nothing where somebody changes the head's row by hand: to skip that row alone would let the next
+-- event of the key overtake it, and to wait would keep the other queues waiting.
 select
     head.event_id, head.event_type, head.topic, head.partition, head.kafka_offset, head.key,
     head.value, head.header_names, head.header_values, head.attempts, head.round_attempts,

@@ -1,5 +1,5 @@
--- Held and dead ones too: somebody may still set them free. Rows that name no version go out under the
--- active one; while there is none, they can only go out once this one is active again.
+-- Held and dead ones too: somebody may still set them free. Rows that name no version go out under
+-- the active one; while there is none, they can only go out once this one is active again.
 select count(*)
 from outbox.domain_events e
 where e.event_type = %(event_type)s
