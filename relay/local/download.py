@@ -86,7 +86,9 @@ def _download(home: Path, libraries: Path) -> None:
     columns = (TextColumn("Kafka {task.fields[version]}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("jars", total=None, version=KAFKA_VERSION)
-        artifacts = [found for name in _COORDINATES for found in _persistently(_resolve, name)]
+        found = (each for name in _COORDINATES for each in _persistently(_resolve, name))
+        # What both need is fetched once: two downloads of one jar would see each other's half.
+        artifacts = list({artifact.key: artifact for artifact in found}.values())
         progress.update(task, total=len(artifacts))
         with ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as pool:
             for jar in pool.map(lambda artifact: _persistently(_fetch, artifact), artifacts):

@@ -8,6 +8,7 @@ import socket
 import zipfile
 from collections import namedtuple
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import requests
@@ -135,14 +136,18 @@ def test_a_jar_that_was_cut_off_is_fetched_again(
     class Artifact:
         """Arrives damaged the first time."""
 
+        key = ("org.apache.kafka", "kafka", "4")
         tries = 0
+        fetched: ClassVar[list[str]] = []
 
         def resolve(self) -> Path:
             jar = tmp_path / "kafka.jar"
             self.tries += 1
             if self.tries == 1:
                 jar.write_bytes(b"PK half of a jar")
+                self.fetched.append("damaged")
             elif not jar.exists():
+                self.fetched.append("whole")
                 with zipfile.ZipFile(jar, "w") as archive:
                     archive.writestr("kafka/Kafka.class", b"whole")
             return jar
@@ -153,6 +158,7 @@ def test_a_jar_that_was_cut_off_is_fetched_again(
 
     libraries = download.kafka_libraries()
 
+    assert Artifact.fetched == ["damaged", "whole"]
     assert zipfile.ZipFile(libraries / "kafka.jar").namelist() == ["kafka/Kafka.class"]
 
 
