@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from relay.avro.fingerprint import rabin
+from relay.avro.logical import logical_digest
 
 __all__ = ["Domain", "EventType", "SchemaVersion", "State", "class_name", "major_of", "snake_name"]
 
@@ -47,6 +48,11 @@ class SchemaVersion:
     def fingerprint(self) -> bytes:
         """CRC-64-AVRO of the Parsing Canonical Form, 8 bytes, most significant first."""
         return rabin(self.avsc)
+
+    @cached_property
+    def logical_digest(self) -> bytes:
+        """Of the form and the logical types, 32 bytes; see relay.avro.logical."""
+        return logical_digest(self.avsc)
 
 
 @dataclass(frozen=True)

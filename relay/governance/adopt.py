@@ -71,6 +71,7 @@ def _adopt(
                 "versions": [version.version for version in versions],
                 "subjects": [version.subject for version in versions],
                 "fingerprints": [version.fingerprint for version in versions],
+                "logical_digests": [version.logical_digest for version in versions],
                 "texts": [version.text for version in versions],
                 "states": [version.state.value for version in versions],
             },

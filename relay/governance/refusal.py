@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from relay.catalog import State
 from relay.errors import SchemaNotActive
@@ -12,7 +12,11 @@ from relay.sqlfile import load
 
 __all__ = ["require_written", "states_query", "undecided"]
 
-# event type, version, state, fingerprint
+_REMEDY: Final = (
+    "Generate the classes from the approved text (relay schemas generate), or propose a new version"
+)
+
+# event type, version, state, fingerprint, logical digest
 StateRow = Sequence[Any]
 
 
@@ -24,15 +28,15 @@ def states_query() -> bytes:
 def require_written(rows: Sequence[Mapping[str, Any]], found: Sequence[StateRow]) -> None:
     """Raises SchemaNotActive for the first of `rows` that kept them from being written.
 
-    rows: with event_type, schema_version and fingerprint. found: what states_query gave for their
-    event types.
+    rows: with event_type, schema_version, fingerprint and logical_digest. found: what states_query
+    gave for their event types.
     """
     for row in rows:
         event_type, version = row["event_type"], row["schema_version"]
         known = [each for each in found if each[0] == event_type]
         if not known:
             raise SchemaNotActive(undecided(event_type))
-        if problem := _problem(version, row["fingerprint"], known):
+        if problem := _problem(version, row["fingerprint"], row["logical_digest"], known):
             raise SchemaNotActive(f"{event_type} version {version} {problem}")
     kinds = sorted({(row["event_type"], row["schema_version"]) for row in rows})
     named = ", ".join(f"{event_type} version {version}" for event_type, version in kinds)
@@ -48,7 +52,9 @@ def undecided(event_type: str) -> str:
     )
 
 
-def _problem(version: int, fingerprint: bytes, known: Sequence[StateRow]) -> str | None:
+def _problem(
+    version: int, fingerprint: bytes, logical_digest: bytes, known: Sequence[StateRow]
+) -> str | None:
     """What is wrong with a version of an event type that is under review, None if nothing."""
     in_use = ", ".join(str(each[1]) for each in known if State(each[2]) in PUBLISHABLE)
     instead = f"; in use: {in_use}" if in_use else "; no version of it is in use"
@@ -61,7 +67,12 @@ def _problem(version: int, fingerprint: bytes, known: Sequence[StateRow]) -> str
     if bytes(found[3]) != fingerprint:
         return (
             f"is another schema here than the one that was approved: its fingerprint is "
-            f"{fingerprint.hex()}, the approved one's is {bytes(found[3]).hex()}. Generate the "
-            "classes from the approved text (relay schemas generate), or propose a new version"
+            f"{fingerprint.hex()}, the approved one's is {bytes(found[3]).hex()}. {_REMEDY}"
+        )
+    if bytes(found[4]) != logical_digest:
+        return (
+            "has another logical type here than in the schema that was approved, such as a "
+            "decimal's scale, so that readers would take its values for others; relay schemas "
+            f"check names it. {_REMEDY}"
         )
     return None

@@ -32,13 +32,18 @@ def binding_decisions(connection: Connection, event_type: str) -> list[Decision]
 
 def not_in_use(connection: Connection, catalog: Catalog) -> list[str]:
     """A sentence for each version that the catalog lists as active or deprecated, and whose events
-    are refused or wait all the same, with what to do. None before the review has begun."""
+    are refused or wait all the same, with what to do. None before the review has begun.
+
+    Docs, defaults and aliases of a file may differ from those that were approved."""
     if not has_begun(connection):
         return []
     asked = {"event_types": orjson.dumps(list(catalog.event_types)).decode()}
     rows = connection.execute(states_query(), asked).fetchall()
-    states = {(name, number): State(state) for name, number, state, _ in rows}
-    decided = {name for name, *_ in rows}
+    known = {
+        (name, number): (State(state), bytes(fingerprint), bytes(logical_digest))
+        for name, number, state, fingerprint, logical_digest in rows
+    }
+    decided = {name for name, _ in known}
     problems = []
     for event_type in catalog.event_types.values():
         listed = [v for v in event_type.versions.values() if v.state in PUBLISHABLE]
@@ -46,10 +51,16 @@ def not_in_use(connection: Connection, catalog: Catalog) -> list[str]:
             problems.append(undecided(event_type.name))
             continue
         for version in listed:
-            state = states.get((event_type.name, version.version))
+            state, *approved = known.get((event_type.name, version.version), (None,))
             if state not in PUBLISHABLE:
                 problems.append(
                     f"{event_type.name} version {version.version} is {version.state} in its domain "
                     f"file and {state or 'not known'} to the database. {advice(state)}"
+                )
+            elif approved != [version.fingerprint, version.logical_digest]:
+                problems.append(
+                    f"{event_type.name} version {version.version} has another schema in its file "
+                    "than the one that was approved, so events of classes generated from it are "
+                    "refused. Check out the approved text, or propose a new version"
                 )
     return problems

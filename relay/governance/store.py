@@ -128,6 +128,7 @@ def propose(
         reason,
         subject=version.subject,
         fingerprint=version.fingerprint,
+        logical_digest=version.logical_digest,
         text=version.text,
     )
 

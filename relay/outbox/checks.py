@@ -14,7 +14,7 @@ from relay.sqlfile import load
 __all__ = ["Finding", "OutboxFacts", "check_outbox", "judge"]
 
 # What the statements that write an event read of a version.
-_NEEDED = ["event_type", "version", "fingerprint", "state"]
+_NEEDED = ["event_type", "version", "fingerprint", "logical_digest", "state"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ def _json(rows: Sequence[Row]) -> str:
                 "payload": orjson.Fragment(row["payload"]),
                 "metadata": orjson.Fragment(row["metadata"]),
                 "fingerprint": row["fingerprint"].hex(),
+                "logical_digest": row["logical_digest"].hex(),
                 "avro": b64encode(row["avro"]).decode(),
             }
             for row in rows

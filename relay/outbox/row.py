@@ -10,6 +10,7 @@ import orjson
 
 from relay.avro.encoder import Encoder, compile_encoder
 from relay.avro.fingerprint import rabin
+from relay.avro.logical import logical_digest
 from relay.errors import CatalogInvalid, PayloadInvalid
 from relay.events import METADATA_KEYS, DomainEvent
 from relay.outbox.context import current_context
@@ -23,7 +24,10 @@ LONGEST_NAME: Final = 1024
 
 
 class Row(TypedDict):
-    """Columns of outbox.domain_events by name; payload and metadata are JSON texts."""
+    """Columns of outbox.domain_events by name; payload and metadata are JSON texts.
+
+    logical_digest: of the event's schema; no column, the version in use is held against it.
+    """
 
     id: str
     event_type: str
@@ -34,6 +38,7 @@ class Row(TypedDict):
     metadata: str
     occurred_at: datetime
     fingerprint: bytes
+    logical_digest: bytes
     avro: bytes
 
 
@@ -51,7 +56,7 @@ def row_of(event: DomainEvent) -> Row:
         )
     kind = type(event)
     # mypy holds the __hash__ of instances against their class.
-    fingerprint, encode = _encoder(kind)  # type: ignore[arg-type]
+    fingerprint, logical, encode = _encoder(kind)  # type: ignore[arg-type]
     payload = event.to_json()
     event_id = new_id()
     return {
@@ -65,11 +70,12 @@ def row_of(event: DomainEvent) -> Row:
         "metadata": _json(_metadata(event, event_id), "$metadata"),
         "occurred_at": _occurred_at(event.occurred_at),
         "fingerprint": fingerprint,
+        "logical_digest": logical,
     }
 
 
 @lru_cache(maxsize=4096)
-def _encoder(kind: type[DomainEvent]) -> tuple[bytes, Encoder]:
+def _encoder(kind: type[DomainEvent]) -> tuple[bytes, bytes, Encoder]:
     fingerprint = rabin(kind.SCHEMA)
     if fingerprint != kind.FINGERPRINT:
         raise CatalogInvalid(
@@ -77,7 +83,7 @@ def _encoder(kind: type[DomainEvent]) -> tuple[bytes, Encoder]:
             f"one it carries: its fingerprint is {kind.FINGERPRINT.hex()}, the schema's is "
             f"{fingerprint.hex()}. Run relay schemas generate"
         )
-    return fingerprint, compile_encoder(kind.SCHEMA)
+    return fingerprint, logical_digest(kind.SCHEMA), compile_encoder(kind.SCHEMA)
 
 
 def _aggregate_id(value: object) -> str:

@@ -128,7 +128,9 @@ def test_a_role_that_may_read_some_of_the_columns_alone_is_told_of(
         f"grant select (event_type, version, state) on outbox.schema_versions to {own_role}"
     )
     assert [each.check for each in found(connection)] == ["roles"]
-    connection.execute(f"grant select (fingerprint) on outbox.schema_versions to {own_role}")
+    connection.execute(
+        f"grant select (fingerprint, logical_digest) on outbox.schema_versions to {own_role}"
+    )
     assert found(connection) == []
 
 

@@ -144,6 +144,26 @@ def test_what_is_listed_as_in_use_and_is_not_is_named_with_what_to_do(
     assert "relay schemas approve" in second
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [("free text", "any text", False), ('"scale": 2', '"scale": 3', True), ("note", "notes", True)],
+)
+def test_a_file_that_publishers_can_t_go_by_is_named(
+    connection: Connection, folder: Path, old: str, new: str, told: bool
+) -> None:
+    amount = {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}
+    fields = [*SCHEMA_FIELDS, {"name": "amount", "type": amount}]
+    add_event_type(folder, "shop", "counted", fields)
+    adopt_catalog(connection, Catalog.load(folder), "relay migrate")
+    file = folder / "shop" / "counted.v1.avsc"
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+    found = not_in_use(connection, Catalog.load(folder))
+    assert [each.partition(" in its file")[0] for each in found] == (
+        ["counted version 1 has another schema"] if told else []
+    )
+
+
 def test_the_relay_is_told_of_an_event_type_that_nobody_decided_about(
     connection: Connection, folder: Path
 ) -> None:

@@ -1,13 +1,14 @@
 with adopted as (
     insert into outbox.schema_versions
-        (event_type, version, subject, fingerprint, text, state, adopted, proposer)
+        (event_type, version, subject, fingerprint, logical_digest, text, state, adopted, proposer)
     select
-        given.event_type, given.version, given.subject, given.fingerprint, given.text, given.state,
-        true, %(by)s
+        given.event_type, given.version, given.subject, given.fingerprint, given.logical_digest,
+        given.text, given.state, true, %(by)s
     from unnest(
         %(event_types)s::text[], %(versions)s::integer[], %(subjects)s::text[],
-        %(fingerprints)s::bytea[], %(texts)s::text[], %(states)s::text[]
-    ) as given (event_type, version, subject, fingerprint, text, state)
+        %(fingerprints)s::bytea[], %(logical_digests)s::bytea[], %(texts)s::text[],
+        %(states)s::text[]
+    ) as given (event_type, version, subject, fingerprint, logical_digest, text, state)
     where not exists (
         select
         from outbox.schema_versions known

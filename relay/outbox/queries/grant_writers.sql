@@ -11,7 +11,7 @@ begin
             id, event_type, schema_version, aggregate_type, aggregate_id, payload, metadata,
             occurred_at, created_at, fingerprint, avro
         ) on outbox.domain_events to outbox_writer;
-        grant select (event_type, version, subject, fingerprint, state)
+        grant select (event_type, version, subject, fingerprint, logical_digest, state)
             on outbox.schema_versions to outbox_writer;
     end if;
 end

@@ -20,5 +20,5 @@ select
 from locked
 where outbox.may_publish(
     cast(%(event_type)s as text), cast(%(schema_version)s as integer),
-    cast(%(fingerprint)s as bytea)
+    cast(%(fingerprint)s as bytea), cast(%(logical_digest)s as bytea)
 )

@@ -9,16 +9,16 @@ with given as materialized (
         json_to_recordset(cast(%(rows)s as json)) as (
             id text, event_type text, schema_version integer, aggregate_type text,
             aggregate_id text, payload jsonb, metadata jsonb, occurred_at timestamptz,
-            fingerprint text, avro text
+            fingerprint text, logical_digest text, avro text
         )
     ) with ordinality as given (
         id, event_type, schema_version, aggregate_type, aggregate_id,
-        payload, metadata, occurred_at, fingerprint, avro, place
+        payload, metadata, occurred_at, fingerprint, logical_digest, avro, place
     )
 ),
 -- Materialized, or the condition would be asked of every row.
 kinds as materialized (
-    select distinct event_type, schema_version, fingerprint from given
+    select distinct event_type, schema_version, fingerprint, logical_digest from given
 ),
 locked as materialized (
     select count(pg_advisory_xact_lock(aggregate.key))
@@ -42,7 +42,8 @@ cross join given
 where not exists (
     select from kinds
     where not outbox.may_publish(
-        kinds.event_type, kinds.schema_version, decode(kinds.fingerprint, 'hex')
+        kinds.event_type, kinds.schema_version, decode(kinds.fingerprint, 'hex'),
+        decode(kinds.logical_digest, 'hex')
     )
 )
 order by given.place
