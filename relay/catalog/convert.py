@@ -25,7 +25,8 @@ def conversion(catalog: Catalog, source: str, target: str) -> Convert:
     """The function from payloads of one major version to those of another.
 
     source, target: event types of one family, any distance apart; payloads come and go in the
-    shape of their current versions. The function raises PayloadInvalid when a converter fails.
+    shape of their current versions, and come in that of an older one that the current one can't
+    read. The function raises PayloadInvalid when a converter fails.
     Raises CatalogInvalid when a converter's file can't be run or lacks its function.
     """
     family = catalog.family(source)

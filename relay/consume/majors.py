@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from relay.avro.decoder import decode
 from relay.catalog import Catalog
 from relay.catalog.convert import conversion
 from relay.consume import headers
 from relay.consume.record import Record
+from relay.registry.payloads import payload_decoder
 
 __all__ = ["Bridge", "Majors"]
 
@@ -26,7 +26,8 @@ __all__ = ["Bridge", "Majors"]
 class Bridge:
     """From an event type that a group has no handler for to another major version that it has.
 
-    schema: of the current version of `source`, which the converter reads.
+    schema: of the current version of `source`, which the converter reads; what that can't read is
+    converted as it was written.
     """
 
     source: str
@@ -36,7 +37,7 @@ class Bridge:
 
     def read(self, writer: dict[str, Any], encoded: bytes) -> Any:
         """Natural JSON in the shape of `target`; raises PayloadInvalid."""
-        return self.convert(decode(writer, self.schema, encoded))
+        return self.convert(payload_decoder(writer, self.schema)(encoded))
 
 
 class Majors:

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from relay.avro.decoder import compile_resolver
 from relay.avro.encoder import compile_encoder
 from relay.catalog import Catalog, EventType, SchemaVersion, State
 from relay.catalog.convert import conversion
 from relay.catalog.entries import major_of
 from relay.errors import CatalogInvalid
 from relay.governance.store import Decision
+from relay.registry.payloads import payload_decoder
 
 __all__ = ["Copy", "converter", "in_use", "number_of"]
 
@@ -62,14 +62,14 @@ def converter(
     """The function from Avro that was written with `writer` to Avro of `target`.
 
     current: the version of the source whose payloads are converted. writer: schema of one of its
-    versions. Raises CatalogInvalid.
+    versions; what the current one can't read is converted as it was written. Raises CatalogInvalid.
     """
     if current is None:
         raise CatalogInvalid(
             f"event type {source.name!r} has no version past review, so nothing converts it. "
             "Correct its states in domain.yaml"
         )
-    decode = compile_resolver(dict(writer), current.avsc)
+    decode = payload_decoder(dict(writer), current.avsc)
     convert = conversion(catalog, source.name, target.event_type)
     encode = compile_encoder(target.avsc)
     return lambda encoded: encode(convert(decode(encoded)))

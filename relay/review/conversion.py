@@ -16,6 +16,7 @@ from relay.avro.encoder import compile_encoder
 from relay.catalog import Catalog, EventType, SchemaVersion, State
 from relay.catalog.convert import conversion
 from relay.errors import CatalogInvalid, PayloadInvalid
+from relay.registry.payloads import reads
 from relay.review.probe import SECONDS, SHOWN, VALUES, Side, tagged
 from relay.review.samples import TooLarge, samples
 
@@ -29,11 +30,13 @@ MOST = 10
 class ConversionFailure:
     """A payload that does not get across; the first one of its problem.
 
-    function: up or down. path: JSONPath in what was made of it, `$` where the function itself
-    failed. payload: as the function got it, JSON cut at 500 characters.
+    function: up or down. version: number of the version that the payload is of. path: JSONPath in
+    what was made of it, `$` where the function itself failed. payload: as the function got it,
+    JSON cut at 500 characters.
     """
 
     function: str
+    version: int
     path: str
     problem: str
     payload: str
@@ -41,12 +44,16 @@ class ConversionFailure:
     @property
     def sentence(self) -> str:
         """All of it in one line."""
-        return f"{self.function} fails at {self.path}: {self.problem}. It got {self.payload}"
+        return (
+            f"{self.function} fails at {self.path}: {self.problem}. "
+            f"It got {self.payload}, of version {self.version}"
+        )
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, Any]:
         """The failure for programs."""
         return {
             "function": self.function,
+            "version": self.version,
             "path": self.path,
             "problem": self.problem,
             "payload": self.payload,
@@ -95,7 +102,9 @@ def check_converter(
 ) -> Converted:
     """Converts values of the newest versions of an event type and of the one that it replaces.
 
-    Versions that are proposals still count: a converter is reviewed with them. seconds: each way.
+    Versions that are proposals still count: a converter is reviewed with them. So do older ones
+    that are not retired and that the newest can't read, since a converter gets their values as
+    they were written. seconds: each way and version.
     Raises CatalogInvalid for an event type that replaces nothing.
     """
     if event_type.replaces is None:
@@ -109,21 +118,27 @@ def check_converter(
     old, new = _newest(former), _newest(event_type)
     there = _Way("up", old, new, up, down)
     back = _Way("down", new, old, down, up)
-    for way in (there, back):
+    ways = [
+        there,
+        *(_Way("up", older, new, up) for older in _unreadable(former, old)),
+        back,
+        *(_Way("down", older, old, down) for older in _unreadable(event_type, new)),
+    ]
+    for way in ways:
         way.run(seed, seconds)
     return Converted(
         event_type.name,
         former.name,
-        (*there.failures.values(), *back.failures.values()),
+        tuple(failure for way in ways for failure in way.failures.values()),
         tuple(sorted(there.lost)),
         tuple(sorted(back.lost)),
         None,
-        (*there.unprobed, *back.unprobed),
+        tuple(problem for way in ways for problem in way.unprobed),
     )
 
 
 class _Way:
-    """One direction of a converter."""
+    """One direction of a converter. back: the other one, to see what is lost on both."""
 
     def __init__(
         self,
@@ -131,15 +146,16 @@ class _Way:
         source: SchemaVersion,
         target: SchemaVersion,
         convert: Callable[[Any], Any],
-        back: Callable[[Any], Any],
+        back: Callable[[Any], Any] | None = None,
     ) -> None:
         self.failures: dict[tuple[str, str], ConversionFailure] = {}
         self.lost: set[str] = set()
         self.unprobed: list[str] = []
         self._function = function
+        self._version = source.version
         self._source = Side(source.avsc)
         self._across = _through(target, convert)
-        self._back = _through(source, back)
+        self._back = _through(source, back) if back is not None else None
 
     def run(self, seed: int, seconds: float) -> None:
         end = monotonic() + seconds
@@ -154,10 +170,14 @@ class _Way:
                 converted = self._across(json.loads(text))
             except PayloadInvalid as error:
                 shown = text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
-                failure = ConversionFailure(self._function, error.path, error.problem, shown)
+                failure = ConversionFailure(
+                    self._function, self._version, error.path, error.problem, shown
+                )
                 self.failures.setdefault((error.path, _kind(error.problem)), failure)
                 if len(self.failures) >= MOST:
                     return
+                continue
+            if self._back is None:
                 continue
             try:
                 returned = self._back(converted)
@@ -192,6 +212,15 @@ def _newest(event_type: EventType) -> SchemaVersion:
     """The version that is or will be published."""
     versions = list(event_type.versions.values())
     return next((v for v in reversed(versions) if v.state is not State.RETIRED), versions[-1])
+
+
+def _unreadable(event_type: EventType, newest: SchemaVersion) -> list[SchemaVersion]:
+    """Versions of which values may still come, and come as they were written."""
+    return [
+        version
+        for version in event_type.versions.values()
+        if version.state is not State.RETIRED and not reads(newest.avsc, version.avsc)
+    ]
 
 
 def _kind(problem: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import yaml
@@ -13,7 +14,7 @@ from relay.registry.client import RegistryClient
 from tests.integration.reviewing import bring
 from tests.relaying import Relay
 
-__all__ = ["CONVERTER", "activate_major", "add_major", "copy_id"]
+__all__ = ["CONVERTER", "activate_major", "activate_version", "add_major", "add_version", "copy_id"]
 
 FIELDS = [
     {"name": "count", "type": "long", "doc": "counts within the aggregate"},
@@ -55,11 +56,40 @@ def add_major(schemas: Path, domain: str, converter: str = CONVERTER) -> None:
     (folder / "counted_v2.py").write_text(converter)
 
 
-def activate_major(relay: Relay, state: State = State.ACTIVE) -> None:
+def add_version(schemas: Path, domain: str, *fields: dict[str, Any]) -> None:
+    """Adds version 2 of counted to a catalog whose level is FORWARD, with further fields.
+
+    Version 1 becomes deprecated.
+    """
+    folder = schemas / domain
+    content = yaml.safe_load((folder / "domain.yaml").read_text())
+    content["compatibility"] = "FORWARD"
+    content["events"]["counted"]["versions"] = {1: "deprecated", 2: "active"}
+    (folder / "domain.yaml").write_text(yaml.safe_dump(content))
+    schema = json.loads((folder / "counted.v1.avsc").read_text())
+    (folder / "counted.v2.avsc").write_text(
+        json.dumps({**schema, "fields": [*schema["fields"], *fields]})
+    )
+
+
+def activate_version(relay: Relay, *fields: dict[str, Any]) -> None:
+    """Adds version 2 of counted to a relay's catalog and makes it the active one."""
+    add_version(relay.folder / "schemas", relay.domain, *fields)
+    _decide(relay, "counted", 2, State.ACTIVE, "FORWARD")
+
+
+def activate_major(relay: Relay, state: State = State.ACTIVE, converter: str = CONVERTER) -> None:
     """Adds counted.v2 to a relay's catalog and brings it to a state of its review."""
-    add_major(relay.folder / "schemas", relay.domain)
-    version = Catalog.load(relay.folder / "schemas").version("counted.v2", 1)
+    add_major(relay.folder / "schemas", relay.domain, converter)
+    _decide(relay, "counted.v2", 1, state)
+
+
+def _decide(
+    relay: Relay, event_type: str, number: int, state: State, level: str = "BACKWARD"
+) -> None:
+    version = Catalog.load(relay.folder / "schemas").version(event_type, number)
     with RegistryClient(relay.settings().schema_registry_url) as registry:
+        registry.set_compatibility(version.subject, level)
         registry.register(version.subject, version.text)
     with psycopg.connect(relay.database_url, autocommit=True) as connection:
         bring(connection, version, state)

@@ -17,7 +17,7 @@ from relay.db import connect
 from relay.events import DomainEvent
 from relay.reconcile.outcomes import reconcile
 from relay.registry.client import RegistryClient
-from tests.integration.majors import CONVERTER, activate_major
+from tests.integration.majors import CONVERTER, activate_major, activate_version
 from tests.relaying import Record, Relay
 
 Seen = tuple[str, str, dict[str, Any]]
@@ -172,6 +172,29 @@ def test_a_group_that_moves_misses_no_event_whose_copy_its_former_member_had_pas
     for record in relay.published()[:2]:
         go_to(relay, record)
         assert readers.read(moved) == []
+
+
+def test_what_the_current_version_can_t_read_is_converted_as_it_was_written(
+    readers: Readers, relay: Relay
+) -> None:
+    # Given an event that was published and one that waits, both under version 1
+    published = relay.publish("a", 1)
+    relay.must("run", "--until-idle")
+    waiting = relay.publish("a", 2)
+    # and a version 2 that can't read them, as FORWARD compatibility allows, and a major version
+    activate_version(relay, {"name": "unit", "type": "string"})
+    activate_major(
+        relay, converter=CONVERTER.replace('payload["note"]}', 'payload.get("unit", "?")}')
+    )
+    current = relay.publish("a", 3, unit="kg")
+    relay.must("run", "--until-idle")
+    # Then the waiting one has its copy, and a group that reads the new one gets all of them
+    assert len(relay.published()) == 5
+    assert readers.read("counted.v2") == [
+        second(published, 1, "?"),
+        second(waiting, 2, "?"),
+        second(current, 3, "kg"),
+    ]
 
 
 def test_a_dead_letter_of_the_old_version_is_replayed_to_the_handler_of_the_new_one(
