@@ -26,6 +26,7 @@ __all__ = ["Settings", "load_settings"]
 RESERVED_KAFKA_OPTIONS = frozenset(
     {
         "acks",
+        "auto.offset.reset",
         "bootstrap.servers",
         "client.rack",
         "enable.auto.commit",

@@ -32,6 +32,12 @@ METADATA = (
     ("tracestate", "tracestate"),
 )
 
+# The most that the columns for them hold; attempts leave room for those still to come.
+MOST_PARTITION = 2**31 - 1
+MOST_OFFSET = 2**63 - 1
+MOST_ATTEMPT = 2**30
+_DIGITS = len(str(MOST_OFFSET))
+
 OWN_PREFIX = "__dlq."
 OUTCOME = "__dlq.outcome"
 LETTER_ID = "__dlq.id"
@@ -63,9 +69,15 @@ def text(value: bytes | None) -> str | None:
     return None if "\0" in decoded else decoded
 
 
-def number(value: str | None) -> int | None:
-    """A header's text as a number from 0 up; None when it is none."""
-    return int(value) if value is not None and value.isascii() and value.isdecimal() else None
+def number(value: str | None, most: int) -> int | None:
+    """A header's text as a number from 0 to `most`; None when it is none.
+
+    Anybody may have written the header: a number that its column can't hold must not reach it.
+    """
+    if value is None or len(value) > _DIGITS or not (value.isascii() and value.isdecimal()):
+        return None
+    found = int(value)
+    return found if found <= most else None
 
 
 def timestamp(moment: datetime) -> str:

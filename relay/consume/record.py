@@ -8,7 +8,7 @@ from typing import Any
 
 from relay.consume import headers as names
 
-__all__ = ["Headers", "Record"]
+__all__ = ["LONGEST_EVENT_ID", "Headers", "Record"]
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
@@ -61,10 +61,10 @@ class Record:
         event_id = names.text(found.get(names.ORIGINAL_ID) or found.get(names.EVENT_ID))
         if not event_id:
             event_id = f"{topic}[{partition}]@{offset}"
-        elif len(event_id) > LONGEST_EVENT_ID:
-            event_id = f"sha256:{hashlib.sha256(event_id.encode()).hexdigest()}"
         event_type = names.text(found.get(names.EVENT_TYPE))
-        return cls(topic, partition, offset, key or b"", value, headers, event_id, event_type)
+        return cls(
+            topic, partition, offset, key or b"", value, headers, _kept(event_id), event_type
+        )
 
     def header(self, name: str) -> str | None:
         """Text of the last header called `name`; None when absent or not UTF-8."""
@@ -76,16 +76,16 @@ class Record:
         origin_topic: the topic that the retry topic belongs to. A record that lacks the origin's
         headers keeps its own place, which is behind everything that waits.
         """
-        partition = names.number(self.header(names.ORIGIN_PARTITION))
-        offset = names.number(self.header(names.ORIGIN_OFFSET))
+        partition = names.number(self.header(names.ORIGIN_PARTITION), names.MOST_PARTITION)
+        offset = names.number(self.header(names.ORIGIN_OFFSET), names.MOST_OFFSET)
         known = partition is not None and offset is not None
         return replace(
             self,
             topic=origin_topic,
             partition=partition if known and partition is not None else self.partition,
             offset=offset if known and offset is not None else self.offset,
-            event_id=self.header(names.EVENT) or self.event_id,
-            attempts=names.number(self.header(names.ATTEMPT)) or 0,
+            event_id=_kept(self.header(names.EVENT) or self.event_id),
+            attempts=names.number(self.header(names.ATTEMPT), names.MOST_ATTEMPT) or 0,
             headers=names.without_own(self.headers),
         )
 
@@ -103,3 +103,10 @@ class Record:
             "header_names": [name.replace("\0", "�") for name, _ in self.headers],
             "header_values": [value for _, value in self.headers],
         }
+
+
+def _kept(event_id: str) -> str:
+    """The id that an event is known by here."""
+    if len(event_id) <= LONGEST_EVENT_ID:
+        return event_id
+    return f"sha256:{hashlib.sha256(event_id.encode()).hexdigest()}"

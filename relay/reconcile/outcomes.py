@@ -17,6 +17,7 @@ from relay.catalog import Catalog
 from relay.consume import headers as names
 from relay.consume.attempt import idle_timeout_ms
 from relay.consume.kafka import Ends, consumer, existing_topics, headers_of, leave, reason
+from relay.consume.record import LONGEST_EVENT_ID
 from relay.consume.session import Session, Stopped
 from relay.errors import BrokerUnavailable
 from relay.settings import Settings
@@ -59,15 +60,17 @@ class Outcome:
         found = {name: names.text(value) for name, value in headers_of(message)}
         event_id, group = found.get(names.EVENT), found.get(names.GROUP)
         state, topic = found.get(names.OUTCOME), found.get(names.ORIGIN_TOPIC)
-        attempt = names.number(found.get(names.ATTEMPT))
-        partition = names.number(found.get(names.ORIGIN_PARTITION))
-        offset = names.number(found.get(names.ORIGIN_OFFSET))
+        attempt = names.number(found.get(names.ATTEMPT), names.MOST_ATTEMPT)
+        partition = names.number(found.get(names.ORIGIN_PARTITION), names.MOST_PARTITION)
+        offset = names.number(found.get(names.ORIGIN_OFFSET), names.MOST_OFFSET)
         dlq_topic, dlq_partition, dlq_offset = (
             message.topic(),
             message.partition(),
             message.offset(),
         )
         if event_id is None or group is None or state not in {"dead", "resolved"}:
+            return None
+        if len(event_id) > LONGEST_EVENT_ID:
             return None
         if topic is None or attempt is None or partition is None or offset is None:
             return None

@@ -335,3 +335,35 @@ def _letters(world: World) -> list[Any]:
 
 def _read(world: World, topic: str) -> int:
     return world.committed(topic)
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("__dlq.errors.partition", str(2**31)),
+        ("__dlq.errors.offset", str(2**63)),
+        ("__dlq.errors.offset", "9" * 5000),
+        ("__dlq.errors.delivery.count", str(2**31 - 1)),
+        ("__dlq.event", "".join(map(str, range(5000)))),
+    ],
+)
+def test_headers_that_no_column_can_hold_stop_neither_the_group_nor_the_outcomes(
+    world: World, header: str, value: str
+) -> None:
+    # Given a record of somebody else's making in the retry topic, and one in the dead-letter topic
+    fault = Fault(1)
+    world.send([("a", 1)])
+    world.until_idle(fault.group(world))
+    fault.numbers.clear()
+    (letter,) = _letters(world)
+    made = {**dict(_retry_headers(letter)), header: value.encode()}
+    world.produce(world.retry, b"a", letter.value, list(made.items()))
+    (told,) = world.records(world.dlq)
+    wrong = {**dict(told.headers()), header: value.encode()}
+    world.produce(world.dlq, b"a", told.value(), list(wrong.items()))
+    # When an event comes after them
+    world.send([("a", 2)])
+    world.until_idle(fault.group(world))
+    # Then both are acted on, and the outcome that was told rightly is there
+    assert sorted(world.numbers("a")) == [1, 2]
+    assert [row[4:] for row in outcomes(world)] == [(world.topic, 0)]
