@@ -350,3 +350,29 @@ def test_a_subject_may_contain_slashes_and_spaces(ask: Asking, subject: str) -> 
 
     assert (status, found["subject"]) == (200, f"{subject}/a b")
     assert set(found) == {"subject", "version", "id", "schema"}
+
+
+def test_settings_at_the_address_of_a_context_are_those_of_that_context(own: Asking) -> None:
+    level, mode = {"compatibility": "NONE"}, {"mode": "READONLY"}
+
+    assert own("PUT", "/contexts/.staging/config", level) == (200, level)
+    assert own("PUT", "/contexts/.staging/mode", mode) == (200, mode)
+
+    assert own("GET", "/config") == (200, {"compatibilityLevel": "BACKWARD"})
+    assert own("GET", "/mode") == (200, {"mode": "READWRITE"})
+    assert own("GET", "/config/:.staging:") == (200, {"compatibilityLevel": "NONE"})
+    assert own.code("POST", "/contexts/.staging/subjects/a/versions", {"schema": ONE}) == 42205
+    own.register("a", ONE)
+
+
+def test_lists_at_the_address_of_a_context_have_no_subjects_of_others(own: Asking) -> None:
+    schema_id = own.register("orders", ONE)
+    own.register(":.staging:orders", ONE)
+
+    def subjects(address: str) -> list[str]:
+        return [one["subject"] for one in own("GET", address)[1]]
+
+    assert subjects("/contexts/.staging/schemas") == [":.staging:orders"]
+    assert subjects("/contexts/:.:/schemas?subjectPrefix=ord") == ["orders"]
+    assert subjects(f"/contexts/.staging/schemas/ids/{schema_id}/versions") == [":.staging:orders"]
+    assert subjects("/schemas") == [":.staging:orders", "orders"]

@@ -55,18 +55,11 @@ def contexts(store: Store, call: Call) -> Any:
 
 def list_subjects(store: Store, call: Call) -> Any:
     """GET /subjects."""
-    prefix = call.query.get("subjectPrefix", "")
-    within = call.path.get("context")
-    if prefix == ":*:":
-        prefix = ""
-    if within is not None:
-        prefix = call.qualified(prefix)
     return call.page(
         [
             subject
-            for subject, deleted in store.subjects(prefix)
-            if _wanted(call, deleted)
-            and (within is None or context_of(subject) == context_of(call.qualified("x")))
+            for subject, deleted in store.subjects(call.prefix())
+            if _wanted(call, deleted) and call.is_within(subject)
         ]
     )
 
@@ -119,9 +112,10 @@ def referenced_by(store: Store, call: Call) -> Any:
 
 def list_schemas(store: Store, call: Call) -> Any:
     """GET /schemas."""
-    prefix = call.query.get("subjectPrefix", "")
     found = [
-        one for one in store.all("" if prefix == ":*:" else prefix) if _wanted(call, one.deleted)
+        one
+        for one in store.all(call.prefix())
+        if _wanted(call, one.deleted) and call.is_within(one.subject)
     ]
     if call.flag("latestOnly"):
         found = list({one.subject: one for one in found}.values())
@@ -257,6 +251,7 @@ def _uses(store: Store, call: Call) -> list[Registered]:
         found
         for found in store.uses(call.schema_id())
         if (call.flag("deleted") or not found.deleted)
+        and call.is_within(found.subject)
         and call.query.get("subject", found.subject) == found.subject
     ]
 

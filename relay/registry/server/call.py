@@ -45,19 +45,28 @@ class Call:
 
     @property
     def subject(self) -> str:
-        """The qualified subject in the address, the empty text where there is none.
+        """The qualified subject in the address; where there is none, its context's scope.
 
+        That of the default context is the empty text, the global one.
         Raises Refusal 42208 for what can't be the name of one.
         """
-        if "subject" not in self.path:
-            return ""
-        subject = self.qualified(self.path["subject"])
+        subject = self.qualified(self.path.get("subject", ""))
         check_subject(subject)
         return subject
 
     def qualified(self, subject: str) -> str:
         """`subject` in the context of the address."""
         return qualify(subject, self.path.get("context", DEFAULT_CONTEXT))
+
+    def is_within(self, subject: str) -> bool:
+        """Whether a qualified subject lies in the context of the address; all do without one."""
+        return "context" not in self.path or context_of(subject) == context_of(self.qualified("x"))
+
+    def prefix(self) -> str:
+        """What the qualified subjects begin with that `subjectPrefix` asks for."""
+        prefix = self.query.get("subjectPrefix", "")
+        prefix = "" if prefix == ":*:" else prefix
+        return self.qualified(prefix) if "context" in self.path else prefix
 
     def flag(self, name: str) -> bool:
         """A parameter that is true or false, false when absent."""
