@@ -140,3 +140,42 @@ def test_a_reference_stays_in_the_context_of_its_schema(ask: Asking, money: str)
 
     body = {"schema": TOTAL, "references": [_to(money)]}
     assert ask.code("POST", f"/subjects/{money}-total/versions", body) == 42201
+
+
+def _delete_for_ever(ask: Asking, *subjects: str) -> None:
+    for gone in subjects:
+        assert ask("DELETE", f"/subjects/{gone}")[0] == 200
+        assert ask("DELETE", f"/subjects/{gone}?permanent=true")[0] == 200
+
+
+def test_a_number_that_an_id_refers_to_is_not_given_to_another_schema(
+    ask: Asking, money: str, subject: str
+) -> None:
+    # Given records with the id of a schema that was deleted for ever, with what it refers to
+    ask.register(money, MONEY)
+    of_long = ask.register(subject, TOTAL, references=[_to(money)])
+    _delete_for_ever(ask, subject, money)
+
+    ask.register(money, record("cents:string", name="Money"))
+
+    assert ask("GET", f"/subjects/{money}/versions") == (200, [2])
+    assert ask("GET", f"/schemas/ids/{of_long}")[1]["references"] == [_to(money)]
+    assert ask.code("GET", f"/subjects/{money}/versions/1?deleted=true") == 40402
+
+
+def test_another_schema_behind_the_same_number_makes_another_id(
+    ask: Asking, money: str, subject: str
+) -> None:
+    ask.register(money, MONEY)
+    of_long = ask.register(subject, TOTAL, references=[_to(money)])
+    _delete_for_ever(ask, subject, money)
+    # Given a database in which another type has the number, as one that fell back may have
+    ask("PUT", f"/mode/{money}", {"mode": "IMPORT"})
+    text = record("cents:string", name="Money")
+    ask.register(money, text, id=ask.register(unused_subject(), text), version=1)
+
+    of_string = ask.register(subject, TOTAL, references=[_to(money)])
+
+    assert of_string != of_long
+    assert ask.register(subject, TOTAL, references=[_to(money)]) == of_string
+    assert ask("GET", f"/subjects/{subject}/versions") == (200, [1])

@@ -1,4 +1,4 @@
-"""Follows the references of a schema to the texts that they stand for."""
+"""Follows the references of a schema to the versions that they stand for."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from relay.registry.server.refusals import Refusal, invalid_schema
 from relay.registry.server.schema import Reference
-from relay.registry.server.store import Store
+from relay.registry.server.store import Registered, Store
 
-__all__ = ["latest_named", "texts_of"]
+__all__ = ["latest_named", "referred_to"]
 
 _LATEST = -1
 
@@ -22,27 +22,29 @@ def latest_named(store: Store, references: Sequence[Reference]) -> tuple[Referen
     )
 
 
-def texts_of(store: Store, references: Sequence[Reference], *, deleted: bool) -> list[str]:
-    """Texts of all referenced versions, each after those that it takes types from itself.
+def referred_to(
+    store: Store, references: Sequence[Reference], *, deleted: bool
+) -> list[Registered]:
+    """All referenced versions, each after those that it takes types from itself.
 
     deleted: whether soft-deleted versions may be referred to, as by schemas that already stand.
     Raises Refusal 42201 when there is no such version.
     """
-    texts: dict[tuple[str, int], str] = {}
+    versions: dict[tuple[str, int], Registered] = {}
 
     def collect(wanted: Sequence[Reference], via: str) -> None:
         for index, reference in enumerate(wanted):
             key = (reference.subject, reference.version)
-            if key in texts:
+            if key in versions:
                 continue
             found = store.version(reference.subject, reference.version)
             if found is None or (found.deleted and not deleted):
                 raise _missing(f"{via}references[{index}]", reference)
             collect(found.references, f"{via}references[{index}].")
-            texts[key] = found.text
+            versions[key] = found
 
     collect(references, "")
-    return list(texts.values())
+    return list(versions.values())
 
 
 def _with_number(store: Store, index: int, reference: Reference) -> Reference:

@@ -10,7 +10,7 @@ from avro.schema import Schema
 from relay.registry.server import refusals
 from relay.registry.server.compatibility import problems
 from relay.registry.server.names import is_context
-from relay.registry.server.references import latest_named, texts_of
+from relay.registry.server.references import latest_named, referred_to
 from relay.registry.server.schema import (
     Reference,
     candidate_ids,
@@ -44,18 +44,19 @@ class Proposed:
 class _Read:
     """A proposed schema, understood.
 
-    text: what is kept. form: its normal form.
+    text: what is kept. form: its normal form. referenced: digests of what it refers to.
     """
 
     text: str
     form: str
     schema: Schema
     proposed: Proposed
+    referenced: Sequence[bytes]
 
     @property
     def digest(self) -> bytes:
         """By which the schema is known."""
-        return digest(self.form, self.proposed.references)
+        return digest(self.form, self.proposed.references, self.referenced)
 
 
 def register(store: Store, subject: str, proposed: Proposed) -> int:
@@ -90,7 +91,7 @@ def register(store: Store, subject: str, proposed: Proposed) -> int:
         return _import(store, subject, read, versions)
     if proposed.schema_id is not None:
         raise refusals.not_permitted(f"Subject '{subject}' is not in import mode")
-    version = _next_version(versions)
+    version = _next_version(store, subject, versions)
     if proposed.version not in (None, version):
         raise refusals.invalid_schema(
             f"the version must be {version}, one more than the last, not {proposed.version}"
@@ -138,16 +139,18 @@ def _read(store: Store, proposed: Proposed, *, new: bool) -> _Read:
     if proposed.references:
         references = latest_named(store, proposed.references)
         proposed = replace(proposed, references=references)
-    referenced = tuple(texts_of(store, proposed.references, deleted=not new))
+    referenced = referred_to(store, proposed.references, deleted=not new)
+    texts = [found.text for found in referenced]
     text = compact(proposed.text)
-    form = normal(text, referenced, new=new)
+    form = normal(text, texts, new=new)
     # The package that compatibility is judged with must understand it as well.
-    schema = parse(text, referenced, new=new)
+    schema = parse(text, texts, new=new)
     return _Read(
         text=form if proposed.normalize else text,
         form=form,
         schema=schema,
         proposed=proposed,
+        referenced=[found.digest for found in referenced],
     )
 
 
@@ -164,21 +167,27 @@ def _same_version(known: Registered, read: _Read) -> int:
     return known.schema_id
 
 
-def _next_version(versions: Sequence[Registered]) -> int:
-    return max((found.version for found in versions), default=0) + 1
+def _next_version(store: Store, subject: str, versions: Sequence[Registered]) -> int:
+    """The number after the last, which may be one that was deleted for ever.
+
+    An id whose last version is gone still names what it refers to by number: to its readers
+    another schema under that number would be part of it.
+    """
+    last = max((found.version for found in versions), default=0)
+    return max(last, store.last_referred_to(subject)) + 1
 
 
 def _problems(store: Store, subject: str, read: _Read, earlier: Sequence[Registered]) -> list[str]:
     level = level_of(store, subject)
     against = earlier if level.transitive else earlier[-1:]
-    parsed = [
-        (
-            found.version,
-            parse(found.text, texts_of(store, found.references, deleted=True), new=False),
-        )
-        for found in against
-    ]
-    return problems(level, read.schema, parsed)
+    return problems(
+        level, read.schema, [(found.version, _parsed(store, found)) for found in against]
+    )
+
+
+def _parsed(store: Store, found: Registered) -> Schema:
+    referenced = referred_to(store, found.references, deleted=True)
+    return parse(found.text, [one.text for one in referenced], new=False)
 
 
 def _give_id(store: Store, read: _Read) -> int:
@@ -207,7 +216,7 @@ def _import(store: Store, subject: str, read: _Read, versions: Sequence[Register
         raise refusals.not_permitted(
             f"The id {schema_id} belongs to another schema, which can't be overwritten"
         )
-    version = proposed.version or _next_version(versions)
+    version = proposed.version or _next_version(store, subject, versions)
     if any(found.version == version for found in versions):
         raise refusals.not_permitted(
             f"Version {version} of subject '{subject}' belongs to another schema"

@@ -74,13 +74,18 @@ def parse(text: str, referenced: Sequence[str] = (), *, new: bool = True) -> Sch
     return _understood(text, referenced, new=new).schema
 
 
-def digest(text: str, references: Sequence[Reference] = ()) -> bytes:
+def digest(
+    text: str, references: Sequence[Reference] = (), referenced: Sequence[bytes] = ()
+) -> bytes:
     """32 bytes that are equal for texts which differ in white space and order of keys only.
 
+    referenced: digests of the schemas behind the references. The number of a version alone would
+    not do: it may stand for another schema in another database, or once it was deleted for ever.
     Of normal forms they are equal where two schemas are the same.
     """
+    behind = [[one.hex() for one in referenced]] if referenced else []
     ordered = json.dumps(
-        [json.loads(text), [reference.to_json() for reference in references]],
+        [json.loads(text), [reference.to_json() for reference in references], *behind],
         sort_keys=True,
         separators=(",", ":"),
         ensure_ascii=True,

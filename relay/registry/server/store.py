@@ -83,6 +83,10 @@ class Store:
         """
         return self._rows("read_referencing.sql", subject=subject, version=version, deleted=deleted)
 
+    def last_referred_to(self, subject: str) -> int:
+        """Highest version of a subject that an id refers to, even one in no use; 0 for none."""
+        return int(self._rows("last_referred_to.sql", subject=subject)[0][0])
+
     def text(self, schema_id: int) -> tuple[str, list[dict[str, Any]]] | None:
         """(text, references) of an id, also after its last version was deleted for ever."""
         return self._connection.execute(
