@@ -35,6 +35,16 @@ def subject() -> str:
         (b'{"schema": "\\"int\\"", "id": "x"}', 400, "'id'"),
         (b'{"schema": "\\"int\\"", "schemaTyp": "AVRO"}', 422, "schemaTyp"),
         (b'{"schema": "\\"int\\"", "references": [{"name": "x"}]}', 42201, r"references[0]"),
+        (b'{"schema": "\\ud800"}', 400, "surrogates"),
+        (b'{"\\ud800": "\\"int\\""}', 400, "surrogates"),
+        (
+            b'{"schema": "1", "references": [{"name": "x", "subject": "y", "version": true}]}',
+            42201,
+            "references[0]",
+        ),
+        (b'{"schema": "{\\"type\\": \\"double\\", \\"x\\": NaN}"}', 42201, "NaN is no number"),
+        (b'{"schema": "{\\"type\\": \\"double\\", \\"x\\": -Infinity}"}', 42201, "-Infinity is no"),
+        (b'{"schema": "{\\"type\\": \\"double\\", \\"x\\": 1e999}"}', 42201, "1e999 is beyond"),
         (b'{"schema": "{\\n \\"type\\": }"}', 42201, "line 2 column 10"),
         (b'{"schema": "\\"Money\\""}', 42201, "$: "),
     ],
@@ -128,3 +138,11 @@ def test_a_default_that_holds_itself_is_refused_with_its_place(ask: Asking, subj
 
     assert (status, refusal["error_code"]) == (422, 42201)
     assert "$.fields[0].default" in refusal["message"]
+
+
+@pytest.mark.parametrize("address", ["/subjects", "/schemas", "/contexts/.a%00/subjects"])
+def test_an_address_with_a_character_that_is_none_is_400(ask: Asking, address: str) -> None:
+    response = ask.raw("GET", f"{address}?subjectPrefix=a%00", b"")
+
+    assert (response.status_code, response.json()["error_code"]) == (400, 400)
+    assert "address" in response.json()["message"]

@@ -376,3 +376,26 @@ def test_lists_at_the_address_of_a_context_have_no_subjects_of_others(own: Askin
     assert subjects("/contexts/:.:/schemas?subjectPrefix=ord") == ["orders"]
     assert subjects(f"/contexts/.staging/schemas/ids/{schema_id}/versions") == [":.staging:orders"]
     assert subjects("/schemas") == [":.staging:orders", "orders"]
+
+
+def test_a_subject_that_is_named_like_an_address_is_that_subject(ask: Asking, subject: str) -> None:
+    ask.register(subject, ONE)
+
+    # Looking up registers nothing, deleting a subject deletes no version of another one
+    assert ask.code("POST", f"/subjects/{subject}%2Fversions", {"schema": TWO}) == 40401
+    assert ask.code("DELETE", f"/subjects/{subject}%2Fversions%2F1") == 40401
+
+    assert ask("GET", f"/subjects/{subject}/versions") == (200, [1])
+
+
+def test_a_slash_at_the_end_of_an_address_changes_nothing(ask: Asking, subject: str) -> None:
+    schema_id = ask.register(subject, ONE)
+    level = {"compatibility": "FULL"}
+
+    assert ask("PUT", f"/config/{subject}/", level) == (200, level)
+
+    assert ask("GET", f"/config/{subject}") == (200, {"compatibilityLevel": "FULL"})
+    assert ask("GET", f"/subjects/{subject}/versions/") == (200, [1])
+    assert ask("GET", f"/schemas/ids/{schema_id}/schema/")[0] == 200
+    body = {"schema": ONE}
+    assert ask("POST", f"/subjects/{subject}/versions/", body) == (200, {"id": schema_id})

@@ -7,15 +7,18 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import unquote
 
 import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from relay.registry.server import answers
 from relay.registry.server.call import Call
@@ -23,6 +26,7 @@ from relay.registry.server.media import MEDIA_TYPE, answered_as, check_readable
 from relay.registry.server.refusals import (
     Refusal,
     invalid_schema,
+    malformed,
     schema_too_large,
     store_failed,
 )
@@ -37,7 +41,7 @@ Answer = Callable[[Store, Call], Any]
 
 _log = logging.getLogger("relay.registry")
 
-# Longer addresses first, since a subject may contain a slash.
+# Longer addresses first, since a subject may contain a slash that was not encoded.
 _ADDRESSES: tuple[tuple[str, str, Answer], ...] = (
     ("GET", "/", answers.root),
     ("GET", "/contexts", answers.contexts),
@@ -92,16 +96,33 @@ def build_app(pool: ConnectionPool[Any]) -> Starlette:
             routes.append(Route(prefix + address, _endpoint(pool, answer), methods=[method]))
     return Starlette(
         routes=routes,
+        middleware=[Middleware(_AsWritten)],
         lifespan=open_pool,
         exception_handlers={HTTPException: _plain_error, Exception: _unforeseen},
     )
+
+
+class _AsWritten:
+    """Has addresses compared as they were sent, without a slash at their end.
+
+    Percent-decoded, the subject `a/versions` would lead to the address where `a` is registered.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope = {**scope, "path": scope["raw_path"].decode("ascii").rstrip("/") or "/"}
+        await self._app(scope, receive, send)
 
 
 def _endpoint(pool: ConnectionPool[Any], answer: Answer) -> Callable[[Request], Any]:
     async def endpoint(request: Request) -> Response:
         try:
             media_type = answered_as(request.headers.get("accept"))
-            call = Call(request.path_params, request.query_params, await _body(request))
+            path = {name: unquote(part) for name, part in request.path_params.items()}
+            call = Call(path, request.query_params, await _body(request))
             content = await run_in_threadpool(_answer, pool, answer, call)
             return _respond(200, content, media_type)
         except Refusal as refusal:
@@ -135,7 +156,10 @@ def _answer(pool: ConnectionPool[Any], answer: Answer, call: Call) -> Any:
     except psycopg.errors.UndefinedTable as error:
         raise store_failed("the tables are missing, run `relay migrate`") from error
     except psycopg.DataError as error:
-        raise invalid_schema(f"it can't be stored: {str(error).strip().splitlines()[0]}") from error
+        problem = str(error).strip().splitlines()[0]
+        if not call.content:
+            raise malformed(f"The address can't be looked up: {problem}") from error
+        raise invalid_schema(f"it can't be stored: {problem}") from error
     except psycopg.Error as error:
         _log.exception("the database failed")
         raise store_failed(str(error).strip().splitlines()[0] if str(error) else "") from error

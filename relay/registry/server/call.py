@@ -100,6 +100,8 @@ class Call:
             raise Refusal(422, "The request has no body: send a JSON object")
         try:
             found = json.loads(self.content)
+            # Half a surrogate pair can be written in JSON, but neither be stored nor answered.
+            json.dumps(found, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             raise refusals.malformed(f"The request's body is not JSON: {error}") from None
         if not isinstance(found, dict):
@@ -136,7 +138,9 @@ class Call:
 
     def _reference(self, index: int, given: Any) -> Reference:
         match given:
-            case {"name": str(name), "subject": str(subject), "version": int(version)}:
+            case {"name": str(name), "subject": str(subject), "version": int(version)} if (
+                not isinstance(version, bool)
+            ):
                 # The context is that of the schema that refers, unless the reference names one.
                 return Reference(name, qualify(subject, context_of(self.subject)), version)
         raise refusals.invalid_schema(

@@ -109,7 +109,7 @@ def mode_not_set(subject: str) -> Refusal:
 
 
 def malformed(problem: str) -> Refusal:
-    """400: a request's body that is not JSON, or not of the form that is asked for."""
+    """400: a request's body that is not JSON, or, as an address, not of the form asked for."""
     return Refusal(400, problem)
 
 

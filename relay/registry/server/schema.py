@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -51,11 +52,23 @@ def compact(text: str) -> str:
     if len(text) > LARGEST_TEXT:
         raise schema_too_large(len(text), LARGEST_TEXT)
     try:
-        found = json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False)
+        loaded = json.loads(text, parse_constant=_no_number, parse_float=_float)
+        found = json.dumps(loaded, separators=(",", ":"), ensure_ascii=False)
         found.encode()  # half a surrogate pair can be written in JSON, and stored nowhere
         return found
     except (ValueError, RecursionError) as error:
         raise invalid_schema(f"the text is not JSON: {error}") from error
+
+
+def _no_number(word: str) -> float:
+    # Python reads and writes NaN and Infinity, which no other reader of JSON takes.
+    raise ValueError(f"{word} is no number")
+
+
+def _float(text: str) -> float:
+    if math.isinf(number := float(text)):
+        raise ValueError(f"{text[:20]} is beyond the numbers of a double")
+    return number
 
 
 def normal(text: str, referenced: Sequence[str] = (), *, new: bool = True) -> str:
