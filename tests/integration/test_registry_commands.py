@@ -161,6 +161,23 @@ def test_serve_starts_without_a_database_and_ends_well_on_sigterm() -> None:
     assert output == ""
 
 
+def test_serve_that_is_ended_as_soon_as_it_listens_ends() -> None:
+    command = [sys.executable, "-m", "relay.cli.main", "registry", "serve", "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--database-url", AWAY], stderr=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stderr is not None
+        server.stderr.readline()
+
+        server.send_signal(signal.SIGTERM)
+
+        try:
+            server.wait(timeout=15)
+        finally:
+            server.kill()
+    assert server.returncode == 0
+
+
 def test_serve_over_a_database_without_tables_says_which_command_makes_them(
     database: str, tmp_path: Path
 ) -> None:

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 from relay.local.registry import LocalRegistry
+from relay.registry.server.store import Store
 from tests.integration.registry_servers import Asking, record
+from tests.stack import until
 
 CLIENTS = 50
 
@@ -77,3 +80,42 @@ def test_two_schemas_that_exclude_each_other_do_not_both_get_in(urls: list[str])
 
         with ThreadPoolExecutor(2) as threads:
             assert sorted(threads.map(register, range(2))) == [200, 409]
+
+
+def test_a_server_that_stands_still_while_it_writes_keeps_nobody_from_reading(
+    urls: list[str], database_url: str
+) -> None:
+    ask = Asking(urls[0])
+    schema_id = ask.register("orders", record("a:int"))
+
+    # Given a transaction that has the lock, and more writers than the server has connections
+    with psycopg.connect(database_url) as frozen, ThreadPoolExecutor(12) as threads:
+        Store(frozen).lock()
+        writers = [
+            threads.submit(ask, "PUT", f"/config/s{number}", {"compatibility": "FULL"})
+            for number in range(12)
+        ]
+        until(lambda: _waiting_for_the_lock(database_url) == 8, what="8 writers that wait")
+        assert ask("GET", f"/schemas/ids/{schema_id}")[0] == 200
+        answers = [writer.result() for writer in writers]
+
+    assert {(status, content["error_code"]) for status, content in answers} == {(503, 50001)}
+    assert any("try again" in content["message"] for _, content in answers)
+    assert ask("PUT", "/config/s0", {"compatibility": "FULL"})[0] == 200
+
+
+def test_a_session_that_has_the_lock_and_stands_still_is_ended(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        Store(connection).lock()
+        [idle] = connection.execute("show idle_in_transaction_session_timeout").fetchone() or [""]
+
+    assert idle == "1min"
+
+
+def _waiting_for_the_lock(database_url: str) -> int:
+    with psycopg.connect(database_url) as connection:
+        row = connection.execute(
+            "select count(*) from pg_locks join pg_database on pg_database.oid = database "
+            "where locktype = 'advisory' and not granted and datname = current_database()"
+        ).fetchone()
+    return int(row[0]) if row else 0

@@ -152,7 +152,13 @@ def _answer(pool: ConnectionPool[Any], answer: Answer, call: Call) -> Any:
         with pool.connection() as connection:
             return answer(Store(connection), call)
     except (PoolTimeout, PoolClosed) as error:
-        raise store_failed("the database can't be reached") from error
+        raise store_failed(
+            "the database can't be reached, or all connections to it are in use"
+        ) from error
+    except psycopg.errors.LockNotAvailable as error:
+        raise store_failed(
+            "another request or server has been changing something for too long, try again"
+        ) from error
     except psycopg.errors.UndefinedTable as error:
         raise store_failed("the tables are missing, run `relay migrate`") from error
     except psycopg.DataError as error:

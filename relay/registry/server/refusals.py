@@ -181,5 +181,5 @@ def schema_too_large(size: int, largest: int) -> Refusal:
 
 
 def store_failed(problem: str) -> Refusal:
-    """50001 with status 503: the database is away or not migrated."""
+    """50001 with status 503: the database is away, busy or not migrated."""
     return Refusal(50001, f"Error in the backend datastore: {problem}", status=503)

@@ -62,11 +62,17 @@ def serve(database_url: str, host: str, port: int) -> None:
         config = uvicorn.Config(
             app, log_config=None, access_log=False, timeout_graceful_shutdown=5, lifespan="on"
         )
-        # uvicorn raises the signal again once it has stopped: that must not end the process.
+        server = uvicorn.Server(config)
+
+        def stop(*_: Any) -> None:
+            # Signals come here until uvicorn has handlers of its own, which must not be lost, and
+            # once more when it has stopped and raises them again, which must not end the process.
+            server.should_exit = True
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)
+            signal.signal(number, stop)
         _log.info("schema registry on http://%s:%d", host, listener.getsockname()[1])
-        uvicorn.Server(config).run(sockets=[listener])
+        server.run(sockets=[listener])
         _log.info("schema registry stopped")
 
 

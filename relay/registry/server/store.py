@@ -15,6 +15,11 @@ from relay.sqlfile import load
 __all__ = ["Registered", "Store"]
 
 _WRITERS = 0x7265676973747279
+# Shorter than a request waits for a connection, so that those who wait for the lock and hold all
+# connections let readers pass.
+_LOCK_TIMEOUT = "2s"
+# Longer than the largest schemas take to be compared.
+_IDLE_TIMEOUT = "60s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +54,11 @@ class Store:
 
         Registrations are rare, and one lock for all keeps versions without gaps and lets a
         compatibility check stay true until its schema is in.
+        Raises psycopg.errors.LockNotAvailable after 2 s.
         """
-        self._connection.execute("set local synchronous_commit = on")
+        self._execute(
+            "set_writer_timeouts.sql", lock_timeout=_LOCK_TIMEOUT, idle_timeout=_IDLE_TIMEOUT
+        )
         self._connection.execute("select pg_advisory_xact_lock(%s)", (_WRITERS,))
 
     def subject(self, subject: str) -> list[Registered]:
