@@ -6,32 +6,27 @@ Source: Confluent Schema Registry API reference.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from threading import Lock
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
 from relay.avro.fingerprint import rabin
-from relay.errors import ConfigurationInvalid, RegistryUnavailable, RelayError, SchemaUnknown
+from relay.errors import (
+    CatalogInvalid,
+    ConfigurationInvalid,
+    RegistryUnavailable,
+    SchemaUnknown,
+)
+from relay.registry.answer import RegistryRefused, content_of, without_password
 
 __all__ = ["RegistryClient", "RegistryRefused"]
 
 _MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
-_NOT_FOUND = frozenset({40401, 40402, 40403})
-
-
-class RegistryRefused(RelayError):
-    """The registry said no for good.
-
-    code: its error code (409 or 40901 incompatible, 42201 invalid schema, 42205 read-only).
-    """
-
-    def __init__(self, code: int, problem: str) -> None:
-        super().__init__(f"the schema registry refused ({code}): {problem}")
-        self.code = code
-        self.problem = problem
+_NOTHING: Mapping[str, type] = MappingProxyType({})
 
 
 class RegistryClient:
@@ -49,9 +44,9 @@ class RegistryClient:
         """
         self._urls = [part.strip().rstrip("/") for part in url.split(",") if part.strip()]
         for part in self._urls:
-            if not part.startswith(("http://", "https://")):
+            if not _is_url(part):
                 raise ConfigurationInvalid(
-                    f"EVENT_BUS_SCHEMA_REGISTRY_URL has {_without_password(part)!r}, "
+                    f"EVENT_BUS_SCHEMA_REGISTRY_URL has {without_password(part)!r}, "
                     "which is no URL: write http://host:port"
                 )
         if not self._urls:
@@ -87,7 +82,7 @@ class RegistryClient:
         if (known := self._ids.get((subject, fingerprint))) is not None:
             return known
         found = self.lookup(subject, schema_text)
-        if found is not None and _fingerprint(found["schema"]) == fingerprint:
+        if found is not None and _has_fingerprint(found["schema"], fingerprint):
             return self._remember(subject, fingerprint, int(found["id"]))
         return self.id_of_fingerprint(subject, fingerprint)
 
@@ -99,7 +94,7 @@ class RegistryClient:
         if (known := self._ids.get((subject, fingerprint))) is not None:
             return known
         for found in self._versions(subject):
-            if _fingerprint(found["schema"]) == fingerprint:
+            if _has_fingerprint(found["schema"], fingerprint):
                 return self._remember(subject, fingerprint, int(found["id"]))
         raise SchemaUnknown(
             f"the schema with fingerprint {fingerprint.hex()} is not registered under subject "
@@ -113,13 +108,13 @@ class RegistryClient:
         """
         if schema_id in self._schemas:
             return self._schemas[schema_id]
-        found = self._get(f"/schemas/ids/{schema_id}")
+        found = self._ask("GET", f"/schemas/ids/{schema_id}", having={"schema": str})
         if found is None:
             raise SchemaUnknown(
                 f"the schema registry has no schema with id {schema_id}. "
                 "Check that EVENT_BUS_SCHEMA_REGISTRY_URL is the registry of this cluster"
             )
-        schema = json.loads(found["schema"])
+        schema = _avro(found, f"the schema with id {schema_id}")
         with self._lock:
             return self._schemas.setdefault(schema_id, schema)
 
@@ -128,16 +123,22 @@ class RegistryClient:
 
         Raises RegistryUnavailable, RegistryRefused when the text is no schema.
         """
-        found = self._ask("POST", f"/subjects/{_quoted(subject)}", {"schema": schema_text})
+        found = self._ask(
+            "POST",
+            f"/subjects/{_quoted(subject)}",
+            {"schema": schema_text},
+            having={"id": int, "schema": str},
+        )
         return dict(found) if found is not None else None
 
     def versions(self, subject: str) -> list[tuple[int, Any]]:
         """(version, JSON of the schema) of a subject, oldest first; empty where there is none.
 
-        Raises RegistryUnavailable.
+        Raises SchemaUnknown where one is no Avro, RegistryUnavailable.
         """
         found = [
-            (int(one["version"]), json.loads(one["schema"])) for one in self._versions(subject)
+            (one["version"], _avro(one, f"version {one['version']} of subject {subject!r}"))
+            for one in self._versions(subject)
         ]
         return found[::-1]
 
@@ -146,14 +147,24 @@ class RegistryClient:
 
         Raises RegistryRefused, RegistryUnavailable.
         """
-        found = self._ask("POST", f"/subjects/{_quoted(subject)}/versions", {"schema": schema_text})
+        found = self._ask(
+            "POST",
+            f"/subjects/{_quoted(subject)}/versions",
+            {"schema": schema_text},
+            having={"id": int},
+        )
         if found is None:
             raise RegistryRefused(40401, f"there is nothing to register {subject!r} with")
         return int(found["id"])
 
     def compatibility(self, subject: str) -> str | None:
         """The level that the subject itself has got, None where it follows the global one."""
-        found = self._ask("GET", f"/config/{_quoted(subject)}", also_absent=frozenset({40408}))
+        found = self._ask(
+            "GET",
+            f"/config/{_quoted(subject)}",
+            also_absent=frozenset({40408}),
+            having={"compatibilityLevel": str},
+        )
         return str(found["compatibilityLevel"]) if found is not None else None
 
     def set_compatibility(self, subject: str, level: str) -> None:
@@ -166,13 +177,11 @@ class RegistryClient:
 
     def _versions(self, subject: str) -> Iterator[dict[str, Any]]:
         address = f"/subjects/{_quoted(subject)}/versions"
-        for version in reversed(self._get(address) or []):
+        wanted = {"id": int, "version": int, "schema": str}
+        for version in reversed(self._ask("GET", address, having=list) or []):
             # A version may be deleted between the two requests.
-            if (found := self._get(f"{address}/{version}")) is not None:
+            if (found := self._ask("GET", f"{address}/{version}", having=wanted)) is not None:
                 yield found
-
-    def _get(self, address: str) -> Any:
-        return self._ask("GET", address)
 
     def _ask(
         self,
@@ -180,23 +189,10 @@ class RegistryClient:
         address: str,
         body: dict[str, Any] | None = None,
         also_absent: frozenset[int] = frozenset(),
+        having: Mapping[str, type] | type[list[Any]] = _NOTHING,
     ) -> Any:
-        """The answer's JSON, None when the thing does not exist."""
-        response = self._send(method, address, body)
-        try:
-            content = response.json()
-        except ValueError:
-            raise RegistryUnavailable(
-                f"{_without_password(str(response.request.url))} answered {response.status_code} "
-                "with something that is not JSON: is it a schema registry? "
-                "Check EVENT_BUS_SCHEMA_REGISTRY_URL"
-            ) from None
-        if response.is_success:
-            return content
-        code = content.get("error_code", response.status_code)
-        if code in _NOT_FOUND | also_absent:
-            return None
-        raise RegistryRefused(code, str(content.get("message", "no reason given")))
+        """The answer's JSON, None when the thing does not exist; see `content_of`."""
+        return content_of(self._send(method, address, body), having, also_absent)
 
     def _send(self, method: str, address: str, body: dict[str, Any] | None) -> httpx.Response:
         """The first answer that is more than an outage, from the URL that worked last first."""
@@ -209,13 +205,13 @@ class RegistryClient:
                     content=None if body is None else json.dumps(body).encode(),
                     headers={"Content-Type": _MEDIA_TYPE},
                 )
-            except httpx.HTTPError as error:
-                problems.append(f"{_without_password(url)}: {error or type(error).__name__}")
+            except (httpx.HTTPError, UnicodeError) as error:  # the latter for a host's name
+                problems.append(f"{without_password(url)}: {error or type(error).__name__}")
                 continue
             if response.status_code in (401, 403):
-                problems.append(f"{_without_password(url)}: it wants other credentials")
+                problems.append(f"{without_password(url)}: it wants other credentials")
             elif response.status_code >= 500 or response.status_code in (408, 429):
-                problems.append(f"{_without_password(url)}: it answers {response.status_code}")
+                problems.append(f"{without_password(url)}: it answers {response.status_code}")
             else:
                 with self._lock:
                     self._urls.sort(key=lambda other: other != url)
@@ -226,14 +222,31 @@ class RegistryClient:
         )
 
 
-def _fingerprint(text: str) -> bytes:
-    return rabin(json.loads(text))
+def _avro(found: Mapping[str, Any], what: str) -> Any:
+    """JSON of a schema that was answered. Raises SchemaUnknown."""
+    try:
+        return json.loads(found["schema"])
+    except ValueError:
+        kind = found.get("schemaType", "of another type")
+        raise SchemaUnknown(
+            f"{what} is {kind}, and not Avro: see who registers it at this registry"
+        ) from None
+
+
+def _has_fingerprint(text: str, fingerprint: bytes) -> bool:
+    """Whether a schema has it; one of another kind or with references to others has none."""
+    try:
+        return rabin(json.loads(text)) == fingerprint
+    except (ValueError, CatalogInvalid):
+        return False
+
+
+def _is_url(text: str) -> bool:
+    try:
+        return text.startswith(("http://", "https://")) and bool(httpx.URL(text).host)
+    except httpx.InvalidURL:
+        return False
 
 
 def _quoted(subject: str) -> str:
     return quote(subject, safe="")
-
-
-def _without_password(url: str) -> str:
-    head, at, rest = url.rpartition("@")
-    return f"{head.partition('://')[0]}://{rest}" if at else url

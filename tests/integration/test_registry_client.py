@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +34,31 @@ def client(registry_url: str) -> Iterator[RegistryClient]:
 @pytest.fixture
 def subject() -> str:
     return unused_subject()
+
+
+@contextmanager
+def answering(found: dict[str, Any]) -> Iterator[str]:
+    """URL of a registry that has one version, and `found` for it."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            content = json.dumps([1] if self.path.endswith("/versions") else found).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer((HOST, 0), Handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://{HOST}:{server.server_port}"
+        server.shutdown()
 
 
 def fingerprint(text: str) -> bytes:
@@ -126,6 +155,17 @@ def test_a_refusal_carries_the_registrys_code(client: RegistryClient, subject: s
         client.register(subject, record("a:string"))
 
     assert refusal.value.code == 409
+
+
+def test_a_schema_of_another_type_is_named_and_keeps_no_other_from_being_found() -> None:
+    # Given a registry that has Protobuf under the subject
+    found = {"id": 3, "version": 1, "schema": 'syntax = "proto3";', "schemaType": "PROTOBUF"}
+    with answering(found) as url, RegistryClient(url) as client:
+        with pytest.raises(SchemaUnknown, match="PROTOBUF"):
+            client.schema(3)
+        text = record("a:int")
+        with pytest.raises(SchemaUnknown, match="relay schemas register"):
+            client.id_of("orders", text, fingerprint(text))
 
 
 @pytest.mark.parametrize("url", ["", " , ", "localhost:8081"])
