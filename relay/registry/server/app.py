@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -127,6 +127,8 @@ def _endpoint(pool: ConnectionPool[Any], answer: Answer) -> Callable[[Request], 
             return _respond(200, content, media_type)
         except Refusal as refusal:
             return _refuse(refusal)
+        except ClientDisconnect:
+            return _refuse(malformed("The request's body ended before its length"))
 
     return endpoint
 

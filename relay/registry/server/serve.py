@@ -15,6 +15,7 @@ from psycopg_pool import ConnectionPool
 from relay.db import libpq_url
 from relay.errors import ConfigurationInvalid
 from relay.registry.server.app import build_app
+from relay.registry.server.quiet import ImpatientProtocol
 
 __all__ = ["build_pool", "serve"]
 
@@ -60,7 +61,12 @@ def serve(database_url: str, host: str, port: int) -> None:
     app = build_app(build_pool(database_url))
     with _listen(host, port) as listener:
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, timeout_graceful_shutdown=5, lifespan="on"
+            app,
+            http=ImpatientProtocol,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=5,
+            lifespan="on",
         )
         server = uvicorn.Server(config)
 
