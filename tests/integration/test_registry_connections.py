@@ -36,9 +36,9 @@ def url(database_url: str, log: Path) -> Iterator[str]:
         log.open("w") as stderr,
         subprocess.Popen([*command, "--database-url", database_url], stderr=stderr) as server,
     ):
-        address = until(lambda: "http://" in log.read_text() and log.read_text().split()[-1])
+        until(lambda: "http://" in log.read_text() and log.read_text().endswith("\n"))
         resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (FILES, FILES))
-        yield address
+        yield log.read_text().split()[-1]
         server.terminate()
 
 
