@@ -150,11 +150,11 @@ class _Reader:
             raise CatalogInvalid(f"{where}: {node.name} is defined twice. Refer to it by name")
         self._named[node.name] = node
         inner = node.name.rpartition(".")[0]
-        node.aliases = tuple(full_name(alias, inner) for alias in schema.get("aliases", ()))
+        node.aliases = tuple(full_name(alias, inner) for alias in _aliases(schema, node.name))
         return inner
 
     def _record(self, schema: dict[str, Any], namespace: str, where: str) -> Node:
-        node = Node("record", "record", doc=schema.get("doc", ""))
+        node = Node("record", "record", doc=_doc(schema))
         inner = self._declare(node, schema, namespace, where)
         if not isinstance(schema.get("fields"), list):
             raise CatalogInvalid(
@@ -173,8 +173,8 @@ class _Reader:
                     name,
                     of,
                     default,
-                    entry.get("doc", ""),
-                    tuple(entry.get("aliases", ())),
+                    _doc(entry),
+                    _aliases(entry, f"{node.name}.{name}"),
                     order=entry.get("order", "ascending"),
                     properties=_others(entry, FIELD_ATTRIBUTES),
                 )
@@ -183,11 +183,16 @@ class _Reader:
 
     def _enum_or_fixed(self, schema: dict[str, Any], namespace: str, where: str) -> Node:
         kind = schema["type"]
-        node = Node(kind, kind, doc=schema.get("doc", ""))
+        node = Node(kind, kind, doc=_doc(schema))
         self._declare(node, schema, namespace, where)
         if kind == "enum":
             symbols = schema.get("symbols")
-            if not isinstance(symbols, list) or len(set(symbols)) < len(symbols) or not symbols:
+            if (
+                not isinstance(symbols, list)
+                or not symbols
+                or not all(isinstance(symbol, str) for symbol in symbols)
+                or len(set(symbols)) < len(symbols)
+            ):
                 raise CatalogInvalid(f"{node.name}: bad symbols {symbols!r}. List different names")
             node.symbols = tuple(symbols)
             node.default_symbol = schema.get("default")
@@ -196,6 +201,19 @@ class _Reader:
         if type(node.size) is not int or node.size < 0:
             raise CatalogInvalid(f"{node.name}: bad size {node.size!r}. Give the bytes' number")
         return _with_logical(node, schema, where)
+
+
+def _doc(schema: dict[str, Any]) -> str:
+    """Java takes a doc that is no text for none."""
+    doc = schema.get("doc")
+    return doc if isinstance(doc, str) else ""
+
+
+def _aliases(schema: dict[str, Any], where: str) -> tuple[str, ...]:
+    aliases = schema.get("aliases", [])
+    if not isinstance(aliases, list) or not all(isinstance(alias, str) for alias in aliases):
+        raise CatalogInvalid(f"{where}: aliases is {aliases!r}. Give a list of names, or leave it")
+    return tuple(aliases)
 
 
 def _others(schema: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:

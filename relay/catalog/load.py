@@ -80,10 +80,13 @@ def _domain(file: Path) -> Domain:
     if type(partitions) is not int or not 1 <= partitions <= 1024:
         raise CatalogInvalid(f"{file}: partitions is {partitions!r}. Give a number from 1 to 1024")
     compatibility = content.get("compatibility", "BACKWARD")
-    if compatibility not in LEVELS:
+    if not isinstance(compatibility, str) or compatibility not in LEVELS:
         raise CatalogInvalid(
             f"{file}: compatibility is {compatibility!r}. Choose one of {', '.join(sorted(LEVELS))}"
         )
+    source_module = content.get("sourceModule", name)
+    if not isinstance(source_module, str):
+        raise CatalogInvalid(f"{file}: sourceModule is {source_module!r}. Give a name, or leave it")
     events = _required(file, "the file", content, "events", dict)
     event_types = {str(key): _event(file, name, topic, str(key), events[key]) for key in events}
     _no_stray_files(file, event_types)
@@ -94,7 +97,7 @@ def _domain(file: Path) -> Domain:
         partitions=partitions,
         owner=_required(file, "the file", content, "owner", str),
         compatibility=compatibility,
-        source_module=content.get("sourceModule", name),
+        source_module=source_module,
         event_types=event_types,
     )
 
@@ -123,7 +126,7 @@ def _event(file: Path, domain: str, topic: str, name: str, content: Any) -> Even
         domain=domain,
         topic=topic,
         aggregate=_required(file, where, content, "aggregate", str),
-        doc=str(content.get("doc", "")),
+        doc=str(content.get("doc") or ""),
         groups=_groups(file, where, content.get("consumers", [])),
         versions=versions,
         replaces=replaces,
@@ -136,7 +139,7 @@ def _version(
 ) -> SchemaVersion:
     if type(number) is not int or number < 1:
         raise CatalogInvalid(f"{file}: event {event!r}: version {number!r} is no number from 1 up")
-    if state not in set(State):
+    if not isinstance(state, str) or state not in set(State):
         raise CatalogInvalid(
             f"{file}: event {event!r}: version {number} is {state!r}. "
             f"Choose one of {', '.join(State)}"
@@ -155,7 +158,7 @@ def _version(
     if not isinstance(avsc, dict) or avsc.get("type") != "record":
         raise CatalogInvalid(f"{path}: an event's schema must be a record")
     expected = f"relay.events.{domain}.{class_name(event)}"
-    found = full_name(avsc.get("name", ""), avsc.get("namespace"))
+    found = full_name(str(avsc.get("name", "")), avsc.get("namespace"))
     if found != expected:
         raise CatalogInvalid(f"{path}: the record is named {found!r}, must be {expected!r}")
     try:
@@ -191,7 +194,7 @@ def _groups(file: Path, where: str, groups: Any) -> tuple[str, ...]:
 def _yaml(file: Path) -> dict[str, Any]:
     try:
         content = yaml.load(file.read_text("utf-8"), Loader=_NoDuplicates)
-    except (yaml.YAMLError, ValueError, OSError) as error:
+    except (yaml.YAMLError, ValueError, OSError, RecursionError) as error:
         problem = " ".join(str(error).split())
         raise CatalogInvalid(f"{file}: not readable as YAML: {problem}. Correct it") from error
     if not isinstance(content, dict):

@@ -116,6 +116,12 @@ def test_an_event_type_without_active_version_says_how_to_get_one(folder: Path) 
         Catalog.load(folder).active("order.paid")
 
 
+def test_a_doc_that_is_left_empty_is_none(folder: Path) -> None:
+    rewrite(folder, "aggregate: order", "doc:\n    aggregate: order")
+
+    assert Catalog.load(folder).event_type("order.paid").doc == ""
+
+
 def test_a_missing_folder_names_the_setting(tmp_path: Path) -> None:
     assert "EVENT_BUS_SCHEMAS_DIR" in refusal(tmp_path / "nowhere")
 
@@ -135,11 +141,14 @@ def test_a_folder_without_domains_names_the_setting(tmp_path: Path) -> None:
         ("owner:", "topic: orders\nowner:", ["must be 'events.orders'"]),
         ("owner:", "partitions: 0\nowner:", ["partitions is 0"]),
         ("owner:", "compatibility: BACKWARDS\nowner:", ["compatibility", "BACKWARD_TRANSITIVE"]),
+        ("owner:", "compatibility: [BACKWARD]\nowner:", ["compatibility is ['BACKWARD']"]),
+        ("owner:", "sourceModule: [orders]\nowner:", ["sourceModule is ['orders']"]),
         ("aggregate: order", "agregate: order", ["'order.paid'", "unknown keys agregate"]),
         ("aggregate: order\n", "aggregate:\n", ["needs aggregate"]),
         ("order.paid:", "order paid:", ["no event type"]),
         ("1: active", "one: active", ["version 'one'"]),
         ("1: active", "1: live", ["'live'", "active"]),
+        ("1: active", "1: {state: active}", ["version 1 is {'state': 'active'}"]),
         ("1: active", "1: active, 2: deprecated", ["version 2", "order.paid.v2.avsc is missing"]),
         ("[timeline, billing]", "timeline", ["must be a list"]),
         ("[timeline, billing]", "[Time Line]", ["'Time Line' is no group name"]),
@@ -172,6 +181,23 @@ def test_two_active_versions_are_refused(folder: Path) -> None:
         ('"string"', "must be a record"),
         (json.dumps(avsc(name="OrderPayed")), "must be 'relay.events.orders.OrderPaid'"),
         (json.dumps(avsc(namespace="orders")), "must be 'relay.events.orders.OrderPaid'"),
+        (json.dumps({**avsc(), "name": 1}), "must be 'relay.events.orders.OrderPaid'"),
+        (json.dumps({**avsc(), "aliases": 1}), "OrderPaid: aliases is 1"),
+        (
+            json.dumps({**avsc(), "fields": [{"name": "a", "type": "int", "aliases": "b"}]}),
+            "OrderPaid.a: aliases is 'b'",
+        ),
+        (
+            json.dumps(
+                {
+                    **avsc(),
+                    "fields": [
+                        {"name": "a", "type": {"type": "enum", "name": "E", "symbols": [["A"]]}}
+                    ],
+                }
+            ),
+            "bad symbols [['A']]",
+        ),
         (json.dumps({**avsc(), "fields": [{"name": "a", "type": "text"}]}), "unknown type 'text'"),
         (
             json.dumps({**avsc(), "fields": [{"name": "a", "type": "int", "default": "x"}]}),
