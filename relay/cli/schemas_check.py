@@ -64,7 +64,7 @@ def command(
     if against_registry:
         base, catalogs = _registry(settings, catalog, event_types), [catalog]
     else:
-        base, former = _revision(settings, against or "HEAD")
+        base, former = _revision(settings, catalog, "HEAD" if against is None else against)
         catalogs = [catalog, *former]
     names = _names(catalog, base, event_types)
     accepted = _domains(catalog, accept_level or ())
@@ -86,15 +86,21 @@ def _files_alone() -> Settings:
     return load_settings(database_url="-", kafka_bootstrap_servers="-")
 
 
-def _revision(settings: Settings, name: str) -> tuple[Base, list[Catalog]]:
+def _revision(settings: Settings, catalog: Catalog, name: str) -> tuple[Base, list[Catalog]]:
     from relay.review.base import Base, base_of_catalog
-    from relay.review.revision import catalog_of, find_revision
+    from relay.review.revision import catalog_of, find_revision, former_place
 
     revision = find_revision(settings.schemas_dir, name)
     with catalog_of(revision) as former:
-        if former is None:
-            note(f"{revision} has no schemas folder: everything is new")
-            return Base(str(revision), {}), []
+        if former is not None:
+            return base_of_catalog(former, str(revision)), [former]
+    moved = former_place(revision, catalog.domains)
+    if moved is None:
+        note(f"{revision} has no schemas folder: everything is new")
+        return Base(str(revision), {}), []
+    note(f"{revision} has the schemas in {moved.prefix or '.'}")
+    with catalog_of(moved) as former:
+        assert former is not None
         return base_of_catalog(former, str(revision)), [former]
 
 

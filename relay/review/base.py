@@ -9,7 +9,18 @@ from relay.avro.fingerprint import Schema
 from relay.catalog import Catalog, State
 from relay.registry.client import RegistryClient
 
-__all__ = ["Base", "BaseType", "Earlier", "base_of_catalog", "base_of_registry", "version_name"]
+__all__ = [
+    "UNSETTLED",
+    "Base",
+    "BaseType",
+    "Earlier",
+    "base_of_catalog",
+    "base_of_registry",
+    "version_name",
+]
+
+# Nobody has written events under these yet.
+UNSETTLED = frozenset({State.PROPOSED, State.APPROVED})
 
 
 @dataclass(frozen=True)
@@ -67,7 +78,7 @@ def base_of_catalog(catalog: Catalog, name: str) -> Base:
                         version_name(event_type.name, number),
                         number,
                         version.avsc,
-                        version.state not in {State.PROPOSED, State.APPROVED},
+                        version.state not in UNSETTLED,
                     )
                     for number, version in sorted(event_type.versions.items())
                 ),

@@ -91,7 +91,11 @@ class Problem(StrEnum):
 
     CHANGED = "changed"
     DELETED = "deleted"
+    DEMOTED = "demoted"
     REFUSED = "refused"
+
+
+PROBLEMS = {Status.CHANGED: Problem.CHANGED, Status.DEMOTED: Problem.DEMOTED}
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,7 @@ def check(task: Task, *, seconds: float = 5.0) -> Checked:
         tuple(
             _comparison(earlier, task.schema, parsed, level, seconds) for earlier in task.earlier
         ),
-        Problem.CHANGED if task.status is Status.CHANGED else None,
+        PROBLEMS.get(task.status),
     )
 
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from relay.avro.fingerprint import Schema, canonical_form
 from relay.catalog import Catalog, EventType, SchemaVersion, State
 from relay.registry.server.compatibility import Level
-from relay.review.base import Base, BaseType, Earlier, version_name
+from relay.review.base import UNSETTLED, Base, BaseType, Earlier, version_name
 from relay.review.change import Kind
 from relay.review.diff import diff
 
@@ -25,12 +25,14 @@ class Status(StrEnum):
 
     new: also one that was only proposed or approved in the base, and is another now. changed: in
     place, in what readers and writers go by. reworded: in place, in docs, properties or spacing
-    alone. deleted: not said of one that nobody had activated.
+    alone. demoted: listed as proposed or approved again, after which it could change unseen.
+    deleted: neither is said of one that nobody had activated.
     """
 
     NEW = "new"
     CHANGED = "changed"
     REWORDED = "reworded"
+    DEMOTED = "demoted"
     DELETED = "deleted"
 
 
@@ -83,12 +85,14 @@ def _tasks(catalog: Catalog, base: Base, now: EventType, was: BaseType) -> list[
     for version in versions:
         name, before = version_name(now.name, version.version), pairs.get(version.version)
         status = Status.NEW if before is None else _status(before.schema, version)
+        if base.numbered and _demoted(before, version) and status is not Status.CHANGED:
+            status = Status.DEMOTED
         if status is None:
             continue
         if status is Status.CHANGED and before is not None and not before.settled:
             status, before = Status.NEW, None
         earlier: list[Earlier] = []
-        if status is not Status.REWORDED:
+        if status not in {Status.REWORDED, Status.DEMOTED}:
             earlier = _earlier(known, version.version) if base.numbered else list(known)
         if status is Status.NEW:
             known = [one for one in known if one.name != name]
@@ -107,6 +111,10 @@ def _deleted(event_type: str, was: BaseType) -> list[Task]:
         for e in was.versions
         if e.settled
     ]
+
+
+def _demoted(before: Earlier | None, now: SchemaVersion) -> bool:
+    return before is not None and before.settled and now.state in UNSETTLED
 
 
 def _earlier(known: Iterable[Earlier], number: int) -> list[Earlier]:

@@ -31,6 +31,7 @@ STATUS = {
     Status.NEW: "is new",
     Status.CHANGED: "was changed in place",
     Status.REWORDED: "has other docs or properties",
+    Status.DEMOTED: "was in use and is listed as proposed or approved",
     Status.DELETED: "is gone",
 }
 
@@ -164,6 +165,12 @@ def _standing(checked: Checked) -> Iterator[Line]:
                 Weight.ERROR,
                 f"{task.name} was there, and the catalog has it no more. Events may have been "
                 "written under it: put its file back, and list it in domain.yaml as retired",
+            )
+        case Problem.DEMOTED:
+            yield Line(
+                Weight.ERROR,
+                f"{task.name} was listed as in use, and events may have been written under it, but "
+                "a proposal may still change. List it as it was; one to be given up is retired",
             )
         case Problem.REFUSED:
             yield Line(Weight.ERROR, f"A registry refuses it as no Avro schema: {checked.refusal}")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from relay.catalog import Catalog
 from relay.errors import CatalogInvalid, ConfigurationInvalid
 
-__all__ = ["Revision", "catalog_of", "find_revision"]
+__all__ = ["Revision", "catalog_of", "find_revision", "former_place"]
 
+DOMAIN_FILE = "domain.yaml"
 FILE_MODES = frozenset({"100644", "100755"})
 # Schemas, and the converters without which a major version is none.
 SUFFIXES = frozenset({".avsc", ".py"})
@@ -42,6 +44,11 @@ def find_revision(folder: Path, name: str) -> Revision:
     name: a commit, branch or tag, as git takes it.
     Raises ConfigurationInvalid outside of a checkout, for an unknown revision, and without git.
     """
+    if not name:
+        raise ConfigurationInvalid(
+            "--against is empty: there is nothing to compare with. Give a commit, branch or tag; "
+            "where git merge-base found none, fetch the whole history first"
+        )
     top = _git(folder, "rev-parse", "--show-toplevel", "--show-prefix")
     if top.returncode:
         raise ConfigurationInvalid(
@@ -78,8 +85,30 @@ def catalog_of(revision: Revision) -> Iterator[Catalog | None]:
         yield catalog
 
 
-def _write(revision: Revision, folder: Path) -> int:
-    """Writes the catalog's files and answers how many there are.
+def former_place(revision: Revision, domains: Container[str]) -> Revision | None:
+    """The revision with the folder that its schemas lay in, where that has moved since.
+
+    domains: names of the catalog's; a folder that had one of them and is not there any more is
+    its former place. None where there is none. Raises ConfigurationInvalid where there are several.
+    """
+    listed = _needed(revision, "ls-tree", "-r", "-z", "--name-only", revision.commit)
+    paths = [Path(os.fsdecode(path)) for path in listed.split(b"\0")]
+    places = {
+        "".join(f"{part}/" for part in path.parts[:-2])
+        for path in paths
+        if path.name == DOMAIN_FILE and path.parent.name in domains
+        if not (revision.root / path).exists()
+    }
+    if len(places) > 1:
+        raise ConfigurationInvalid(
+            f"{revision} has no schemas in {revision.prefix or '.'}, and several folders that are "
+            f"gone had them: {', '.join(sorted(places))}. Move one catalog at a time"
+        )
+    return replace(revision, prefix=places.pop()) if places else None
+
+
+def _write(revision: Revision, folder: Path) -> bool:
+    """Writes the catalog's files and answers whether there is a domain among them.
 
     git archive would leave out what .gitattributes says, and with it what is reviewed.
     """
@@ -90,7 +119,7 @@ def _write(revision: Revision, folder: Path) -> int:
         if not tab or about.split()[0] not in FILE_MODES:
             continue
         inside = PurePosixPath(path.removeprefix(revision.prefix))
-        if len(inside.parts) == 2 and (inside.name == "domain.yaml" or inside.suffix in SUFFIXES):
+        if len(inside.parts) == 2 and (inside.name == DOMAIN_FILE or inside.suffix in SUFFIXES):
             found.append((inside, about.split()[2]))
     asked = "".join(f"{blob}\n" for _, blob in found).encode()
     contents = _needed(revision, "cat-file", "--batch", given=asked) if found else b""
@@ -103,7 +132,7 @@ def _write(revision: Revision, folder: Path) -> int:
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(contents[end + 1 : end + 1 + size])
         at = end + 1 + size + 1
-    return len(found)
+    return any(inside.name == DOMAIN_FILE for inside, _ in found)
 
 
 def _needed(revision: Revision, *words: str, given: bytes = b"") -> bytes:
@@ -117,9 +146,15 @@ def _needed(revision: Revision, *words: str, given: bytes = b"") -> bytes:
 
 
 def _git(folder: Path, *words: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    # Hooks in a linked work tree get GIT_DIR; git then takes any folder for the root of the tree.
+    ours = {k: v for k, v in os.environ.items() if k != "GIT_DIR" or "GIT_WORK_TREE" in os.environ}
     try:
         return subprocess.run(
-            ["git", "-C", str(folder), *words], input=given, capture_output=True, check=False
+            ["git", "-C", str(folder), *words],
+            input=given,
+            capture_output=True,
+            check=False,
+            env=ours,
         )
     except OSError as error:
         raise ConfigurationInvalid(

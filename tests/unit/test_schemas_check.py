@@ -6,6 +6,7 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from shutil import copytree, rmtree
 from typing import Any
 
 import pytest
@@ -168,6 +169,63 @@ def test_a_revision_without_schemas_makes_everything_new(write: Write) -> None:
     git("commit", "--quiet", "--message", "none")
 
     assert "order.paid@1 is new: passes" in check().stdout
+
+
+def test_a_schemas_folder_that_was_moved_is_compared_with_where_it_was(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(INCOMPATIBLE)
+    Path("schemas").rename("catalog")
+    monkeypatch.setenv("EVENT_BUS_SCHEMAS_DIR", "catalog")
+
+    result = check()
+
+    assert result.exit_code == 1
+    assert "order.paid@1 was changed in place: stopped" in result.stdout
+    assert "has the schemas in schemas/\n" in result.stderr
+
+
+def test_which_of_several_folders_that_are_gone_was_moved_is_not_guessed(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copytree("schemas", "other")
+    commit()
+    rmtree("other")
+    Path("schemas").rename("catalog")
+    monkeypatch.setenv("EVENT_BUS_SCHEMAS_DIR", "catalog")
+
+    with pytest.raises(ConfigurationInvalid, match="several folders that are gone had them: other"):
+        check()
+
+
+def test_an_empty_revision_is_refused_and_not_taken_for_head(write: Write) -> None:
+    # As of "$(git merge-base origin/main HEAD)" in a clone that is too shallow
+    with pytest.raises(ConfigurationInvalid, match="--against is empty"):
+        check("--against", "")
+
+
+def test_a_hook_of_a_linked_work_tree_compares_the_same_folder(
+    write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write(INCOMPATIBLE)
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / ".git"))
+
+    assert "order.paid@1 was changed in place: stopped" in check().stdout
+
+
+@pytest.mark.parametrize("state", ["proposed", "approved"])
+def test_a_version_in_use_does_not_become_a_proposal_that_may_change(
+    write: Write, state: str
+) -> None:
+    domain = Path("schemas/orders/domain.yaml")
+    domain.write_text(domain.read_text().replace("1: deprecated", f"1: {state}"))
+
+    result = check("--json")
+
+    assert result.exit_code == 1
+    [version] = json.loads(result.stdout)["versions"]
+    assert (version["status"], version["problem"]) == ("demoted", "demoted")
+    assert "List it as it was; one to be given up is retired" in check().stdout
 
 
 def test_markdown_is_a_heading_a_version(write: Write) -> None:
