@@ -9,7 +9,7 @@ import psycopg
 
 from relay.errors import ConfigurationInvalid, DatabaseUnavailable
 
-__all__ = ["OUTAGES", "connect", "libpq_url", "sqlalchemy_url"]
+__all__ = ["OUTAGES", "connect", "in_a_line", "libpq_url", "sqlalchemy_url"]
 
 # What says that the database can't be reached (any more), and nothing about what was asked of it.
 OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, DatabaseUnavailable)
@@ -21,7 +21,7 @@ def libpq_url(url: str) -> str:
     """`url` without a SQLAlchemy driver name: `postgresql+psycopg://` becomes `postgresql://`."""
     if not _DRIVER.match(url):
         raise ConfigurationInvalid(
-            f"EVENT_BUS_DATABASE_URL is {url!r}, which is not a PostgreSQL URL: "
+            "EVENT_BUS_DATABASE_URL is not a PostgreSQL URL: "
             "write postgresql://user:password@host:port/database"
         )
     return _DRIVER.sub("postgresql://", url)
@@ -58,9 +58,21 @@ def connect(
             application_name=application_name,
             **settings,
         )
+    except psycopg.ProgrammingError:
+        # What libpq says of it has parts of the URL, and the password may be one.
+        raise ConfigurationInvalid(
+            "EVENT_BUS_DATABASE_URL can't be read: write postgresql://user:password@host:port/"
+            "database, with spaces, %, @, / and # in user and password percent-encoded, and "
+            "behind a ? only what libpq knows"
+        ) from None
     except psycopg.OperationalError as error:
-        reason = str(error).strip().splitlines()[-1] if str(error).strip() else repr(error)
         raise DatabaseUnavailable(
-            f"PostgreSQL can't be reached as EVENT_BUS_DATABASE_URL says: {reason}. "
+            f"PostgreSQL can't be reached as EVENT_BUS_DATABASE_URL says: {in_a_line(error)}. "
             "Check that it runs, accepts connections and is a primary."
         ) from error
+
+
+def in_a_line(error: BaseException) -> str:
+    """What a driver says of a failed connection, without the hint that ends it."""
+    said = [line.strip() for line in str(error).splitlines() if not line.startswith("\t")]
+    return "; ".join(line for line in said if line).rstrip(".") or repr(error)

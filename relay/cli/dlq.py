@@ -214,15 +214,15 @@ def _find(wanted: Filter) -> list[Letter]:
 def _moment(since: str | None) -> datetime | None:
     if since is None:
         return None
-    if age := AGE.fullmatch(since):
-        return datetime.now(UTC) - timedelta(**{UNITS[age[2]]: int(age[1])})
     try:
+        if age := AGE.fullmatch(since):
+            return datetime.now(UTC) - timedelta(**{UNITS[age[2]]: int(age[1])})
         moment = datetime.fromisoformat(since)
-    except ValueError:
+        return moment if moment.tzinfo else moment.astimezone()
+    except (ValueError, OverflowError):
         raise ConfigurationInvalid(
             f"--since {since!r} is neither an RFC 3339 timestamp nor an age such as 30m, 2h, 7d"
         ) from None
-    return moment if moment.tzinfo else moment.astimezone()
 
 
 def _exit_if_missing(event_ids: Sequence[str] | None, letters: Sequence[Letter]) -> None:

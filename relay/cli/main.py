@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from relay.cli import families
+from relay.cli import failures, families
 from relay.errors import RelayError
 
 __all__ = ["app", "main"]
@@ -34,6 +34,11 @@ def main() -> None:
     except RelayError as error:
         print(f"relay: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
+    except Exception as error:
+        if (words := failures.in_words(error)) is None:
+            raise
+        print(f"relay: {words}", file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 if __name__ == "__main__":

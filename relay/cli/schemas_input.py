@@ -14,7 +14,7 @@ from relay.db import connect
 from relay.errors import ConfigurationInvalid, DatabaseUnavailable
 from relay.settings import Settings
 
-__all__ = ["actor_of", "database", "day_of"]
+__all__ = ["actor_of", "database", "day_of", "reason_of"]
 
 
 def actor_of(by: str | None) -> str:
@@ -29,6 +29,11 @@ def actor_of(by: str | None) -> str:
         raise ConfigurationInvalid(
             "the operating system has no name for this user: give --by"
         ) from None
+
+
+def reason_of(text: str | None) -> str | None:
+    """Why: `text`, None where there is nothing in it to read."""
+    return (text or "").strip() or None
 
 
 def day_of(text: str | None) -> date | None:

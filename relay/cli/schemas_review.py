@@ -49,16 +49,17 @@ def propose(
     with open_review(by) as review:
         wanted = review.catalog.version(event_type, version)
         review.require_begun()
-        moved = store.propose(review.connection, wanted, review.actor, reason)
+        decider = review.actor
+        moved = store.propose(review.connection, wanted, decider, reason)
         if moved is None:
             found = store.decision(review.connection, event_type, version)
             same = found is not None and found.text == wanted.text
             if found is None or not same or found.state not in (State.PROPOSED, State.APPROVED):
                 review.refuse(Action.PROPOSE, event_type, version)
             output.note(f"{event_type} version {version} is {found.state} with this text already")
-            moved = found.state
+            moved, decider = found.state, found.approver or found.proposer
         readings = review.readings(event_type)
-    output.moved(event_type, version, moved, review.actor, None, readings, as_json=as_json)
+    output.moved(event_type, version, moved, decider, None, readings, as_json=as_json)
 
 
 def approve(

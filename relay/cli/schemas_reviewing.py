@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from relay.catalog import Catalog, SchemaVersion
-from relay.cli.schemas_input import actor_of, database
+from relay.cli.schemas_input import actor_of, database, reason_of
 from relay.cli.schemas_output import note
 from relay.errors import BrokerUnavailable, ConfigurationInvalid
 from relay.settings import Settings, load_settings
@@ -36,7 +36,9 @@ Version = Annotated[int, typer.Argument(min=1, help="Number of the schema versio
 ByOption = Annotated[
     str | None, typer.Option("--by", help="Who decides; the operating system's user without.")
 ]
-ReasonOption = Annotated[str | None, typer.Option("--reason", help="Why; kept in the history.")]
+ReasonOption = Annotated[
+    str | None, typer.Option("--reason", help="Why; kept in the history.", callback=reason_of)
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 
 # In place of the broker's address where none is configured.

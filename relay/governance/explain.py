@@ -28,6 +28,9 @@ def explain(
     name = f"{event_type} version {version}"
     if found is None:
         return f"{name} is not known to the database. {advice(None)}"
+    if found.state is State.ACTIVE and action is not Action.RETIRE:
+        # To deprecate it, as the state's advice has it, would keep SQL writers from publishing.
+        return f"{name} is active already. Another text of it is a new version"
     if found.state not in transition(action).sources:
         return (
             f"{name} is {found.state}, which can't be followed by {action}. {advice(found.state)}"
@@ -35,6 +38,11 @@ def explain(
     if action is Action.APPROVE and found.proposer == by:
         return f"{name} was proposed by {by}. Have it approved by somebody else"
     if action in _TEXT_MATTERS and text != found.text:
+        if found.state is State.DEPRECATED:
+            return (
+                f"{name} was in use with another text than its file has here. Check out the text "
+                "that was approved; this one can be a new version alone"
+            )
         verb = "proposed" if found.state is State.PROPOSED else "approved"
         return (
             f"{name} was {verb} with another text than its file has here. Check out the {verb} "

@@ -24,6 +24,8 @@ def registrable(version: SchemaVersion, known: Sequence[Decision]) -> SchemaVers
     found = next((each for each in known if each.version == version.version), None)
     if found is None:
         return f"it is not known to the database, so nobody has approved it. {advice(None)}"
+    if found.state is State.RETIRED:
+        return "it is retired in the database, and so not registered. List it so in its domain file"
     if found.state not in _APPROVED:
         return f"it is {found.state} in the database, and so not registered. {advice(found.state)}"
     if found.fingerprint != version.fingerprint:

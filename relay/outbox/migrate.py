@@ -8,7 +8,7 @@ import sqlalchemy
 from alembic import command
 from alembic.config import Config
 
-from relay.db import sqlalchemy_url
+from relay.db import connect, in_a_line, sqlalchemy_url
 from relay.errors import DatabaseUnavailable
 from relay.sqlfile import load
 
@@ -24,6 +24,8 @@ def migrate(database_url: str, revision: str = "head") -> None:
 
     Raises DatabaseUnavailable, ConfigurationInvalid.
     """
+    # A URL that can't be read and a server that is away are told in the same words everywhere.
+    connect(database_url).close()
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     engine = sqlalchemy.create_engine(
@@ -39,8 +41,7 @@ def migrate(database_url: str, revision: str = "head") -> None:
                 connection.exec_driver_sql(load(__package__, "grant_writers.sql").decode())
             connection.commit()
     except sqlalchemy.exc.OperationalError as error:
-        reason = str(error.orig).strip().splitlines()[-1]
         raise DatabaseUnavailable(
-            f"the migrations could not run, PostgreSQL says: {reason}. "
+            f"the migrations could not run, PostgreSQL says: {in_a_line(error.orig or error)}. "
             "Check EVENT_BUS_DATABASE_URL and that the server is up."
         ) from error

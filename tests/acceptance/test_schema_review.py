@@ -98,16 +98,23 @@ def test_a_version_goes_from_proposal_to_active_and_the_old_one_retires_after_it
         ["readers"],
     )
     assert "is proposed" in schemas(relay, "activate", "counted", "2", code=1)
+    again = by_json(relay, "propose", "counted", "2", "--by", "ben")
+    assert (again["state"], again["by"]) == ("proposed", "anna")
     reason = ("--reason", "optional, with a default")
     own = schemas(relay, "approve", "counted", "2", "--by", "anna", *reason, code=1)
     assert "proposed by anna" in own
-    assert "--reason" in schemas(relay, "approve", "counted", "2", "--by", "ben", code=2)
+    for blank in ((), ("--reason", " ")):
+        assert "--reason" in schemas(
+            relay, "approve", "counted", "2", "--by", "ben", *blank, code=2
+        )
     # and nothing of it is registered
     url = relay.environment["EVENT_BUS_SCHEMA_REGISTRY_URL"]
     subject = f"{relay.topic}-relay.events.{relay.domain}.Counted"
     text = (relay.folder / "schemas" / relay.domain / "counted.v2.avsc").read_text()
     shown = schemas(relay, "approve", "counted", "2", "--by", "ben", *reason)
     assert "version last decoded" in shown
+    again = by_json(relay, "propose", "counted", "2", "--by", "anna")
+    assert (again["state"], again["by"]) == ("approved", "ben")
     assert "readers" in shown
     with RegistryClient(url) as registry:
         assert registry.lookup(subject, text) is None
@@ -412,5 +419,12 @@ def test_bad_use_is_one_line_that_says_what_to_do(relay: Relay, database: str) -
     assert "relay schemas deprecate" in line("retire", "counted", "1", code=1)
     empty = {"EVENT_BUS_DATABASE_URL": database}
     assert "relay migrate" in line("history", "counted", code=2, **empty)
+    for words in (("status",), ("verify",), ("event", "show", "x"), ("dlq", "list"), ("run",)):
+        done = relay.command(*words, **empty)
+        assert (done.returncode, done.stdout) == (2, ""), done.stderr
+        assert done.stderr.count("\n") == 1, done.stderr
+        assert "Run relay migrate" in done.stderr
     away = {"EVENT_BUS_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/x"}
-    assert "EVENT_BUS_DATABASE_URL" in line("history", "counted", code=2, **away)
+    refused = line("history", "counted", code=2, **away)
+    assert "EVENT_BUS_DATABASE_URL" in refused
+    assert "port 9 failed: Connection refused" in refused

@@ -34,7 +34,8 @@ def test_what_was_approved_is_registered_with_its_own_text(state: State) -> None
 
 
 @pytest.mark.parametrize(
-    ("state", "advice"), [(State.PROPOSED, "relay schemas approve"), (State.RETIRED, "new version")]
+    ("state", "advice"),
+    [(State.PROPOSED, "relay schemas approve"), (State.RETIRED, "in its domain file")],
 )
 def test_what_is_not_approved_is_not_registered(state: State, advice: str) -> None:
     problem = registrable(ONE, [decided(state)])

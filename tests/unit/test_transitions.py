@@ -97,6 +97,11 @@ def test_every_state_has_advice(state: State | None) -> None:
             ["approved with another text", "relay schemas propose"],
         ),
         (Action.ACTIVATE, decided(State.PROPOSED), ["is proposed", "relay schemas approve"]),
+        (
+            Action.ACTIVATE,
+            decided(State.DEPRECATED, text="other"),
+            ["in use with another text", "Check out the text that was approved"],
+        ),
         (Action.RETIRE, decided(State.ACTIVE), ["is active", "relay schemas deprecate"]),
         (Action.DEPRECATE, decided(State.RETIRED), ["is retired", "new version"]),
         (Action.RETIRE, decided(State.DEPRECATED), ["somebody else at this moment"]),
@@ -108,3 +113,17 @@ def test_a_refusal_says_what_is_so_and_what_to_do(
     message = explain(action, "order.paid", 2, found, by="anna", text="{}")
     assert message.startswith("order.paid version 2 ")
     assert [word for word in words if word not in message] == []
+
+
+@pytest.mark.parametrize("action", [Action.PROPOSE, Action.APPROVE, Action.ACTIVATE])
+def test_who_repeats_a_step_is_not_told_to_deprecate_what_is_active(action: Action) -> None:
+    message = explain(action, "order.paid", 2, decided(State.ACTIVE), by="anna", text="{}")
+    assert "active already" in message
+    assert "deprecate" not in message
+
+
+def test_who_takes_the_way_back_with_another_text_is_not_told_to_propose_it() -> None:
+    found = decided(State.DEPRECATED, text="other")
+    assert "relay schemas propose" not in explain(
+        Action.ACTIVATE, "order.paid", 2, found, by="anna", text="{}"
+    )
