@@ -41,7 +41,7 @@ def deprecate(
     from relay.governance.transitions import Action
 
     day = day_of(sunset)
-    with open_review(by, broker=True) as review:
+    with open_review(by) as review:
         moved = store.deprecate(
             review.connection, event_type, version, review.actor, reason, sunset=day
         )

@@ -194,6 +194,12 @@ def test_without_a_broker_a_version_retires_by_force_alone(relay: Relay) -> None
     assert (done["state"], done["forced"]) == ("retired", True)
 
 
+def test_a_version_is_deprecated_where_no_broker_is_configured(relay: Relay) -> None:
+    del relay.environment["EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS"]
+    done = by_json(relay, "deprecate", "counted", "1")
+    assert (done["state"], [r["lag"] for r in done["readers"]]) == ("deprecated", [None])
+
+
 def test_a_schema_that_the_registry_refuses_is_not_activated(relay: Relay) -> None:
     folder = relay.folder / "schemas" / relay.domain
     add_version(relay)
