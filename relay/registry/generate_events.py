@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tokenize
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -12,6 +13,8 @@ from relay.avro.nodes import ABSENT, Field, Node, read_schema
 from relay.catalog import Domain, EventType, SchemaVersion, State
 from relay.catalog.entries import class_name
 from relay.errors import CatalogInvalid
+from relay.registry.generate_factory import factory
+from relay.registry.generate_names import IMPORTS, RELAY, function_name, snake, type_name
 from relay.registry.generate_source import (
     WIDTH,
     alias,
@@ -19,23 +22,19 @@ from relay.registry.generate_source import (
     exploded,
     exports,
     literal,
-    snake,
     wrapped_text,
 )
-from relay.registry.generate_types import class_of, default_of, nested, reader_of, type_of
+from relay.registry.generate_types import (
+    class_of,
+    default_of_field,
+    nested,
+    reader_of,
+    type_of,
+)
 
 __all__ = ["domain_module", "event_class_name", "generated_versions", "union_name"]
 
 DATACLASS = "@dataclass(frozen=True, slots=True, kw_only=True)"
-IMPORTS = {
-    "collections.abc": ["Mapping"],
-    "dataclasses": ["dataclass", "field"],
-    "datetime": ["date", "datetime", "time"],
-    "decimal": ["Decimal"],
-    "typing": ["Any", "ClassVar", "Literal", "Self", "TypeAlias"],
-    "uuid": ["UUID"],
-}
-RELAY = ["DomainEvent", "Metadata", "Part", "each", "each_value", "from_base64", "now", "optional"]
 
 
 def generated_versions(event_type: EventType) -> list[SchemaVersion]:
@@ -48,12 +47,12 @@ def event_class_name(event_type: EventType, version: SchemaVersion) -> str:
 
     OrderPaidV2 is the current version of order.paid.v2, its next major version.
     """
-    return class_name(event_type.name) + _suffix(event_type, version)
+    return type_name(class_name(event_type.name) + _suffix(event_type, version))
 
 
 def union_name(domain: Domain) -> str:
     """OrdersEvent, the union of the active classes of the domain orders."""
-    return f"{class_name(domain.name)}Event"
+    return type_name(f"{class_name(domain.name)}Event")
 
 
 def domain_module(domain: Domain) -> str:
@@ -81,15 +80,15 @@ class _Module:
         active: list[str] = []
         for event_type in self._domain.event_types.values():
             for version in generated_versions(event_type):
-                root = read_schema(version.avsc)
+                root = _root(version)
                 name = event_class_name(event_type, version)
                 types += self._types(root, version, _suffix(event_type, version))
                 self._claim_once(name, version)
                 events.append(_event(self._domain, event_type, version, root))
                 if version.state is State.ACTIVE:
                     active.append(name)
-                    self._claim_once(snake(name), version)
-                    factories.append(_factory(event_type, version, root))
+                    self._claim_once(function_name(name), version)
+                    factories.append(factory(event_type, name, root))
         union: list[list[str]] = []
         if active:
             self._claim(union_name(self._domain), "the union", f"the domain {self._domain.name}")
@@ -126,9 +125,24 @@ def _shape(node: Node) -> str:
     """What decides whether two types of one name can share a class."""
     if node.kind == "enum":
         return repr(node.symbols)
-    return repr(
-        [(f.name, type_of(f.node, ""), f.default is ABSENT or f.default) for f in node.fields]
-    )
+    return repr([(f.name, type_of(f.node, ""), _natural_default(f)) for f in node.fields])
+
+
+def _root(version: SchemaVersion) -> Node:
+    """The event's own record; where it lies within itself, what lies there is a part.
+
+    An event has an aggregate and a moment that the records within it lack.
+    """
+    root = read_schema(version.avsc)
+    event = replace(root)
+    if root in nested(event):
+        root.name = f"{root.name}Part"
+    return event
+
+
+def _natural_default(field: Field) -> tuple[Any, ...]:
+    """Empty without one: the same bytes mean another number under another scale."""
+    return () if field.default is ABSENT else (natural_default(field.node, field.default),)
 
 
 def _imports(body: str) -> list[str]:
@@ -187,14 +201,10 @@ def _attributes(fields: list[Field], suffix: str) -> list[str]:
         if field.default is ABSENT:
             lines.append(line)
             continue
-        value, anew = _default(field, suffix)
+        value, anew = default_of_field(field, suffix)
         factory = {"[]": "list", "{}": "dict"}.get(value, f"lambda: {value}")
         lines.append(f"{line} = field(default_factory={factory})" if anew else f"{line} = {value}")
     return lines
-
-
-def _default(field: Field, suffix: str) -> tuple[str, bool]:
-    return default_of(field.node, natural_default(field.node, field.default), suffix)
 
 
 def _reads(fields: list[Field], suffix: str) -> list[str]:
@@ -212,6 +222,12 @@ def _reads(fields: list[Field], suffix: str) -> list[str]:
     return lines
 
 
+def _new(arguments: list[str]) -> list[str]:
+    if not arguments:
+        return ["        return cls()"]
+    return ["        return cls(", *arguments, "        )"]
+
+
 def _part(node: Node, suffix: str) -> list[str]:
     name = class_of(node, suffix)
     return [
@@ -222,14 +238,12 @@ def _part(node: Node, suffix: str) -> list[str]:
         *_json_names(node.fields, node.name),
         "",
         *_attributes(node.fields, suffix),
-        "",
+        *([""] if node.fields else []),
         "    @classmethod",
         "    def from_json(cls, payload: Mapping[str, Any]) -> Self:",
         '        """Reads natural JSON; raises PayloadInvalid when a field would be lost."""',
-        "        fields = cls.complete(payload)",
-        "        return cls(",
-        *_reads(node.fields, suffix),
-        "        )",
+        f"        {'fields = ' if node.fields else ''}cls.complete(payload)",
+        *_new(_reads(node.fields, suffix)),
     ]
 
 
@@ -275,32 +289,6 @@ def _event(domain: Domain, event_type: EventType, version: SchemaVersion, root: 
         "            metadata=metadata,",
         *_reads(root.fields, suffix),
         "        )",
-    ]
-
-
-def _factory(event_type: EventType, version: SchemaVersion, root: Node) -> list[str]:
-    cls = event_class_name(event_type, version)
-    key = f"{snake(event_type.aggregate)}_id"
-    if key in {snake(field.name) for field in root.fields}:
-        key = "aggregate_id"
-    parameters = [f"{key}: str", "*"]
-    arguments = [f"aggregate_id={key}"]
-    for field in sorted(root.fields, key=lambda f: f.default is not ABSENT):
-        name, kind = snake(field.name), type_of(field.node, "")
-        value, anew = ("", False) if field.default is ABSENT else _default(field, "")
-        if anew and not kind.endswith("| None"):
-            parameters.append(f"{name}: {kind} | None = None")
-            arguments.append(f"{name}={value} if {name} is None else {name}")
-            continue
-        # Where None is a value of its own it can't stand for the default: the caller has to say.
-        parameters.append(f"{name}: {kind}" + (f" = {value}" if value and not anew else ""))
-        arguments.append(f"{name}={name}")
-    parameters += ["occurred_at: datetime | None = None", "metadata: Metadata | None = None"]
-    arguments += ["occurred_at=occurred_at or now()", "metadata=metadata"]
-    return [
-        *exploded(f"def {snake(cls)}(", parameters, f") -> {cls}:"),
-        *docstring([f"Makes {event_type.name} of `{key}`; it occurred now by default."], "    "),
-        *exploded(f"return {cls}(", arguments, ")", "    "),
     ]
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from relay.catalog import Catalog, State
-from relay.catalog.entries import class_name
+import keyword
+
+from relay.catalog import Catalog, EventType, State
+from relay.catalog.entries import class_name, snake_name
+from relay.errors import CatalogInvalid
 from relay.registry.generate_events import event_class_name, generated_versions, union_name
-from relay.registry.generate_source import alias, exploded, exports, literal, snake
+from relay.registry.generate_source import alias, exploded, exports, imported, literal
 
 __all__ = ["index_module"]
 
@@ -27,7 +30,11 @@ def event_class(event_type: str, version: int | None = None) -> type[DomainEvent
 
 
 def index_module(catalog: Catalog) -> str:
-    """Source of `__init__.py` without its docstring."""
+    """Source of `__init__.py` without its docstring.
+
+    Raises CatalogInvalid where a domain makes no Python package, or two names become one.
+    """
+    _importable(catalog)
     imports: list[str] = []
     unions: list[str] = []
     classes: list[str] = []
@@ -38,7 +45,7 @@ def index_module(catalog: Catalog) -> str:
         names: list[str] = []
         for event_type in domain.event_types.values():
             label = literal(event_type.name)
-            members.append(f"    {snake(class_name(event_type.name)).upper()} = {label}")
+            members.append(f"    {_member(event_type)} = {label}")
             for version in generated_versions(event_type):
                 name = event_class_name(event_type, version)
                 names.append(name)
@@ -50,9 +57,7 @@ def index_module(catalog: Catalog) -> str:
             names.append(union_name(domain))
         classes += names
         if names:
-            imports += exploded(
-                f"from .{domain.name}.events import (", sorted(names, key=str.lower), ")"
-            )
+            imports += exploded(f"from .{domain.name}.events import (", imported(names), ")")
     public = {*classes, "DomainEventCatalog", "event_class", "EVENT_CLASSES", "ACTIVE_VERSIONS"}
     if unions:
         public.add("CatalogEvent")
@@ -86,3 +91,29 @@ def index_module(catalog: Catalog) -> str:
         "",
     ]
     return "\n".join(lines) + "\n" + LOOKUP
+
+
+def _importable(catalog: Catalog) -> None:
+    owners: dict[str, str] = {}
+    for domain in catalog.domains.values():
+        if keyword.iskeyword(domain.name):
+            raise CatalogInvalid(
+                f"domain {domain.name}: Python can't import a package of that name, it is a "
+                "keyword. Rename the domain"
+            )
+        if any(event_type.active for event_type in domain.event_types.values()):
+            _claim(owners, union_name(domain), f"the domain {domain.name}")
+        for event_type in domain.event_types.values():
+            owner = f"the event type {event_type.name}"
+            _claim(owners, f"DomainEventCatalog.{_member(event_type)}", owner)
+            for version in generated_versions(event_type):
+                _claim(owners, event_class_name(event_type, version), owner)
+
+
+def _claim(owners: dict[str, str], name: str, owner: str) -> None:
+    if (other := owners.setdefault(name, owner)) != owner:
+        raise CatalogInvalid(f"{other} and {owner} both become {name}. Rename one of them")
+
+
+def _member(event_type: EventType) -> str:
+    return snake_name(class_name(event_type.name)).upper()

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import keyword
 import re
 from collections.abc import Iterable
 from textwrap import wrap
 from typing import Any
-
-from relay.catalog.entries import snake_name
 
 __all__ = [
     "WIDTH",
@@ -17,28 +14,18 @@ __all__ = [
     "docstring",
     "exploded",
     "exports",
+    "imported",
     "literal",
-    "snake",
     "text_literal",
     "wrapped_text",
 ]
 
 WIDTH = 100
-TAKEN = frozenset(
-    {"aggregate_id", "complete", "event_type", "from_json", "metadata", "occurred_at", "payload"}
-    | {"to_json", "cls", "self"}
-)
-
-
-def snake(name: str) -> str:
-    """snake_case of a camelCase or CamelCase name, an underscore behind what Python reserves."""
-    words = snake_name(name)
-    return f"{words}_" if keyword.iskeyword(words) or words in TAKEN else words
 
 
 def text_literal(text: str) -> str:
     """A string literal in double quotes, or single ones where that saves escapes."""
-    body = json.dumps(text, ensure_ascii=False)[1:-1]
+    body = _printable(json.dumps(text, ensure_ascii=False)[1:-1])
     quotes = body.count('\\"')
     if quotes > text.count("'"):
         return "'" + body.replace('\\"', '"').replace("'", "\\'") + "'"
@@ -80,7 +67,15 @@ def docstring(paragraphs: Iterable[str], indent: str) -> list[str]:
 
 def _escaped(text: str) -> str:
     text = text.replace("\\", "\\\\").replace('"""', "'''")
-    return f"{text[:-1]}'" if text.endswith('"') else text
+    text = f"{text[:-1]}'" if text.endswith('"') else text
+    return _printable(text)
+
+
+def _printable(text: str) -> str:
+    """What does not show, such as NUL or a mark that turns the direction, as an escape."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def wrapped_text(text: str, indent: str) -> list[str]:
@@ -112,6 +107,11 @@ def alias(name: str, members: list[str]) -> list[str]:
 def exports(names: Iterable[str]) -> list[str]:
     """The list of public names: constants, classes, functions, each in natural order."""
     return exploded("__all__ = [", [f'"{name}"' for name in sorted(names, key=_rank)], "]")
+
+
+def imported(names: Iterable[str]) -> list[str]:
+    """Names as an import lists them: constants first, capitals and small letters alike."""
+    return sorted(names, key=lambda name: (_rank(name)[0], _rank(name.lower())[1], name))
 
 
 def _rank(name: str) -> tuple[int, list[tuple[int, int, str]]]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from relay.avro.nodes import Node
+from relay.avro.decoder import natural_default
+from relay.avro.nodes import Field, Node
+from relay.registry.generate_names import type_name
 from relay.registry.generate_source import literal
 
-__all__ = ["class_of", "default_of", "nested", "reader_of", "type_of"]
+__all__ = ["class_of", "default_of", "default_of_field", "nested", "reader_of", "type_of"]
 
 TYPES = {
     "null": "None",
@@ -44,7 +46,7 @@ READERS = {
 
 def class_of(node: Node, suffix: str) -> str:
     """Python name of a record or an enum. suffix: empty, or `Version<N>`."""
-    return node.name.rpartition(".")[2] + suffix
+    return type_name(node.name.rpartition(".")[2] + suffix)
 
 
 def type_of(node: Node, suffix: str) -> str:
@@ -92,6 +94,11 @@ def default_of(node: Node, value: Any, suffix: str) -> tuple[str, bool]:
     if read in {None, "list", "dict"} or (isinstance(value, list | dict) and not value):
         return literal(value), isinstance(value, dict | list)
     return f"{read}({literal(value)})", True
+
+
+def default_of_field(field: Field, suffix: str) -> tuple[str, bool]:
+    """The same of a field that has a default."""
+    return default_of(field.node, natural_default(field.node, field.default), suffix)
 
 
 def nested(node: Node) -> list[Node]:
