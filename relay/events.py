@@ -182,7 +182,12 @@ def _timestamp(value: datetime) -> str:
     # A time zone that knows no offset makes a naive datetime too: astimezone would guess.
     if value.utcoffset() is None:
         return value.isoformat()
-    return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    try:
+        moment = value.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:
+        # Outside the years 1 to 9999 in UTC, which the encoder refuses by path.
+        return value.isoformat()
+    return f"{moment.isoformat(timespec='microseconds')}Z"
 
 
 _NATURAL: dict[type, Any] = {

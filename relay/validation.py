@@ -15,6 +15,7 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
+from relay.avro.depth import holds_itself
 from relay.avro.encoder import Encoder, compile_encoder
 from relay.avro.nodes import Node, read_schema
 from relay.avro.scalars import scalar
@@ -61,7 +62,7 @@ def validate(event: DomainEvent) -> None:
     except (AttributeError, KeyError, TypeError, ValueError):
         known = False
     if not known:
-        encode(event.to_json())
+        encode(_payload(event))
     if type(event.aggregate_id) is not str:
         raise PayloadInvalid("$aggregateId", f"{event.aggregate_id!r} is not a string")
     occurred_at = event.occurred_at
@@ -73,7 +74,17 @@ def validate(event: DomainEvent) -> None:
 
 @lru_cache(maxsize=4096)
 def _of(kind: type[DomainEvent]) -> tuple[Fits, Encoder]:
-    return _Source().record(read_schema(kind.SCHEMA), kind), compile_encoder(kind.SCHEMA)
+    root = read_schema(kind.SCHEMA)
+    # How deeply a value of a type that holds itself may nest, the encoder knows.
+    fits = _unknown if holds_itself(root) else _Source().record(root, kind)
+    return fits, compile_encoder(kind.SCHEMA)
+
+
+def _payload(event: DomainEvent) -> dict[str, Any]:
+    try:
+        return event.to_json()
+    except RecursionError:
+        raise PayloadInvalid("$", "nested too deeply. Flatten the payload") from None
 
 
 class _Parts(dict[type, Fits]):

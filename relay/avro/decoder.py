@@ -21,6 +21,7 @@ from fastavro import parse_schema, schemaless_reader
 from fastavro.read import LOGICAL_READERS
 
 from relay.avro.defaults import default_bytes
+from relay.avro.depth import DEEPEST_READ, bytes_too_deep, holds_itself
 from relay.avro.fingerprint import Schema
 from relay.avro.nodes import ABSENT, LOGICAL, Node, read_schema
 from relay.avro.times import date_text, instant_text, time_text
@@ -38,8 +39,8 @@ def compile_decoder(writer_schema: Schema) -> Decoder:
 
     Timestamps come in UTC with `Z`, decimals with all places of their scale, uuids in lower case.
     NaN and infinities, which other producers may write, come back as Python's floats.
-    The function raises PayloadInvalid when the bytes are not of this schema, are cut off or have
-    something behind. Raises CatalogInvalid when the schema is none.
+    The function raises PayloadInvalid when the bytes are not of this schema, are cut off, have
+    something behind or nest more than 1,000 levels. Raises CatalogInvalid when the schema is none.
     """
     return _compile(orjson.dumps(writer_schema), None)
 
@@ -70,7 +71,9 @@ def natural_default(node: Node, default: Any) -> Any:
 
 @lru_cache(maxsize=4096)
 def _compile(writer_text: bytes, reader_text: bytes | None) -> Decoder:
-    written = _schema_of(read_schema(orjson.loads(writer_text)), {})
+    root = read_schema(orjson.loads(writer_text))
+    endless = holds_itself(root)
+    written = _schema_of(root, {})
     writer, reader = _parsed(written), None
     if reader_text is not None:
         node = read_schema(orjson.loads(reader_text))
@@ -79,6 +82,8 @@ def _compile(writer_text: bytes, reader_text: bytes | None) -> Decoder:
             reader = _parsed(_schema_of(node, {}, defaults=True))
 
     def decode_one(encoded: bytes) -> Any:
+        if endless and bytes_too_deep(root, encoded):
+            raise PayloadInvalid("$", f"nested beyond {DEEPEST_READ} levels. It can't be read")
         source = BytesIO(encoded)
         value = _read(source, writer, reader)
         if source.tell() != len(encoded):

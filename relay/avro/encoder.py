@@ -20,11 +20,13 @@ import orjson
 
 from relay.avro.careful import Careful
 from relay.avro.defaults import default_bytes
+from relay.avro.depth import DEEPEST_WRITTEN, holds_itself, json_too_deep
 from relay.avro.fingerprint import Schema
 from relay.avro.nodes import ABSENT, Field, Node, read_schema
 from relay.avro.scalars import Remembered, scalar
 from relay.avro.times import instant
 from relay.avro.varint import LAST, MIDDLE, SMALL, long_bytes
+from relay.errors import PayloadInvalid
 
 __all__ = ["compile_encoder", "encoder_source"]
 
@@ -44,7 +46,8 @@ def compile_encoder(schema: Schema) -> Encoder:
     dates and times of day ISO 8601, decimals strings such as "12.50" that fit scale and precision
     without rounding, enums and uuids strings, bytes base64, unions untagged where one branch fits;
     a field with a default may be absent, an unknown field is refused. float and double take
-    finite numbers, whole ones as far as they are exact; a float is the nearest of 32 bits.
+    finite numbers, whole ones as far as they are exact; a float is the nearest of 32 bits. Types
+    that hold themselves may nest 200 levels.
     The function raises PayloadInvalid, whose path names the place. It may be called from any
     thread.
     Raises CatalogInvalid when the schema is none, or uses the logical type `duration`.
@@ -66,7 +69,18 @@ def _compile(text: bytes) -> Encoder:
     space: dict[str, Any] = {**source.constants, "careful": careful}
     exec(code, space)
     encode: Encoder = space["encode"]
-    return encode
+    return _bounded(encode) if holds_itself(root) else encode
+
+
+def _bounded(encode: Encoder) -> Encoder:
+    def encode_bounded(value: Any) -> bytes:
+        if json_too_deep(value):
+            raise PayloadInvalid(
+                "$", f"nested too deeply, beyond {DEEPEST_WRITTEN} levels. Flatten the payload"
+            )
+        return encode(value)
+
+    return encode_bounded
 
 
 class _Second(dict[str, tuple[int, bytes, bytes]]):

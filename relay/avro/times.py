@@ -18,6 +18,8 @@ __all__ = [
 
 PER_SECOND = {"millis": 10**3, "micros": 10**6, "nanos": 10**9}
 EPOCH_DAY = date(1970, 1, 1).toordinal()
+# Of the years 1 to 9999, which RFC 3339 can write.
+FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _TIME = re.compile(r"(\d\d):(\d\d):(\d\d)(?:\.(\d+))?", re.ASCII)
@@ -63,7 +65,8 @@ def instant(text: object, unit: str, *, local: bool = False) -> int:
     """Counts of `unit` since the epoch of an RFC 3339 timestamp.
 
     local: the text must have no offset (local-timestamp-*); otherwise it must have one.
-    Raises Refused, also where the fraction is finer than the unit: nothing is rounded.
+    Raises Refused, also where the fraction is finer than the unit: nothing is rounded; and where
+    an offset leads out of the years 1 to 9999.
     """
     match = _INSTANT.fullmatch(text) if isinstance(text, str) else None
     example = "2026-01-31T23:59:59.5" + ("" if local else "Z")
@@ -83,7 +86,13 @@ def instant(text: object, unit: str, *, local: bool = False) -> int:
     if hours > 23 or minutes > 59:
         raise Refused(f"{text!r}: no such offset {offset}. Offsets lie within 23:59")
     seconds = (hours * 60 + minutes) * 60
-    return counts - (seconds if offset[0] == "+" else -seconds) * PER_SECOND[unit]
+    counts -= (seconds if offset[0] == "+" else -seconds) * PER_SECOND[unit]
+    if not FIRST_SECOND <= counts // PER_SECOND[unit] <= LAST_SECOND:
+        raise Refused(
+            f"{text!r} lies outside the years 1 to 9999 in UTC, so no reader could write it down. "
+            'Send it with "Z"'
+        )
+    return counts
 
 
 def date_text(count: int) -> str:

@@ -1,8 +1,9 @@
 """JSON Schema (2020-12) of an event's payload in natural JSON.
 
 It accepts what the strict encoder accepts. What JSON Schema can't say is left to the encoder:
-whether a date is in the calendar, that 1.0 is no whole number, which whole numbers a double holds
-exactly, that text is Unicode, and that a value fits one branch of a union only.
+whether a date is in the calendar, that an offset leads to no year before 1 or after 9999, that 1.0
+is no whole number, which whole numbers a double holds exactly, that text is Unicode, that a value
+fits one branch of a union only, and how deeply types that hold themselves are nested.
 """
 
 from __future__ import annotations

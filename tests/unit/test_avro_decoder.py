@@ -135,6 +135,41 @@ def test_other_users_of_fastavro_keep_its_conversions() -> None:
     assert value["at"].year == 2026
 
 
+def deep(levels: int, *, text: bytes = b"") -> bytes:
+    """A chain of records; each holds a map with one text, the next one, and an empty list."""
+    return (
+        (b"\x02\x02k" + bytes([2 * len(text)]) + text + b"\x00\x02") * levels
+        + b"\x00\x00"
+        + (b"\x00" * levels)
+    )
+
+
+CHAIN = record(
+    field("texts", {"type": "map", "values": "string"}),
+    field("next", ["null", "shop.Paid"]),
+    field("rest", {"type": "array", "items": "shop.Paid"}),
+)
+
+
+def test_bytes_that_nest_without_end_are_refused_and_do_not_end_the_process() -> None:
+    # C code that calls itself for each level has no more room for this.
+    for levels in (1_001, 20_000, 100_000):
+        encoded = deep(levels) + b"\x00"
+        with pytest.raises(PayloadInvalid, match="nested beyond 1000 levels"):
+            compile_decoder(CHAIN)(encoded)
+        with pytest.raises(PayloadInvalid, match="nested beyond 1000 levels"):
+            decode(CHAIN, record(field("texts", {"type": "map", "values": "string"})), encoded)
+
+
+def test_many_values_beside_each_other_are_not_taken_for_deep_ones() -> None:
+    leaf = b"\x00\x00\x00"
+    wide = b"\x00\x00" + b"\xa0\x1f" + leaf * 2000 + b"\x00"
+    written = compile_decoder(CHAIN)(wide)
+
+    assert len(written["rest"]) == 2000
+    assert compile_decoder(CHAIN)(deep(900, text=b"text") + b"\x00")["texts"] == {"k": "text"}
+
+
 def test_a_timestamp_beyond_the_year_9999_is_refused_with_a_reason() -> None:
     encoded = compile_encoder(record(field("at", "long")))({"at": 2**62})
 

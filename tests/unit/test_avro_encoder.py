@@ -375,6 +375,35 @@ def test_a_recursive_record_goes_through_and_too_deep_a_one_is_refused() -> None
     assert "too deeply" in refusal(schema, value).problem
 
 
+def test_what_the_encoder_takes_of_a_recursive_type_nests_200_levels_at_most() -> None:
+    schema = record({"name": "next", "type": ["null", "shop.Paid"]})
+    value: dict[str, Any] = {"next": None}
+    for _ in range(199):
+        value = {"next": value}
+
+    assert compile_decoder(schema)(compile_encoder(schema)(value)) == value
+    assert "200 levels" in refusal(schema, {"next": value}).problem
+
+
+@pytest.mark.parametrize("unit", ["millis", "micros"])
+@pytest.mark.parametrize("text", ["0001-01-01T00:59:59+01:00", "9999-12-31T23:59:59-05:00"])
+def test_a_timestamp_whose_offset_leads_out_of_the_years_that_readers_know_is_refused(
+    unit: str, text: str
+) -> None:
+    schema = of(logical("long", f"timestamp-{unit}"))
+
+    assert "years 1 to 9999 in UTC" in refusal(schema, {"x": text}).problem
+
+
+@pytest.mark.parametrize("unit", ["millis", "micros"])
+@pytest.mark.parametrize("text", ["0001-01-01T01:00:00+01:00", "9999-12-31T18:59:59-05:00"])
+def test_the_first_and_the_last_second_of_these_years_are_read_back(unit: str, text: str) -> None:
+    schema = of(logical("long", f"timestamp-{unit}"))
+    utc = {"0001-01-01T01:00:00+01:00": "0001-01-01T00:00:00Z"}.get(text, "9999-12-31T23:59:59Z")
+
+    assert compile_decoder(schema)(compile_encoder(schema)({"x": text})) == {"x": utc}
+
+
 def test_a_surrogate_is_no_text() -> None:
     assert "no Unicode text" in refusal(of("string"), {"x": "\ud800"}).problem
 

@@ -46,6 +46,15 @@ class Branch(Part):
     children: list[Branch]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linked(Part):
+    """A record with one of its own kind behind it."""
+
+    JSON_FIELDS: ClassVar[dict[str, str]] = {"next": "next"}
+
+    next: Any
+
+
 def types() -> list[Any]:
     """Avro types of every kind."""
 
@@ -232,3 +241,29 @@ def test_a_class_that_writes_its_json_itself_is_judged_by_that_json() -> None:
             return {"x": "no number"}
 
     assert refusal(Odd(aggregate_id="a", occurred_at=NOW, x=1)) is not None
+
+
+@pytest.mark.parametrize("year", [1, 9999])
+def test_a_moment_outside_the_years_that_readers_know_is_refused(year: int) -> None:
+    hours = 5 if year == 1 else -5
+    edge = datetime(year, 1, 1) if year == 1 else datetime(year, 12, 31, 23)
+
+    with pytest.raises(PayloadInvalid, match="years 1 to 9999") as caught:
+        paid(paid_at=edge.replace(tzinfo=timezone(timedelta(hours=hours))))
+
+    assert caught.value.path == "$.paidAt"
+
+
+@pytest.mark.parametrize("levels", [300, 5000])
+def test_parts_that_nest_too_deeply_are_refused_when_the_event_is_made(levels: int) -> None:
+    link = of(
+        {
+            **{"type": "record", "name": "Link"},
+            "fields": [{"name": "next", "type": ["null", "Link"], "default": None}],
+        }
+    )
+    value: Any = {"next": None}
+    for _ in range(levels):
+        value = Linked(next=value)
+
+    assert "too deeply" in str(refusal(link(aggregate_id="a", occurred_at=NOW, x=value)))
