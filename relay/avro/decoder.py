@@ -22,10 +22,10 @@ from fastavro.read import LOGICAL_READERS
 
 from relay.avro.defaults import default_bytes
 from relay.avro.depth import DEEPEST_READ, bytes_too_deep, holds_itself
-from relay.avro.fingerprint import Schema
+from relay.avro.fingerprint import Schema, schema_text
 from relay.avro.nodes import ABSENT, LOGICAL, Node, read_schema
 from relay.avro.times import date_text, instant_text, time_text
-from relay.errors import PayloadInvalid
+from relay.errors import CatalogInvalid, PayloadInvalid
 
 __all__ = ["compile_decoder", "compile_resolver", "decode", "natural_default"]
 
@@ -42,7 +42,7 @@ def compile_decoder(writer_schema: Schema) -> Decoder:
     The function raises PayloadInvalid when the bytes are not of this schema, are cut off, have
     something behind or nest more than 1,000 levels. Raises CatalogInvalid when the schema is none.
     """
-    return _compile(orjson.dumps(writer_schema), None)
+    return _compile(schema_text(writer_schema), None)
 
 
 def decode(writer_schema: Schema, reader_schema: Schema, encoded: bytes) -> Any:
@@ -57,7 +57,7 @@ def decode(writer_schema: Schema, reader_schema: Schema, encoded: bytes) -> Any:
 
 def compile_resolver(writer_schema: Schema, reader_schema: Schema) -> Decoder:
     """The function that `decode` uses, for callers that decode many values of one pair."""
-    return _compile(orjson.dumps(writer_schema), orjson.dumps(reader_schema))
+    return _compile(schema_text(writer_schema), schema_text(reader_schema))
 
 
 def natural_default(node: Node, default: Any) -> Any:
@@ -105,7 +105,10 @@ def _read(source: BytesIO, writer: Any, reader: Any) -> Any:
 
 def _parsed(schema: Any) -> Any:
     # Our defaults are natural JSON already, which fastavro's own check of them does not know.
-    return parse_schema(schema, _ignore_default_error=True)
+    try:
+        return parse_schema(schema, _ignore_default_error=True)
+    except Exception as error:  # fastavro raises KeyError and TypeError for malformed schemas
+        raise CatalogInvalid(f"no valid Avro schema: {error}. Correct the schema") from error
 
 
 def _schema_of(node: Node, seen: dict[str, None], *, defaults: bool = False) -> Any:

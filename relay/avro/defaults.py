@@ -28,6 +28,11 @@ def default_bytes(node: Node, default: Any) -> bytes:
         raise CatalogInvalid(
             f"the default {default!r} does not fit {node.name or node.form}: {error}. Correct it"
         ) from error
+    except RecursionError:
+        raise CatalogInvalid(
+            f"the default {default!r} of {node.name or node.form} has no end: a field of it takes "
+            "it again as its own default. Give that field another"
+        ) from None
 
 
 def _encode(node: Node, default: Any) -> bytes:

@@ -21,7 +21,7 @@ import orjson
 from relay.avro.careful import Careful
 from relay.avro.defaults import default_bytes
 from relay.avro.depth import DEEPEST_WRITTEN, holds_itself, json_too_deep
-from relay.avro.fingerprint import Schema
+from relay.avro.fingerprint import Schema, schema_text
 from relay.avro.nodes import ABSENT, Field, Node, read_schema
 from relay.avro.scalars import Remembered, scalar
 from relay.avro.times import instant
@@ -52,7 +52,7 @@ def compile_encoder(schema: Schema) -> Encoder:
     thread.
     Raises CatalogInvalid when the schema is none, or uses the logical type `duration`.
     """
-    return _compile(orjson.dumps(schema))
+    return _compile(schema_text(schema))
 
 
 def encoder_source(schema: Schema) -> str:

@@ -11,9 +11,20 @@ from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
 
 from relay.errors import CatalogInvalid
 
-__all__ = ["Schema", "canonical_form", "rabin", "sha256"]
+__all__ = ["Schema", "canonical_form", "rabin", "schema_text", "sha256"]
 
 Schema = dict[str, Any] | list[Any] | str
+
+
+def schema_text(schema: Schema) -> bytes:
+    """A schema as JSON, to know it again by. Raises CatalogInvalid where it can't be written."""
+    try:
+        return orjson.dumps(schema)
+    except orjson.JSONEncodeError as error:
+        raise CatalogInvalid(
+            f"the schema can't be written as JSON: {error}. Nest its types less, and keep numbers "
+            "within 64 bits"
+        ) from error
 
 
 def canonical_form(schema: Schema) -> str:
@@ -23,7 +34,7 @@ def canonical_form(schema: Schema) -> str:
     logical types are no part of the form.
     Raises CatalogInvalid when it is no Avro schema.
     """
-    return _canonical_form(orjson.dumps(schema))
+    return _canonical_form(schema_text(schema))
 
 
 def rabin(schema: Schema) -> bytes:
@@ -31,7 +42,7 @@ def rabin(schema: Schema) -> bytes:
 
     Raises CatalogInvalid when it is no Avro schema.
     """
-    return _rabin(orjson.dumps(schema))
+    return _rabin(schema_text(schema))
 
 
 def sha256(schema: Schema) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from relay.avro.fingerprint import Schema, canonical_form
+from relay.avro.fingerprint import Schema, canonical_form, schema_text
 from relay.avro.nodes import Node, read_schema
 
 __all__ = ["logical_digest"]
@@ -24,7 +24,7 @@ def logical_digest(schema: Schema) -> bytes:
     schema: JSON of the schema as parsed from an .avsc file. Raises CatalogInvalid when it is no
     Avro schema or uses `duration`.
     """
-    return _digest(orjson.dumps(schema))
+    return _digest(schema_text(schema))
 
 
 @lru_cache(maxsize=4096)

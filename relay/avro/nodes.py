@@ -30,6 +30,10 @@ LOGICAL = frozenset(
         ("fixed", "decimal"),
     }
 )
+# Programs that walk a schema take a few calls a level of Python's thousand.
+DEEPEST = 100
+# More digits than anybody counts; powers of ten of a misprint would take minutes.
+MOST_DIGITS = 10_000
 ABSENT: Any = object()
 FIELD_ATTRIBUTES = frozenset({"name", "type", "doc", "default", "order", "aliases"})
 TYPE_ATTRIBUTES = frozenset(
@@ -89,7 +93,8 @@ def read_schema(schema: Schema) -> Node:
     """Nodes of a schema; recursive records are cycles.
 
     schema: JSON of the schema as parsed from an .avsc file.
-    Raises CatalogInvalid with the place when it is no Avro schema or uses `duration`.
+    Raises CatalogInvalid with the place when it is no Avro schema, uses `duration` or nests more
+    than 100 types within each other.
     """
     return _Reader().read(schema, "", "the schema")
 
@@ -97,8 +102,18 @@ def read_schema(schema: Schema) -> Node:
 class _Reader:
     def __init__(self) -> None:
         self._named: dict[str, Node] = {}
+        self._depth = 0
 
     def read(self, schema: Any, namespace: str, where: str) -> Node:
+        if self._depth >= DEEPEST:
+            raise CatalogInvalid(f"types nest more than {DEEPEST} levels. Flatten the schema")
+        self._depth += 1
+        try:
+            return self._read(schema, namespace, where)
+        finally:
+            self._depth -= 1
+
+    def _read(self, schema: Any, namespace: str, where: str) -> Node:
         if isinstance(schema, list):
             return self._union(schema, namespace, where)
         if isinstance(schema, str):
@@ -145,12 +160,16 @@ class _Reader:
         name = schema.get("name")
         if not isinstance(name, str) or not name:
             raise CatalogInvalid(f"{where}: a {node.kind} without a name. Name it")
-        node.name = full_name(name, schema.get("namespace", namespace))
+        own = schema.get("namespace", namespace)
+        if own is not None and not isinstance(own, str):
+            raise CatalogInvalid(f"{where}: the namespace {own!r} is no text. Quote it")
+        node.name = full_name(name, own)
         if node.name in self._named:
             raise CatalogInvalid(f"{where}: {node.name} is defined twice. Refer to it by name")
         self._named[node.name] = node
         inner = node.name.rpartition(".")[0]
-        node.aliases = tuple(full_name(alias, inner) for alias in _aliases(schema, node.name))
+        aliases = _aliases(schema, node.name)
+        node.aliases = tuple(full_name(alias, inner) for alias in aliases)
         return inner
 
     def _record(self, schema: dict[str, Any], namespace: str, where: str) -> Node:
@@ -187,15 +206,15 @@ class _Reader:
         self._declare(node, schema, namespace, where)
         if kind == "enum":
             symbols = schema.get("symbols")
-            if (
-                not isinstance(symbols, list)
-                or not symbols
-                or not all(isinstance(symbol, str) for symbol in symbols)
-                or len(set(symbols)) < len(symbols)
-            ):
+            if not _are_texts(symbols) or len(set(symbols)) < len(symbols) or not symbols:
                 raise CatalogInvalid(f"{node.name}: bad symbols {symbols!r}. List different names")
             node.symbols = tuple(symbols)
             node.default_symbol = schema.get("default")
+            if node.default_symbol is not None and node.default_symbol not in symbols:
+                raise CatalogInvalid(
+                    f"{node.name}: the default {node.default_symbol!r} is none of its symbols. "
+                    "Add it to them, or give one of them"
+                )
             return node
         node.size = schema.get("size", -1)
         if type(node.size) is not int or node.size < 0:
@@ -209,15 +228,25 @@ def _doc(schema: dict[str, Any]) -> str:
     return doc if isinstance(doc, str) else ""
 
 
+def _others(schema: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
+    return {key: value for key, value in schema.items() if key not in known}
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
 def _aliases(schema: dict[str, Any], where: str) -> tuple[str, ...]:
     aliases = schema.get("aliases", [])
-    if not isinstance(aliases, list) or not all(isinstance(alias, str) for alias in aliases):
-        raise CatalogInvalid(f"{where}: aliases is {aliases!r}. Give a list of names, or leave it")
+    if not _are_texts(aliases):
+        raise CatalogInvalid(f"{where}: bad aliases {aliases!r}. Give a list of names")
     return tuple(aliases)
 
 
-def _others(schema: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
-    return {key: value for key, value in schema.items() if key not in known}
+def _doc(schema: dict[str, Any]) -> str:
+    # Avro's parsers read another value as no doc.
+    doc = schema.get("doc", "")
+    return doc if isinstance(doc, str) else ""
 
 
 def full_name(name: str, namespace: str | None) -> str:
@@ -235,7 +264,7 @@ def _with_logical(node: Node, schema: dict[str, Any], where: str) -> Node:
             f"{where}: the logical type duration is not supported. "
             "Use a long of milliseconds, or two timestamps"
         )
-    if (node.kind, logical) not in LOGICAL:
+    if not isinstance(logical, str) or (node.kind, logical) not in LOGICAL:
         return node
     if logical == "uuid" and node.kind == "fixed" and node.size != 16:
         return node
@@ -246,6 +275,11 @@ def _with_logical(node: Node, schema: dict[str, Any], where: str) -> Node:
                 f"{where}: decimal({precision}, {scale}). Give a precision above 0 and a scale "
                 "between 0 and the precision"
             )
+        if precision > MOST_DIGITS:
+            raise CatalogInvalid(
+                f"{where}: decimal({precision}, {scale}) has more than {MOST_DIGITS:,} digits. "
+                "Lower the precision"
+            )
         room = (8 * node.size - 1) * 0.30102999566398119
         if node.kind == "fixed" and precision > int(room):
             raise CatalogInvalid(
@@ -253,5 +287,5 @@ def _with_logical(node: Node, schema: dict[str, Any], where: str) -> Node:
                 "Raise the size or lower the precision"
             )
         node.precision, node.scale = precision, scale
-    node.form = str(logical)
+    node.form = logical
     return node

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from relay.avro.decoder import compile_decoder, compile_resolver
-from relay.avro.fingerprint import Schema
+from relay.avro.fingerprint import Schema, schema_text
 from relay.errors import CatalogInvalid
 from relay.registry.compatibility.check import Check
 from relay.registry.compatibility.parse import SchemaInvalid, parse
@@ -26,7 +26,7 @@ def payload_decoder(writer: Schema, current: Schema) -> Callable[[bytes], Any]:
     The function raises PayloadInvalid when the bytes do not fit. Raises CatalogInvalid when
     one of the two is no schema.
     """
-    return _compile(orjson.dumps(writer), orjson.dumps(current))
+    return _compile(schema_text(writer), schema_text(current))
 
 
 def reads(reader: Schema, writer: Schema) -> bool:
@@ -34,7 +34,7 @@ def reads(reader: Schema, writer: Schema) -> bool:
 
     Raises CatalogInvalid when one of the two is no schema.
     """
-    return _reads(orjson.dumps(reader), orjson.dumps(writer))
+    return _reads(schema_text(reader), schema_text(writer))
 
 
 @lru_cache(maxsize=1024)

@@ -190,7 +190,7 @@ class _Way:
         try:
             values = samples(source.node, seed=seed, limit=VALUES)
         except TooLarge:
-            self.unprobed.append(f"{self._function}: the schema nests too much to list its values")
+            self.unprobed.append(f"{self._function}: its values are too many or too large to list")
             return
         for value in values:
             buffer = BytesIO()

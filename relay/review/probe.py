@@ -124,7 +124,7 @@ def _across(
     try:
         written = samples(writer.node, seed=seed, limit=values)
     except TooLarge:
-        yield not_probed("the schema nests too much to list its values. Look at it by hand")
+        yield not_probed("its values are too many or too large to list. Look at the schema by hand")
         return
     if not written:
         yield not_probed("the schema has no finite value. Make the recursive field nullable")

@@ -19,6 +19,8 @@ __all__ = ["DEPTH", "Branch", "TooLarge", "samples"]
 DEPTH = 2
 # Types visited for one schema; shared types that hold each other multiply.
 VISITS = 50_000
+# Bytes of a fixed; no broker takes records of that size.
+LARGEST_FIXED = 16 * 2**20
 RANDOM_ROUNDS = 20
 
 INT = 2**31
@@ -40,7 +42,7 @@ FIRST_DAY, LAST_DAY = -719_162, 2_932_896
 
 
 class TooLarge(Exception):
-    """The schema nests so much that its values can't be listed."""
+    """The schema nests so much that its values can't be listed, or one has no room in a record."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class _Sampler:
 
     def of(self, node: Node, inside: tuple[str, ...]) -> list[Any]:
         self._visits += 1
-        if self._visits > VISITS:
+        if self._visits > VISITS or node.size > LARGEST_FIXED:
             raise TooLarge
         return list(islice(self._each(node, inside), self._limit))
 

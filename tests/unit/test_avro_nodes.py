@@ -2,7 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
+from relay.avro.decoder import compile_decoder
+from relay.avro.encoder import compile_encoder
+from relay.avro.fingerprint import rabin
 from relay.avro.nodes import read_schema
+from relay.errors import CatalogInvalid
+from relay.review.diff import diff
+from relay.review.lint import lint
+from relay.review.probe import probe
+
+
+def paid(type_: Any, **rest: Any) -> dict[str, Any]:
+    fields = [{"name": "x", "type": type_, **rest}]
+    return {"type": "record", "name": "Paid", "fields": fields}
+
+
+def colour(symbols: Any, **rest: Any) -> dict[str, Any]:
+    return paid({"type": "enum", "name": "Colour", "symbols": symbols, **rest})
+
+
+def nested(levels: int) -> Any:
+    of: Any = "int"
+    for number in range(levels):
+        of = {**paid(of), "name": f"Level{number}"}
+    return of
 
 
 def test_fields_and_types_keep_attributes_that_are_not_avros() -> None:
@@ -38,3 +65,65 @@ def test_fields_sort_ascending_unless_they_say_otherwise() -> None:
     root = read_schema({"type": "record", "name": "Paid", "fields": fields})
 
     assert [field.order for field in root.fields] == ["ascending", "ignore"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "problem"),
+    [
+        (paid("int", aliases=None), r"Paid\.x: bad aliases None\. Give a list"),
+        (paid("int", aliases="old"), r"bad aliases 'old'"),
+        (paid("int", aliases=[5]), r"bad aliases \[5\]"),
+        ({**paid("int"), "aliases": "Old"}, r"Paid: bad aliases 'Old'"),
+        ({**paid("int"), "aliases": [1]}, r"bad aliases \[1\]"),
+        ({**paid("int"), "namespace": 5}, r"namespace 5 is no text"),
+        (colour([["RED"]]), "bad symbols"),
+        (colour([1, 2]), "bad symbols"),
+        (colour(["RED"], default="BLUE"), "default 'BLUE' is none of its symbols"),
+        (colour(["RED"], default=["RED"]), "is none of its symbols"),
+        (paid({"type": "bytes", "logicalType": "decimal", "precision": 10**9}), "10,000 digits"),
+        (nested(101), "more than 100 levels"),
+        (nested(900), "more than 100 levels"),
+    ],
+)
+def test_what_is_no_schema_is_refused_with_the_place_by_whoever_reads_it(
+    schema: Any, problem: str
+) -> None:
+    for read in (read_schema, compile_encoder, compile_decoder, lint, lambda it: diff(it, it)):
+        with pytest.raises(CatalogInvalid, match=problem if read is read_schema else None):
+            read(schema)
+
+
+@pytest.mark.parametrize("doc", [None, 5, ["a"]])
+def test_a_doc_that_is_no_text_is_none_as_avros_parsers_have_it(doc: Any) -> None:
+    rules = {finding.rule for finding in lint({**paid("int", doc=doc), "doc": doc})}
+
+    assert rules == {"missing-doc"}
+
+
+def test_a_logical_type_that_is_no_text_is_not_understood() -> None:
+    node = read_schema({"type": "long", "logicalType": ["timestamp-micros"]})
+
+    assert (node.form, node.properties) == ("long", {"logicalType": ["timestamp-micros"]})
+
+
+def test_a_schema_that_is_too_deep_to_be_written_has_no_fingerprint() -> None:
+    with pytest.raises(CatalogInvalid, match="Nest its types less"):
+        rabin(nested(900))
+
+
+def test_a_symbol_that_no_parser_takes_makes_no_decoder() -> None:
+    with pytest.raises(CatalogInvalid, match="no valid Avro schema"):
+        compile_decoder(colour(["a b"]))
+
+
+def test_a_default_that_holds_itself_without_end_is_refused() -> None:
+    link = {**paid("Link", default={}), "name": "Link"}
+
+    with pytest.raises(CatalogInvalid, match="has no end"):
+        compile_encoder(paid(link, default={}))
+
+
+def test_a_fixed_that_no_record_has_room_for_is_not_probed() -> None:
+    schema = paid({"type": "fixed", "name": "Huge", "size": 2**40})
+
+    assert {failure.outcome.value for failure in probe(schema, schema)} == {"not-probed"}
