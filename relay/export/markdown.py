@@ -50,8 +50,8 @@ def _domain(domain: Domain) -> Iterator[str]:
     yield ""
     partitions = _count(domain.partitions, "partition")
     yield (
-        f"Owner {domain.owner}, topic `{domain.topic}` with {partitions}, published by the module "
-        f"`{domain.source_module}`, compatibility {domain.compatibility}."
+        f"Owner {_text(domain.owner)}, topic `{domain.topic}` with {partitions}, published by the "
+        f"module `{domain.source_module}`, compatibility {domain.compatibility}."
     )
     yield ""
     for event_type in domain.event_types.values():
@@ -121,7 +121,7 @@ def _default(field: Field) -> str:
     if field.default is ABSENT:
         return ""
     value = natural_default(field.node, field.default)
-    return f"`{json.dumps(value, ensure_ascii=False)}`".replace("|", "\\|")
+    return _code(json.dumps(value, ensure_ascii=False)).replace("|", "\\|")
 
 
 def _named(root: Node) -> list[Node]:
@@ -168,6 +168,13 @@ def _anchor(heading: str) -> str:
 def _text(doc: str) -> str:
     # What looks like a tag would not be shown.
     return " ".join(doc.split()).replace("<", "&lt;")
+
+
+def _code(text: str) -> str:
+    """A code span: its marks have to be more than any run of them within."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    marks = "`" * (longest + 1)
+    return f"{marks}{text}{marks}"
 
 
 def _cell(text: str) -> str:

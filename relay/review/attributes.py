@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from relay.review.change import Change, Kind
-from relay.review.words import value_words
+from relay.review.words import same_value, value_words
 
 __all__ = ["doc", "properties"]
 
@@ -27,7 +27,7 @@ def doc(path: str, what: str, old: str, new: str) -> Iterator[Change]:
 def properties(path: str, what: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
     """One change for each attribute that differs; before and after are {name: value}."""
     for name in sorted(old.keys() | new.keys()):
-        if name in old and name in new and old[name] == new[name]:
+        if name in old and name in new and same_value(old[name], new[name]):
             continue
         if name not in old:
             sentence = f"{what} has the attribute {name} now: {value_words(new[name])}."

@@ -8,7 +8,15 @@ from typing import Any
 from relay.avro.nodes import ABSENT, Field, Node
 from relay.review.attributes import doc, properties
 from relay.review.change import Change, Kind
-from relay.review.words import default_words, listed, place, short_name, type_words, value_words
+from relay.review.words import (
+    default_words,
+    listed,
+    place,
+    same_value,
+    short_name,
+    type_words,
+    value_words,
+)
 
 __all__ = ["defaults", "field_attributes", "membership", "paired_fields"]
 
@@ -136,10 +144,9 @@ def _field(field: Field) -> dict[str, Any]:
 
 
 def _same(old: Any, new: Any) -> bool:
-    # Python says 1 == True and 1 == 1.0, which are different defaults.
     if old is ABSENT or new is ABSENT:
         return old is new
-    return value_words(old) == value_words(new) and old == new
+    return same_value(old, new)
 
 
 def _or_none(default: Any) -> Any:

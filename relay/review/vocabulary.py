@@ -53,7 +53,7 @@ def speaks_of_money(name: str, *, whole: bool = False) -> bool:
     """Whether a name means an amount of money.
 
     whole: the number is an integer, where the word has to come last (or before minor units):
-    `total` and `feeCents` are money, `totalSeen` is a count.
+    `total` and `feeCents` are money, `totalSeen` is a count, and so is `payments`.
     """
     words = words_of(name)
     if NOT_MONEY.intersection(words):
@@ -61,8 +61,8 @@ def speaks_of_money(name: str, *, whole: bool = False) -> bool:
     if whole:
         while words and words[-1] in MINOR_UNITS | {"in"}:
             words.pop()
-        words = words[-1:]
-    return bool(MONEY.intersection(words))
+        return bool(MONEY.intersection(words[-1:]))
+    return _any_of(MONEY, words)
 
 
 def speaks_of_people(name: str) -> bool:
@@ -74,4 +74,14 @@ def speaks_of_people(name: str) -> bool:
         return True
     if words[-1] in {"name", "names"}:
         return len(words) == 1 or words[-2] in PERSONS
-    return bool(PERSONAL.intersection(words))
+    return _any_of(PERSONAL, words)
+
+
+def _any_of(vocabulary: frozenset[str], words: list[str]) -> bool:
+    """Whether a word, or what it is the plural of, is in a vocabulary."""
+    return any(vocabulary.intersection(_singulars(word)) for word in words)
+
+
+def _singulars(word: str) -> set[str]:
+    found = {word, word.removesuffix("s"), word.removesuffix("es")}
+    return found | ({f"{word[:-3]}y"} if word.endswith("ies") else set())

@@ -14,6 +14,7 @@ __all__ = [
     "listed",
     "namespace",
     "place",
+    "same_value",
     "short_name",
     "type_words",
     "value_path",
@@ -54,7 +55,9 @@ def type_words(node: Node) -> str:
     """A type, short: `decimal(12, 2) or null`, `array of OrderLine`, `enum Carrier`."""
     match node.form:
         case "decimal":
-            return f"decimal({node.precision}, {node.scale})"
+            return f"decimal({node.precision}, {node.scale}){_in_fixed(node)}"
+        case "uuid":
+            return f"uuid{_in_fixed(node)}"
         case "union":
             # A union of null alone is null; null comes last, as people say it.
             branches = sorted(node.branches, key=lambda branch: branch.kind == "null")
@@ -66,6 +69,19 @@ def type_words(node: Node) -> str:
         case "fixed":
             return f"fixed {short_name(node.name)} of {node.size} bytes"
     return node.form
+
+
+def _in_fixed(node: Node) -> str:
+    # Bytes of their own length and those of a fixed are not read as each other.
+    return f" in a fixed of {node.size} bytes" if node.kind == "fixed" else ""
+
+
+def same_value(one: Any, other: Any) -> bool:
+    """Whether two values of a schema are one JSON: 1, 1.0 and true differ, an object's order not.
+
+    Python says 1 == True and 1 == 1.0.
+    """
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def value_words(value: Any) -> str:

@@ -23,6 +23,7 @@ FIELDS = [
     {"name": "status", "type": STATUS, "default": "DONE"},
     {"name": "lines", "type": {"type": "array", "items": LINE}},
 ]
+MARKED = {"name": "text", "type": "string", "default": "a `` <b> | `c`", "doc": "What\n| `it` is."}
 
 
 @pytest.fixture
@@ -54,6 +55,18 @@ def test_a_field_stands_with_type_default_and_what_is_personal(page: str) -> Non
     assert "| `note` | text or null | `null` | Why. |" in page
     assert '| `status` | Status | `"DONE"` |  |' in page
     assert "| `lines` | list of Line |  |  |" in page
+
+
+def test_marks_of_code_in_a_default_do_not_end_it(tmp_path: Path) -> None:
+    (tmp_path / "orders").mkdir()
+    (tmp_path / "orders" / "domain.yaml").write_text(ORDERS)
+    schema = {"type": "record", "name": "OrderPaid", "namespace": "relay.events.orders"}
+    file = tmp_path / "orders" / "order.paid.v1.avsc"
+    file.write_text(json.dumps({**schema, "fields": [MARKED]}))
+
+    page = catalog_page(Catalog.load(tmp_path))
+
+    assert r"""| `text` | text | ```"a `` <b> \| `c`"``` | What \| `it` is. |""" in page
 
 
 def test_types_with_names_are_explained_below_the_fields(page: str) -> None:

@@ -131,6 +131,38 @@ def test_a_promotion_names_both_types_and_who_can_read_it() -> None:
     assert "one into the other" in types("string", "bytes").sentence
 
 
+def test_a_default_is_another_where_json_says_so_however_long_it_is() -> None:
+    texts, numbers = {"type": "map", "values": "string"}, {"type": "array", "items": "double"}
+    long = [0.5] * 60
+
+    one, other = {"a": "", "b": ""}, {"b": "", "a": ""}
+    assert diff(record(("x", texts, one)), record(("x", texts, other))) == []
+    change = only(record(("x", numbers, [*long, 1.0])), record(("x", numbers, [*long, 1])))
+    assert change.kind is Kind.DEFAULT_CHANGED
+
+
+def test_an_attribute_that_python_takes_for_the_same_is_another() -> None:
+    change = only(
+        record({"name": "x", "type": "string", "pii": True}),
+        record({"name": "x", "type": "string", "pii": 1}),
+    )
+
+    assert told(change) == ("$.x", Kind.PROPERTY_CHANGED, {"pii": True}, {"pii": 1})
+
+
+@pytest.mark.parametrize(
+    ("of", "words"),
+    [
+        (decimal(9, 2), "decimal(9, 2)"),
+        ({"type": "string", "logicalType": "uuid"}, "uuid"),
+    ],
+)
+def test_what_goes_to_a_fixed_is_not_said_to_be_what_it_was(of: Any, words: str) -> None:
+    change = types(of, {**of, "type": "fixed", "name": "Sixteen", "size": 16})
+
+    assert told(change) == ("$.x", Kind.TYPE_CHANGED, words, f"{words} in a fixed of 16 bytes")
+
+
 @pytest.mark.parametrize(("old", "new"), [("long", "int"), ("string", "int"), ("bytes", "boolean")])
 def test_a_type_that_is_no_promotion_has_changed(old: str, new: str) -> None:
     assert told(types(old, new)) == ("$.x", Kind.TYPE_CHANGED, old, new)

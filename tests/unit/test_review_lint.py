@@ -105,6 +105,9 @@ def test_fields_records_and_enums_need_a_doc() -> None:
         ("unitPrice", ["null", decimal(12, 2)]),
         ("amountDue", decimal(12, 2)),
         ("shippingFees", {"type": "array", "items": decimal(12, 2)}),
+        ("prices", {"type": "map", "values": decimal(12, 2)}),
+        ("taxes", ["null", {"type": "array", "items": decimal(12, 2)}]),
+        ("salaries", {"type": "array", "items": decimal(12, 2)}),
         ("total", "long"),
         ("feeCents", "int"),
         ("amountInCents", "long"),
@@ -130,6 +133,7 @@ def test_the_currency_may_stand_around_the_record() -> None:
         ("quantity", decimal(12, 3)),
         ("totalItems", "int"),
         ("totalSeen", "long"),
+        ("payments", "int"),
         ("paymentId", "long"),
         ("pricedAt", timestamp("micros")),
         ("amount", "string"),
@@ -143,6 +147,7 @@ def test_money_is_no_floating_point_number() -> None:
     found_rules = rules(("amount", ["null", "double"]), ("currency", "string"))
 
     assert found_rules == ["money-as-floating-point"]
+    assert "money-as-floating-point" in rules(("prices", {"type": "array", "items": "float"}))
     assert rules(("ratio", "double")) == []
 
 
@@ -157,6 +162,8 @@ def test_money_is_no_floating_point_number() -> None:
         ("ipAddress", "bytes"),
         ("birthDate", {"type": "int", "logicalType": "date"}),
         ("addresses", {"type": "array", "items": "string"}),
+        ("recipients", {"type": "array", "items": "string"}),
+        ("phones", {"type": "map", "values": "string"}),
         ("shippingAddress", record(("line", "string"), name="Address")),
         ("receivedBy", "string"),
     ],
