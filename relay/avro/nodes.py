@@ -205,7 +205,7 @@ class _Reader:
         node = Node(kind, kind, doc=_doc(schema))
         self._declare(node, schema, namespace, where)
         if kind == "enum":
-            symbols = schema.get("symbols")
+            symbols: Any = schema.get("symbols")
             if not _are_texts(symbols) or len(set(symbols)) < len(symbols) or not symbols:
                 raise CatalogInvalid(f"{node.name}: bad symbols {symbols!r}. List different names")
             node.symbols = tuple(symbols)
