@@ -107,15 +107,21 @@ class _Source:
                     if count < 0:
                         self._long()
                     for _ in range(abs(count)):
+                        before = self._at
                         if node.kind == "map":
                             yield STRING
                         yield node.element
-                        self._end()
+                        if self._at > len(self._encoded):
+                            raise IndexError
+                        # Values of no bytes hold nothing, however many are said to follow.
+                        if self._at == before:
+                            break
 
     def skip(self, node: Node) -> None:
         """Passes over a value that holds no others."""
         if node.kind in {"string", "bytes"}:
-            self._at += max(0, self._long())
+            length = self._long()
+            self._at += max(0, length)
         elif node.kind in {"int", "long", "enum"}:
             self._long()
         else:
@@ -129,7 +135,3 @@ class _Source:
         self._at += 1
         number |= byte << shift
         return (number >> 1) ^ -(number & 1)
-
-    def _end(self) -> None:
-        if self._at > len(self._encoded):
-            raise IndexError

@@ -8,10 +8,15 @@ from typing import Any
 
 import pytest
 from fastavro import schemaless_reader
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from relay.avro.decoder import compile_decoder, decode
+from relay.avro.depth import bytes_too_deep
 from relay.avro.encoder import compile_encoder
+from relay.avro.nodes import read_schema
 from relay.errors import PayloadInvalid
+from tests.unit.avro_cases import cases
 
 AT = {"type": "long", "logicalType": "timestamp-micros"}
 
@@ -159,6 +164,35 @@ def test_bytes_that_nest_without_end_are_refused_and_do_not_end_the_process() ->
             compile_decoder(CHAIN)(encoded)
         with pytest.raises(PayloadInvalid, match="nested beyond 1000 levels"):
             decode(CHAIN, record(field("texts", {"type": "map", "values": "string"})), encoded)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(st.data())
+def test_whatever_stands_before_them_levels_are_counted_right(data: st.DataObject) -> None:
+    case = data.draw(cases())
+    values = [natural for natural, _ in data.draw(st.lists(case.values, max_size=3))]
+    schema = record(
+        field("values", {"type": "array", "items": case.schema}),
+        field("next", ["null", "shop.Paid"]),
+    )
+    # Without the last byte, which says that nothing comes next.
+    before = compile_encoder(schema)({"values": values, "next": None})[:-1]
+
+    def chain(levels: int) -> bytes:
+        return before + b"\x02\x00" * levels + b"\x00"
+
+    assert len(compile_decoder(schema)(chain(998))["values"]) == len(values)
+    with pytest.raises(PayloadInvalid, match="nested beyond 1000 levels"):
+        compile_decoder(schema)(chain(1_000))
+
+
+def test_as_many_values_without_bytes_as_somebody_claims_take_no_time() -> None:
+    nothing = record(
+        field("nulls", {"type": "array", "items": "null"}), field("next", ["null", "shop.Paid"])
+    )
+    claimed = b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01" + b"\x00\x00" + b"\x00" * 2000
+
+    assert not bytes_too_deep(read_schema(nothing), claimed)
 
 
 def test_many_values_beside_each_other_are_not_taken_for_deep_ones() -> None:
