@@ -182,10 +182,10 @@ def test_two_active_versions_are_refused(folder: Path) -> None:
         (json.dumps(avsc(name="OrderPayed")), "must be 'relay.events.orders.OrderPaid'"),
         (json.dumps(avsc(namespace="orders")), "must be 'relay.events.orders.OrderPaid'"),
         (json.dumps({**avsc(), "name": 1}), "must be 'relay.events.orders.OrderPaid'"),
-        (json.dumps({**avsc(), "aliases": 1}), "OrderPaid: aliases is 1"),
+        (json.dumps({**avsc(), "aliases": 1}), "OrderPaid: bad aliases 1"),
         (
             json.dumps({**avsc(), "fields": [{"name": "a", "type": "int", "aliases": "b"}]}),
-            "OrderPaid.a: aliases is 'b'",
+            "OrderPaid.a: bad aliases 'b'",
         ),
         (
             json.dumps(
