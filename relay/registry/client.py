@@ -15,6 +15,7 @@ from urllib.parse import quote
 import httpx
 
 from relay.avro.fingerprint import rabin
+from relay.avro.logical import logical_digest
 from relay.errors import (
     CatalogInvalid,
     ConfigurationInvalid,
@@ -58,7 +59,8 @@ class RegistryClient:
             headers={"Accept": f"{_MEDIA_TYPE}, application/json"},
         )
         self._lock = Lock()
-        self._ids: dict[tuple[str, bytes], int] = {}
+        # By subject, fingerprint and logical digest, which is None where it was not asked for.
+        self._ids: dict[tuple[str, bytes, bytes | None], int] = {}
         self._schemas: dict[int, Any] = {}
 
     def close(self) -> None:
@@ -75,31 +77,47 @@ class RegistryClient:
         """Id under which bytes written with this schema are framed.
 
         fingerprint: CRC-64-AVRO of the schema's Parsing Canonical Form, 8 bytes. An id is
-        answered only when the text that the registry holds has that fingerprint; version
-        numbers play no part, since the registry's may differ from the catalog's.
-        Raises SchemaUnknown when no version of the subject has it, RegistryUnavailable.
+        answered only when the text that the registry holds has that fingerprint and the logical
+        types of `schema_text`: under another decimal scale the same bytes are another amount.
+        Version numbers play no part, since the registry's may differ from the catalog's.
+        Raises SchemaUnknown when no version of the subject is so, RegistryUnavailable.
         """
-        if (known := self._ids.get((subject, fingerprint))) is not None:
+        wanted = _meaning(schema_text)
+        if wanted is None or wanted[0] != fingerprint:
+            raise self._unknown(subject, fingerprint)
+        if (known := self._ids.get((subject, *wanted))) is not None:
             return known
         found = self.lookup(subject, schema_text)
-        if found is not None and _has_fingerprint(found["schema"], fingerprint):
-            return self._remember(subject, fingerprint, int(found["id"]))
-        return self.id_of_fingerprint(subject, fingerprint)
+        if found is None or _meaning(found["schema"]) != wanted:
+            versions = self._versions(subject)
+            found = next((each for each in versions if _meaning(each["schema"]) == wanted), None)
+        if found is None:
+            raise self._unknown(subject, fingerprint)
+        return self._remember((subject, *wanted), int(found["id"]))
 
     def id_of_fingerprint(self, subject: str, fingerprint: bytes) -> int:
-        """As `id_of` where the text is not at hand: compares all versions, newest first.
+        """As `id_of` where the text is not at hand: compares all versions.
 
-        Raises SchemaUnknown, RegistryUnavailable.
+        Raises SchemaUnknown, also when versions with the fingerprint differ by logical types;
+        RegistryUnavailable.
         """
-        if (known := self._ids.get((subject, fingerprint))) is not None:
+        if (known := self._ids.get((subject, fingerprint, None))) is not None:
             return known
-        for found in self._versions(subject):
-            if _has_fingerprint(found["schema"], fingerprint):
-                return self._remember(subject, fingerprint, int(found["id"]))
-        raise SchemaUnknown(
-            f"the schema with fingerprint {fingerprint.hex()} is not registered under subject "
-            f"{subject!r}. Register it: relay schemas register"
-        )
+        found = {
+            meaning: int(each["id"])
+            for each in self._versions(subject)
+            if (meaning := _meaning(each["schema"])) is not None and meaning[0] == fingerprint
+        }
+        if not found:
+            raise self._unknown(subject, fingerprint)
+        if len(found) > 1:
+            ids = ", ".join(map(str, sorted(found.values())))
+            raise SchemaUnknown(
+                f"subject {subject!r} has the fingerprint {fingerprint.hex()} with different "
+                f"logical types (ids {ids}), so it does not say what the bytes mean. Have the "
+                "schema that they were written with in the catalog, and have it approved"
+            )
+        return self._remember((subject, fingerprint, None), *found.values())
 
     def schema(self, schema_id: int) -> Any:
         """JSON of the schema with this id, a dict for a record.
@@ -171,9 +189,16 @@ class RegistryClient:
         """Sets the subject's level. Raises RegistryRefused, RegistryUnavailable."""
         self._ask("PUT", f"/config/{_quoted(subject)}", {"compatibility": level})
 
-    def _remember(self, subject: str, fingerprint: bytes, schema_id: int) -> int:
+    def _remember(self, key: tuple[str, bytes, bytes | None], schema_id: int) -> int:
         with self._lock:
-            return self._ids.setdefault((subject, fingerprint), schema_id)
+            return self._ids.setdefault(key, schema_id)
+
+    @staticmethod
+    def _unknown(subject: str, fingerprint: bytes) -> SchemaUnknown:
+        return SchemaUnknown(
+            f"the schema with fingerprint {fingerprint.hex()} is not registered under subject "
+            f"{subject!r}. Register it: relay schemas register"
+        )
 
     def _versions(self, subject: str) -> Iterator[dict[str, Any]]:
         address = f"/subjects/{_quoted(subject)}/versions"
@@ -233,19 +258,21 @@ def _avro(found: Mapping[str, Any], what: str) -> Any:
         ) from None
 
 
-def _has_fingerprint(text: str, fingerprint: bytes) -> bool:
-    """Whether a schema has it; one of another kind or with references to others has none."""
-    try:
-        return rabin(json.loads(text)) == fingerprint
-    except (ValueError, CatalogInvalid):
-        return False
-
-
 def _is_url(text: str) -> bool:
     try:
         return text.startswith(("http://", "https://")) and bool(httpx.URL(text).host)
     except httpx.InvalidURL:
         return False
+
+
+def _meaning(text: str) -> tuple[bytes, bytes] | None:
+    """Fingerprint and logical digest of a schema; None for one that no event has, such as one of
+    another language, or one that refers to others."""
+    try:
+        schema = json.loads(text)
+        return rabin(schema), logical_digest(schema)
+    except (ValueError, CatalogInvalid):
+        return None
 
 
 def _quoted(subject: str) -> str:

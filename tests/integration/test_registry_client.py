@@ -65,6 +65,12 @@ def fingerprint(text: str) -> bytes:
     return rabin(json.loads(text))
 
 
+def amount(scale: int) -> str:
+    kind = {"type": "bytes", "logicalType": "decimal", "precision": 12, "scale": scale}
+    fields = [{"name": "amount", "type": kind}]
+    return json.dumps({"type": "record", "name": "Order", "fields": fields})
+
+
 def test_the_id_is_looked_up_by_text_never_by_number(
     client: RegistryClient, registry_url: str, subject: str
 ) -> None:
@@ -100,6 +106,43 @@ def test_a_text_that_reads_otherwise_is_found_by_its_fingerprint(
     assert client.id_of(subject, documented, fingerprint(documented)) == registered
 
 
+def test_versions_that_differ_by_a_logical_type_alone_keep_their_own_ids(
+    client: RegistryClient, subject: str
+) -> None:
+    # Given 12.500 of version 2, which is 125.00 to readers of version 1
+    cents, mills = amount(2), amount(3)
+    assert fingerprint(cents) == fingerprint(mills)
+    of_cents = client.register(subject, cents)
+    # Then it is not framed as version 1 while version 2 is not registered
+    assert client.id_of(subject, cents, fingerprint(cents)) == of_cents
+    with pytest.raises(SchemaUnknown, match="relay schemas register"):
+        client.id_of(subject, mills, fingerprint(mills))
+    # and not when it is
+    of_mills = client.register(subject, mills)
+    assert client.id_of(subject, mills, fingerprint(mills)) == of_mills != of_cents
+    assert client.id_of(subject, cents, fingerprint(cents)) == of_cents
+    # and no id is guessed where the fingerprint alone is known
+    with pytest.raises(SchemaUnknown, match=f"different logical types .*{of_cents}"):
+        client.id_of_fingerprint(subject, fingerprint(cents))
+
+
+def test_a_version_that_no_event_can_have_hides_none_of_the_others(
+    client: RegistryClient, registry_url: str, subject: str
+) -> None:
+    # Given a newer version of somebody else's, which refers to a schema of another subject
+    text = record("a:int")
+    registered = client.register(subject, text)
+    asking = Asking(registry_url)
+    asking("PUT", f"/config/{subject}", {"compatibility": "NONE"})
+    asking.register(f"{subject}-money", record("cents:long", name="Money"))
+    reference = {"name": "Money", "subject": f"{subject}-money", "version": 1}
+    asking.register(subject, record("paid:Money"), references=[reference])
+
+    documented = json.dumps({**json.loads(text), "doc": "an order"})
+    assert client.id_of_fingerprint(subject, fingerprint(text)) == registered
+    assert client.id_of(subject, documented, fingerprint(text)) == registered
+
+
 def test_looking_up_registers_nothing_and_is_asked_again(
     client: RegistryClient, registry_url: str, subject: str
 ) -> None:
@@ -125,6 +168,7 @@ def test_answers_outlive_the_registry(database_url: str, tmp_path: Path) -> None
     ):
         registered = client.register("orders", text)
         assert client.id_of("orders", text, fingerprint(text)) == registered
+        assert client.id_of_fingerprint("orders", fingerprint(text)) == registered
         assert client.schema(registered) == json.loads(text)
         server.stop()
 
