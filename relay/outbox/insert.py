@@ -73,7 +73,11 @@ def _json(rows: Sequence[Row]) -> str:
 def _run(session: object, name: str, parameters: Parameters, rows: Sequence[Row]) -> Either:
     if isinstance(session, psycopg.Connection):
         _refuse_autocommit(session)
-        if session.execute(_psycopg(name), parameters).rowcount != len(rows):
+        cursor = session.execute(_psycopg(name), parameters)
+        if cursor.rowcount < 0:
+            with session.pipeline():
+                pass  # One within the caller's, whose end brings what is still under way.
+        if cursor.rowcount != len(rows):
             found = session.execute(states_query(), _asked(rows)).fetchall()
             require_written(rows, found)
         return None
@@ -106,7 +110,11 @@ async def _run_psycopg_async(
     parameters: Parameters,
     rows: Sequence[Row],
 ) -> None:
-    if (await connection.execute(_psycopg(name), parameters)).rowcount != len(rows):
+    cursor = await connection.execute(_psycopg(name), parameters)
+    if cursor.rowcount < 0:
+        async with connection.pipeline():
+            pass  # One within the caller's, whose end brings what is still under way.
+    if cursor.rowcount != len(rows):
         found = await (await connection.execute(states_query(), _asked(rows))).fetchall()
         require_written(rows, found)
 

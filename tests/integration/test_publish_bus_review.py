@@ -151,7 +151,26 @@ def by_async_connection(url: str, event: OrderNoted) -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("publish", [by_session, by_async_session, by_async_connection])
+def by_pipeline(url: str, event: OrderNoted) -> None:
+    with psycopg.connect(url) as connection, connection.pipeline():
+        connection.execute("create temporary table changes (number int)")
+        DomainEventBus.publish(connection, event)
+
+
+def by_async_pipeline(url: str, event: OrderNoted) -> None:
+    async def run() -> None:
+        async with (
+            await psycopg.AsyncConnection.connect(url) as connection,
+            connection.pipeline(),
+        ):
+            await DomainEventBus.publish(connection, event)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "publish", [by_session, by_async_session, by_async_connection, by_pipeline, by_async_pipeline]
+)
 def test_every_kind_of_session_publishes_and_refuses_alike(
     database_url: str, connection: Connection, publish: Callable[[str, OrderNoted], None]
 ) -> None:
@@ -164,6 +183,7 @@ def test_every_kind_of_session_publishes_and_refuses_alike(
     connection.commit()
     with pytest.raises(SchemaNotActive, match=r"order\.noted version 1 is retired"):
         publish(database_url, noted(note="too late"))
+    assert notes(database_url) == ["in use"]
     assert notes(database_url) == ["in use"]
 
 
