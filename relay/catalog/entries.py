@@ -12,7 +12,16 @@ from typing import Any
 from relay.avro.fingerprint import rabin
 from relay.avro.logical import logical_digest
 
-__all__ = ["Domain", "EventType", "SchemaVersion", "State", "class_name", "major_of", "snake_name"]
+__all__ = [
+    "Domain",
+    "EventType",
+    "SchemaVersion",
+    "State",
+    "base_of",
+    "class_name",
+    "major_of",
+    "snake_name",
+]
 
 _MAJOR = re.compile(r"\.v([1-9]\d*)$")
 
@@ -127,3 +136,8 @@ def major_of(event_type: str) -> int:
     """Number of an event type's major version, from its name: 2 of order.paid.v2, else 1."""
     found = _MAJOR.search(event_type)
     return int(found[1]) if found else 1
+
+
+def base_of(event_type: str) -> str:
+    """What the major versions of an event have in common: order.paid of order.paid.v2."""
+    return _MAJOR.sub("", event_type)

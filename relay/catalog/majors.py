@@ -6,13 +6,13 @@ A breaking change is a new event type with a subject of its own, as CloudEvents 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from relay.catalog.entries import EventType, major_of, snake_name
+from relay.catalog.entries import EventType, base_of, major_of, snake_name
 from relay.errors import CatalogInvalid
 
-__all__ = ["check_majors", "converter_of", "family_of"]
+__all__ = ["check_majors", "converter_of", "family_of", "missing_of"]
 
 
 def converter_of(domain_file: Path, event_type: str) -> Path:
@@ -30,6 +30,12 @@ def family_of(event_types: Mapping[str, EventType], name: str) -> list[EventType
     while (after := following.get(family[-1].name)) is not None:
         family.append(after)
     return family
+
+
+def missing_of(event_types: Mapping[str, EventType], name: str, in_use: Iterable[str]) -> list[str]:
+    """Major versions of an event, itself too, that are in use and that the catalog lacks."""
+    missing = (other for other in in_use if other not in event_types)
+    return sorted(other for other in missing if base_of(other) == base_of(name))
 
 
 def check_majors(domain_file: Path, event_types: Mapping[str, EventType]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -14,7 +15,7 @@ from relay.governance.refusal import states_query, undecided
 from relay.governance.store import Decision, decisions
 from relay.governance.transitions import PUBLISHABLE, advice
 
-__all__ = ["binding_decisions", "not_in_use"]
+__all__ = ["binding_decisions", "names_in_use", "not_in_use", "not_listed"]
 
 Connection = psycopg.Connection[Any]
 
@@ -30,9 +31,25 @@ def binding_decisions(connection: Connection, event_type: str) -> list[Decision]
     return found
 
 
+def names_in_use(connection: Connection) -> frozenset[str]:
+    """Event types of which a version is active or deprecated."""
+    query = "select distinct event_type from outbox.schema_versions where state = any(%s)"
+    return frozenset(name for (name,) in connection.execute(query, (sorted(PUBLISHABLE),)))
+
+
+def not_listed(names: Iterable[str], catalog: Catalog) -> str:
+    """What is wrong with event types that are in use and that the catalog lacks."""
+    return (
+        f"{', '.join(names)} is in use, and the catalog {catalog.folder} lacks it, so its events "
+        "and those of its other major versions wait. Release the schemas folder that has it here, "
+        "or retire it: relay schemas retire"
+    )
+
+
 def not_in_use(connection: Connection, catalog: Catalog) -> list[str]:
     """A sentence for each version that the catalog lists as active or deprecated, and whose events
-    are refused or wait all the same, with what to do. None before the review has begun.
+    are refused or wait all the same, with what to do; and one for event types that are in use and
+    that it lacks. None before the review has begun.
 
     Docs, defaults and aliases of a file may differ from those that were approved."""
     if not has_begun(connection):
@@ -63,4 +80,6 @@ def not_in_use(connection: Connection, catalog: Catalog) -> list[str]:
                     "than the one that was approved, so events of classes generated from it are "
                     "refused. Check out the approved text, or propose a new version"
                 )
+    if missing := sorted(names_in_use(connection) - catalog.event_types.keys()):
+        problems.append(not_listed(missing, catalog))
     return problems

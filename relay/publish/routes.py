@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from relay.catalog import Catalog, EventType, SchemaVersion, State
+from relay.catalog.majors import missing_of
 from relay.errors import CatalogInvalid, SchemaNotActive, SchemaUnknown
+from relay.governance.standing import not_listed
 from relay.governance.store import Decision
 from relay.governance.transitions import PUBLISHABLE, advice
 from relay.publish.copies import Copy, converter, in_use
@@ -24,8 +26,8 @@ Version: TypeAlias = SchemaVersion | Decision
 
 # How long a "not there" is believed before catalog, registry or broker are asked again.
 _NOT_THERE_SECONDS = 1.0
-# How long it is believed which version is active, for rows that name none, and which other major
-# versions are in use: people change that.
+# How long it is believed which version is active, for rows that name none, and which event types
+# and major versions are in use: people change that.
 _DECIDED_SECONDS = 5.0
 # A row whose version is retired was written while that was in use, and still goes out; not so
 # under one that was given up before.
@@ -35,10 +37,11 @@ _WRITTEN_UNDER: Final = PUBLISHABLE | {State.RETIRED}
 class Routes:
     """Routes shared by a worker's shards. Safe for several threads.
 
-    load_catalog: reads the catalog; called again when an event type is missing.
+    load_catalog: reads the catalog; called again when an event type or a major version is missing.
     topic_states: reads the state of the pinned topics; called again when one is missing.
     decisions: reads what was decided about the versions of an event type; none before the review
     has begun, and then the catalog alone counts. May raise SchemaNotActive: its rows then wait.
+    names_in_use: event types of which a version is decided to be in use.
     """
 
     def __init__(
@@ -47,11 +50,15 @@ class Routes:
         registry: RegistryClient,
         topic_states: Callable[[], Mapping[str, TopicState]],
         decisions: Callable[[str], Sequence[Decision]],
+        names_in_use: Callable[[], frozenset[str]],
     ) -> None:
         self._load_catalog = load_catalog
         self._registry = registry
         self._topic_states = topic_states
         self._decisions = decisions
+        self._names_in_use = names_in_use
+        self._in_use_now: frozenset[str] = frozenset()
+        self._in_use_until = -math.inf
         self._lock = threading.Lock()
         self._routes: dict[RouteKey, tuple[float, Route]] = {}
         self._not_there: dict[RouteKey, tuple[float, Exception]] = {}
@@ -61,6 +68,8 @@ class Routes:
 
     def __call__(self, event_type: str, version: int | None, fingerprint: bytes | None) -> Route:
         """The route of a row; raises NotPublishable, Waiting or RegistryUnavailable."""
+        if time.monotonic() >= self._in_use_until:
+            self._ask_in_use()
         key = (event_type, version, fingerprint)
         return self._known(key) or self._find(key)
 
@@ -102,9 +111,23 @@ class Routes:
             self._not_there.pop(key, None)
             return route
 
+    def _ask_in_use(self) -> None:
+        with self._lock:
+            if time.monotonic() < self._in_use_until:
+                return
+            in_use = self._names_in_use()
+            self._in_use_until = time.monotonic() + _DECIDED_SECONDS
+            if in_use != self._in_use_now:
+                self._in_use_now = in_use
+                # Lasting ones too: their events may have a further major version now.
+                self._routes.clear()
+
     def _ask(self, key: RouteKey) -> Route:
         event_type, number, fingerprint = key
         self._refresh(event_type)
+        if missing := self._missing(event_type):
+            # Published now, events would never be there for the readers of these.
+            raise Waiting(not_listed(missing, self._catalog))
         try:
             topic = self._catalog.topic(event_type)
             version = self._version(event_type, number, fingerprint)
@@ -167,7 +190,7 @@ class Routes:
         if time.monotonic() - self._asked_at < _NOT_THERE_SECONDS:
             return
         known = self._catalog.event_types.get(event_type)
-        if known is None:
+        if known is None or self._missing(event_type):
             try:
                 self._catalog = self._load_catalog()
             except CatalogInvalid as error:
@@ -177,6 +200,10 @@ class Routes:
         if known is None or known.topic not in self._topics:
             self._topics = self._topic_states()
         self._asked_at = time.monotonic()
+
+    def _missing(self, event_type: str) -> list[str]:
+        """Itself and other major versions that are in use, as far as the catalog lacks them."""
+        return missing_of(self._catalog.event_types, event_type, self._in_use_now)
 
     def _version(
         self, event_type: str, number: int | None, fingerprint: bytes | None
@@ -191,7 +218,9 @@ class Routes:
                 return found
         if fingerprint is not None:
             versions = self._catalog.event_type(event_type).versions.values()
-            return next((v for v in versions if v.fingerprint == fingerprint), None)
+            same = [v for v in versions if v.fingerprint == fingerprint]
+            # Versions that differ by logical types alone share one.
+            return min(same, key=lambda v: v.version != number, default=None)
         if number is not None:
             return self._catalog.version(event_type, number)
         return self._catalog.active(event_type)
@@ -232,11 +261,12 @@ def _decided_bytes(
     """The version of a row with bytes, None where nothing was ever decided about their schema:
     what they were encoded with can't be changed any more, so the registry alone counts then."""
     same = [each for each in known if each.fingerprint == fingerprint]
-    written_under = [each for each in same if _was_in_use(each)]
-    if same and not written_under:
-        raise Waiting(_not_active(event_type, same[0].version, same[0]))
-    # Versions that differ by docs or logical types alone share a fingerprint.
-    return min(written_under, key=lambda each: each.version != number, default=None)
+    # Versions that differ by docs or logical types alone share one: then the number tells.
+    meant = [each for each in same if each.version == number] or same
+    written_under = [each for each in meant if _was_in_use(each)]
+    if meant and not written_under:
+        raise Waiting(_not_active(event_type, meant[0].version, meant[0]))
+    return written_under[0] if written_under else None
 
 
 def _was_in_use(decision: Decision) -> bool:

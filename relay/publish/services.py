@@ -15,7 +15,7 @@ from relay.capture.reader import Reader, Row
 from relay.catalog import Catalog
 from relay.db import OUTAGES, connect
 from relay.errors import DatabaseUnavailable
-from relay.governance.standing import binding_decisions
+from relay.governance.standing import binding_decisions, names_in_use
 from relay.publish import pinned, topics
 from relay.publish.ends import TopicEnds
 from relay.publish.holds import Backoff, Hold
@@ -59,6 +59,7 @@ class Services:
             RegistryClient(settings.schema_registry_url),
             self._topic_states,
             lambda name: self._use(lambda connection: binding_decisions(connection, name)),
+            lambda: self._use(names_in_use),
         )
         self.ends = TopicEnds(self._admin, self._topic_states)
 

@@ -138,6 +138,40 @@ def test_a_running_relay_begins_and_ends_with_copies_as_versions_are_decided_abo
     assert verified(relay)["wrong_flags"] == 0
 
 
+def test_a_worker_whose_folder_lacks_a_version_in_use_keeps_events_back_until_it_has_it(
+    relay: Relay,
+) -> None:
+    # Given a running worker with a schemas folder from before the version
+    folder = relay.folder / "schemas" / relay.domain
+    before = {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
+    with relay.running():
+        relay.publish("a", 1)
+        relay.wait_until_delivered(1)
+        # When the version is activated by somebody whose folder has it
+        activate_major(relay)
+        after = {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
+        for name in after.keys() - before.keys():
+            (folder / name).unlink()
+        (folder / "domain.yaml").write_text(before["domain.yaml"])
+
+        def holds() -> list[tuple[object, ...]]:
+            relay.publish("a", 2)
+            return relay.sql("select error, attempts from outbox.holds order by seq")
+
+        # Then events wait, and lose no attempt
+        error, attempts = until(holds, timeout=20)[0]
+        assert "counted.v2 is in use, and the catalog" in str(error)
+        assert attempts == 0
+        # until the folder is released to it
+        for name, text in after.items():
+            (folder / name).write_text(text)
+        until(lambda: all(row["delivered_at"] for row in relay.status()), timeout=20)
+    records = relay.published()
+    last = [record for record in records if record.sequence == len(relay.status())]
+    assert [record.headers["ce_type"] for record in last] == ["counted.v2", "counted"]
+    assert verified(relay)["wrong_flags"] == 0
+
+
 def test_an_event_that_can_t_be_converted_goes_out_under_neither_until_the_converter_can(
     make_relay: Callable[..., Relay],
 ) -> None:

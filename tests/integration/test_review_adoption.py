@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -124,6 +125,20 @@ def test_of_two_that_begin_the_review_at_once_one_does(
     assert known(connection, "noted") == {}
 
 
+def without(catalog: Catalog, *names: str) -> Catalog:
+    """The catalog as an older schemas folder would have it."""
+    return Catalog(
+        catalog.folder,
+        {
+            name: replace(
+                domain,
+                event_types={n: e for n, e in domain.event_types.items() if n not in names},
+            )
+            for name, domain in catalog.domains.items()
+        },
+    )
+
+
 def test_what_is_listed_as_in_use_and_is_not_is_named_with_what_to_do(
     connection: Connection, folder: Path
 ) -> None:
@@ -142,6 +157,18 @@ def test_what_is_listed_as_in_use_and_is_not_is_named_with_what_to_do(
     assert "relay schemas adopt" in first
     assert second.startswith("noted version 2 is active in its domain file and proposed to the")
     assert "relay schemas approve" in second
+
+
+def test_what_is_in_use_and_not_in_the_catalog_is_named_with_what_to_do(
+    connection: Connection, folder: Path
+) -> None:
+    list_as(folder, "noted", {1: "active"})
+    list_as(folder, "shipped", {1: "deprecated"})
+    catalog = list_as(folder, "gifted", {1: "retired"})
+    adopt_catalog(connection, catalog, "relay migrate")
+    (problem,) = not_in_use(connection, without(catalog, "shipped", "gifted"))
+    assert problem.startswith(f"shipped is in use, and the catalog {folder} lacks it")
+    assert "relay schemas retire" in problem
 
 
 @pytest.mark.parametrize(

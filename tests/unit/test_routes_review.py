@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -102,12 +102,18 @@ def routes(catalog_folder: Path, decisions: list[Decision]) -> Routes:
     return routes_of(catalog_folder, ask)
 
 
-def routes_of(folder: Path, ask: Callable[[str], Sequence[Decision]]) -> Routes:
+def routes_of(
+    folder: Path,
+    ask: Callable[[str], Sequence[Decision]],
+    in_use: Callable[[], frozenset[str]] = frozenset,
+    registry: Any = None,
+) -> Routes:
     return Routes(
         lambda: Catalog.load(folder),
-        Registry(),  # type: ignore[arg-type]
+        registry or cast(Any, Registry()),
         lambda: {"events.shop": TopicState(4, 1_000_000, "delete")},
         ask,
+        in_use,
     )
 
 
@@ -201,6 +207,107 @@ def test_a_catalog_that_is_read_again_gives_copies_to_event_types_that_are_known
     assert [copy.number for copy in routes("cart.filled.v2", 1, None).copies] == [1]
     # Then rows of both have their copies
     assert [copy.number for copy in routes("cart.filled", 1, None).copies] == [2]
+
+
+def test_events_wait_for_a_major_version_in_use_that_the_catalog_lacks(
+    catalog_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a running worker whose schemas folder has one major version
+    in_use = {"cart.filled"}
+
+    def ask(event_type: str) -> Sequence[Decision]:
+        if event_type == "cart.filled.v2":
+            return [decided_major(State.ACTIVE)]
+        return decided({1: State.ACTIVE})
+
+    now = [time.monotonic()]
+    monkeypatch.setattr("relay.publish.routes.time.monotonic", lambda: now[0])
+    routes = routes_of(catalog_folder, ask, lambda: frozenset(in_use))
+    assert routes("cart.filled", 1, None).copies == ()
+    # When the next one is activated, beside that of another event
+    in_use |= {"cart.filled.v2", "cart.filled_again.v2"}
+    now[0] += 6
+    # Then events wait, since its readers would never get them
+    with pytest.raises(
+        Waiting, match=r"^cart\.filled\.v2 is in use.* lacks it.*Release"
+    ) as waiting:
+        routes("cart.filled", 1, None)
+    assert str(catalog_folder) in str(waiting.value)
+    # until the folder has it
+    add_major(catalog_folder)
+    now[0] += 2
+    assert [copy.number for copy in routes("cart.filled", 1, None).copies] == [2]
+
+
+def test_events_wait_for_an_older_major_version_in_use_that_left_the_catalog(
+    catalog_folder: Path,
+) -> None:
+    routes = routes_of(
+        catalog_folder, lambda _: decided({1: State.ACTIVE}), lambda: frozenset({"cart"})
+    )
+    assert routes("cart.filled", 1, None).copies == ()
+    add_major(catalog_folder)
+    file = catalog_folder / "shop" / "domain.yaml"
+    head, _, tail = file.read_text().partition("  cart.filled:\n")
+    replacing = "  cart.filled.v2:\n    replaces: cart.filled\n"
+    file.write_text(head + tail[tail.index(replacing) :].replace(replacing, "  cart.filled.v2:\n"))
+    (catalog_folder / "shop" / "cart.filled.v1.avsc").unlink()
+    routes = routes_of(
+        catalog_folder, lambda _: [decided_major(State.ACTIVE)], lambda: frozenset({"cart.filled"})
+    )
+    with pytest.raises(Waiting, match=r"^cart\.filled is in use"):
+        routes("cart.filled.v2", 1, None)
+
+
+def test_rows_of_an_event_type_in_use_that_the_catalog_lacks_lose_no_attempt(
+    catalog_folder: Path,
+) -> None:
+    routes = routes_of(
+        catalog_folder, lambda _: decided({1: State.ACTIVE}), lambda: frozenset({"cart.emptied"})
+    )
+    with pytest.raises(Waiting, match=r"^cart\.emptied is in use"):
+        routes("cart.emptied", 1, None)
+    with pytest.raises(NotPublishable, match=r"'cart\.lost' is not in the catalog"):
+        routes("cart.lost", 1, None)
+
+
+class RegistryOfTexts:
+    """Gives every text an id of its own."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def id_of(self, _: str, text: str, __: bytes) -> int:
+        self.texts.append(text)
+        return len(self.texts)
+
+
+def test_bytes_of_versions_that_share_a_fingerprint_go_by_their_number_before_the_review(
+    catalog_folder: Path,
+) -> None:
+    # Given a version 2 that differs by a logical type alone
+    folder = catalog_folder / "shop"
+    second = avsc(1)
+    second["fields"][0]["type"] = {"type": "int", "logicalType": "date"}
+    (folder / "cart.filled.v2.avsc").write_text(json.dumps(second))
+    file = folder / "domain.yaml"
+    file.write_text(file.read_text().replace("{1: active}", "{1: deprecated, 2: active}"))
+    registry = RegistryOfTexts()
+    routes = routes_of(catalog_folder, lambda _: (), registry=registry)
+    for number in (2, 1):
+        routes("cart.filled", number, rabin(second))
+    assert [json.loads(text) for text in registry.texts] == [second, avsc(1)]
+
+
+def test_bytes_of_a_version_not_in_use_wait_also_where_one_in_use_has_their_fingerprint(
+    routes: Routes, decisions: list[Decision]
+) -> None:
+    # 12.500 of a proposed version would be 125.00 under the active one.
+    active, proposed = decided({1: State.ACTIVE, 2: State.PROPOSED})
+    decisions += [active, replace(proposed, fingerprint=active.fingerprint, text=active.text)]
+    assert schema_id(routes("cart.filled", 1, active.fingerprint)) == IDS[1]
+    with pytest.raises(Waiting, match=r"version 2 .* is proposed"):
+        routes("cart.filled", 2, active.fingerprint)
 
 
 def test_a_row_without_version_goes_out_under_the_version_that_is_decided_to_be_active(
