@@ -6,15 +6,15 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
-from relay.catalog import Catalog, EventType, SchemaVersion, State
+from relay.catalog import Catalog, EventType, SchemaVersion
 from relay.catalog.majors import missing_of
 from relay.errors import CatalogInvalid, SchemaNotActive, SchemaUnknown
 from relay.governance.standing import not_listed
 from relay.governance.store import Decision
-from relay.governance.transitions import PUBLISHABLE, advice
 from relay.publish.copies import Copy, converter, in_use
+from relay.publish.decided import decided, decided_bytes
 from relay.publish.message import NotPublishable, Route, Waiting, encoder_of, frame_of
 from relay.publish.topics import TopicState
 from relay.registry.client import RegistryClient, RegistryRefused
@@ -29,9 +29,6 @@ _NOT_THERE_SECONDS = 1.0
 # How long it is believed which version is active, for rows that name none, and which event types
 # and major versions are in use: people change that.
 _DECIDED_SECONDS = 5.0
-# A row whose version is retired was written while that was in use, and still goes out; not so
-# under one that was given up before.
-_WRITTEN_UNDER: Final = PUBLISHABLE | {State.RETIRED}
 
 
 class Routes:
@@ -212,10 +209,11 @@ class Routes:
         known. A version's number is never trusted where there are bytes: the publisher's version 3
         need not be the catalog's."""
         if known := self._decisions(event_type):
-            if fingerprint is None:
-                return self._decided(event_type, number, known)
-            if (found := _decided_bytes(event_type, number, fingerprint, known)) is not None:
-                return found
+            if fingerprint is not None:
+                return decided_bytes(event_type, number, fingerprint, known)
+            if number is not None and all(each.version != number for each in known):
+                self._catalog.version(event_type, number)
+            return decided(event_type, number, known)
         if fingerprint is not None:
             versions = self._catalog.event_type(event_type).versions.values()
             same = [v for v in versions if v.fingerprint == fingerprint]
@@ -224,25 +222,6 @@ class Routes:
         if number is not None:
             return self._catalog.version(event_type, number)
         return self._catalog.active(event_type)
-
-    def _decided(self, event_type: str, number: int | None, known: Sequence[Decision]) -> Decision:
-        """The version of a row without bytes; its text is the decided one, whatever the catalog's
-        file says by now. A version that nobody has decided about yet is waited for."""
-        if number is None:
-            active = [each for each in known if each.state is State.ACTIVE]
-            if not active:
-                raise Waiting(
-                    f"event type {event_type!r} has no active schema version. "
-                    "Activate one: relay schemas activate"
-                )
-            return active[0]
-        found = next((each for each in known if each.version == number), None)
-        if found is None:
-            self._catalog.version(event_type, number)
-            raise Waiting(_not_active(event_type, number, None))
-        if not _was_in_use(found):
-            raise Waiting(_not_active(event_type, number, found))
-        return found
 
     def _schema_id(
         self, event_type: str, version: Version | None, fingerprint: bytes | None
@@ -253,36 +232,3 @@ class Routes:
         known = self._catalog.event_type(event_type).versions.values()
         subject = next(iter(known)).subject
         return self._registry.id_of_fingerprint(subject, fingerprint)
-
-
-def _decided_bytes(
-    event_type: str, number: int | None, fingerprint: bytes, known: Sequence[Decision]
-) -> Decision | None:
-    """The version of a row with bytes, None where nothing was ever decided about their schema:
-    what they were encoded with can't be changed any more, so the registry alone counts then."""
-    same = [each for each in known if each.fingerprint == fingerprint]
-    # Versions that differ by docs or logical types alone share one: then the number tells.
-    meant = [each for each in same if each.version == number] or same
-    written_under = [each for each in meant if _was_in_use(each)]
-    if meant and not written_under:
-        raise Waiting(_not_active(event_type, meant[0].version, meant[0]))
-    return written_under[0] if written_under else None
-
-
-def _was_in_use(decision: Decision) -> bool:
-    """Whether rows can have been written under the version rightly: it is in use, or was once."""
-    return decision.state in _WRITTEN_UNDER and not decision.given_up
-
-
-def _not_active(event_type: str, number: int, found: Decision | None) -> str:
-    if found is not None and found.given_up:
-        return (
-            f"schema version {number} of event type {event_type!r} was given up before it was in "
-            "use, so what was written under it is not published. Publish it again under a version "
-            "in use"
-        )
-    state = found.state if found is not None else None
-    return (
-        f"schema version {number} of event type {event_type!r} is "
-        f"{state or 'not proposed'}, so not active yet. {advice(state)}"
-    )

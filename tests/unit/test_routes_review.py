@@ -320,6 +320,15 @@ def test_a_row_without_version_goes_out_under_the_version_that_is_decided_to_be_
     assert route.encode({"v2": 1}) == b"\x02"
 
 
+def test_a_row_without_version_goes_out_under_the_newest_of_the_active_versions_of_two_subjects(
+    routes: Routes, decisions: list[Decision]
+) -> None:
+    # Given an event type that moved to another domain with its version 2
+    decisions += decided({1: State.ACTIVE}, "events.cart-relay.events.cart.CartFilled")
+    decisions += decided({2: State.ACTIVE})
+    assert schema_id(routes("cart.filled", None, None)) == IDS[2]
+
+
 def test_a_row_keeps_its_own_version_when_that_is_deprecated_or_retired(
     routes: Routes, decisions: list[Decision]
 ) -> None:
@@ -373,11 +382,14 @@ def test_a_version_that_neither_catalog_nor_database_knows_is_an_attempt(
         routes("cart.filled", 9, None)
 
 
-def test_bytes_of_a_schema_that_nobody_decided_about_go_out_where_the_registry_has_it(
+def test_bytes_of_a_schema_that_nobody_decided_about_wait_also_where_the_registry_has_it(
     routes: Routes, decisions: list[Decision]
 ) -> None:
+    fingerprint = rabin(avsc(3))
+    assert schema_id(routes("cart.filled", 1, fingerprint)) == IDS[3]
     decisions += decided({1: State.ACTIVE})
-    assert schema_id(routes("cart.filled", 1, rabin(avsc(3)))) == IDS[3]
+    with pytest.raises(Waiting, match=rf"nobody has decided .* is {fingerprint.hex()}.*propose"):
+        routes("cart.filled", 3, fingerprint)
 
 
 def test_another_version_that_becomes_active_is_taken_up_by_a_running_relay(
