@@ -240,3 +240,16 @@ def test_sql_is_refused_while_no_version_is_active(connection: Connection, state
     with pytest.raises(ObjectNotInPrerequisiteState, match="no active schema version") as refused:
         publish_by_sql(connection)
     assert "relay schemas activate" in (refused.value.diag.message_hint or "")
+
+
+def test_sql_names_no_version_while_each_of_two_subjects_has_an_active_one(
+    database_url: str, connection: Connection
+) -> None:
+    bring(connection, ONE, State.ACTIVE)
+    moved = replace(version(2), subject="events.sales-relay.events.tests.OrderNoted")
+    assert store.propose(connection, moved, "anna", None)
+    assert store.approve(connection, moved, "ben", "its domain is another")
+    assert store.activate(connection, moved, "anna", None, replaces=None)
+    publish_by_sql(connection)
+    connection.commit()
+    assert [row["schema_version"] for row in rows(database_url)] == [None]

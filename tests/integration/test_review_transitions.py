@@ -16,6 +16,7 @@ from psycopg.errors import CheckViolation, ObjectNotInPrerequisiteState, UniqueV
 
 from relay.catalog import SchemaVersion, State
 from relay.governance import store
+from relay.governance.affected import count_undelivered
 from relay.governance.transitions import Action, transition
 from tests.integration.reviewing import EVENT_TYPE, Connection, bring, states, version
 from tests.stack import until
@@ -87,6 +88,43 @@ def test_another_text_makes_an_approval_void(connection: Connection) -> None:
     (found,) = store.decisions(connection, EVENT_TYPE)
     assert (found.proposer, found.approver, found.reason) == ("carl", None, None)
     assert store.activate(connection, OTHER_TEXT, "dora", None, replaces=None) is None
+
+
+def test_another_text_of_another_domain_has_its_subject(connection: Connection) -> None:
+    bring(connection, ONE, State.PROPOSED)
+    subject = "events.sales-relay.events.tests.OrderNoted"
+    assert store.propose(connection, replace(OTHER_TEXT, subject=subject), "carl", None)
+    (found,) = store.decisions(connection, EVENT_TYPE)
+    assert found.subject == subject
+
+
+@pytest.mark.parametrize(
+    ("copy", "number", "active", "counted"),
+    [
+        (None, 1, True, 1),  # not published
+        (0, 1, True, 0),  # published
+        (2, 1, True, 1),  # a copy alone is
+        (None, None, True, 0),  # goes out under the active one
+        (None, None, False, 1),  # waits for this one to be active again
+        (None, 2, True, 0),  # of another version
+    ],
+)
+def test_events_that_still_need_a_version_are_counted(
+    connection: Connection, copy: int | None, number: int | None, active: bool, counted: int
+) -> None:
+    bring(connection, ONE, State.DEPRECATED)
+    bring(connection, version(2), State.ACTIVE if active else State.DEPRECATED)
+    (seq,) = connection.execute(
+        "insert into outbox.domain_events (event_type, schema_version, aggregate_type, "
+        "aggregate_id, payload) values (%s, %s, 'order', '1', '{}') returning seq",
+        (EVENT_TYPE, number),
+    ).fetchone() or (0,)
+    if copy is not None:
+        connection.execute(
+            "insert into outbox.deliveries (seq, copy, topic) values (%s, %s, 'events.orders')",
+            (seq, copy),
+        )
+    assert count_undelivered(connection, EVENT_TYPE, 1) == counted
 
 
 def test_nobody_approves_what_he_proposed_himself(connection: Connection) -> None:
