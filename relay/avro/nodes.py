@@ -243,12 +243,6 @@ def _aliases(schema: dict[str, Any], where: str) -> tuple[str, ...]:
     return tuple(aliases)
 
 
-def _doc(schema: dict[str, Any]) -> str:
-    # Avro's parsers read another value as no doc.
-    doc = schema.get("doc", "")
-    return doc if isinstance(doc, str) else ""
-
-
 def full_name(name: str, namespace: str | None) -> str:
     """A name with its namespace, which is that around it where it has none itself.
 
