@@ -88,7 +88,8 @@ class Decoder:
 
     def _type_of(self, schema_id: int, group: Group) -> str | None:
         writer = self._writer(schema_id)
-        name = record_name(writer)
+        # What is no record is no event of anybody's here.
+        name = record_name(writer) if isinstance(writer, dict) else ""
         return next(
             (
                 event_type

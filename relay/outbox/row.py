@@ -109,7 +109,12 @@ def _occurred_at(value: object) -> datetime:
         raise PayloadInvalid(
             "$occurredAt", f"{value.isoformat()} has no time zone: use datetime.now(UTC)"
         )
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        raise PayloadInvalid(
+            "$occurredAt", f"{value.isoformat()} lies outside the years 1 to 9999 in UTC"
+        ) from error
 
 
 def _metadata(event: DomainEvent, event_id: str) -> dict[str, str]:

@@ -68,6 +68,10 @@ def test_a_row_carries_the_event_as_json_and_as_the_bytes_of_its_schema(
         (noted(aggregate_id="a" * 1025), "$aggregateId"),
         (noted(aggregate_id=7), "$aggregateId"),
         (noted(occurred_at=datetime(2026, 1, 1)), "$occurredAt"),
+        (
+            noted(occurred_at=datetime.max.replace(tzinfo=timezone(timedelta(hours=-5)))),
+            "$occurredAt",
+        ),
         (noted(metadata=Metadata(actor_id="a\0")), "$metadata.actorId"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
