@@ -79,9 +79,7 @@ def _on_a_cycle(node: Node, around: set[Node], done: set[Node]) -> bool:
     if node in done:
         return False
     around.add(node)
-    items = [] if node.items is None else [node.items]
-    inner = [*(field.node for field in node.fields), *items, *node.branches]
-    found = any(_on_a_cycle(each, around, done) for each in inner)
+    found = any(_on_a_cycle(each, around, done) for each in node.parts)
     around.discard(node)
     done.add(node)
     return found

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from relay.avro.fingerprint import Schema, canonical_form, schema_text
-from relay.avro.nodes import Node, read_schema
+from relay.avro.nodes import read_schema
 
 __all__ = ["logical_digest"]
 
@@ -45,9 +45,4 @@ def _types(schema: Schema) -> Iterator[list[Any]]:
         seen.add(id(node))
         unknown = node.properties.get("logicalType")
         yield [node.form, node.precision, node.scale, unknown]
-        waiting += reversed(_parts(node))
-
-
-def _parts(node: Node) -> list[Node]:
-    items = [] if node.items is None else [node.items]
-    return [*(field.node for field in node.fields), *items, *node.branches]
+        waiting += reversed(node.parts)

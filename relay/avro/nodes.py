@@ -88,6 +88,12 @@ class Node:
         assert self.items is not None
         return self.items
 
+    @property
+    def parts(self) -> list[Node]:
+        """The types that it is made of, in the order of the text."""
+        items = [] if self.items is None else [self.items]
+        return [*(field.node for field in self.fields), *items, *self.branches]
+
 
 def read_schema(schema: Schema) -> Node:
     """Nodes of a schema; recursive records are cycles.
