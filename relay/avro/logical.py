@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from relay.avro.fingerprint import Schema, canonical_form, schema_text
-from relay.avro.nodes import read_schema
+from relay.avro.nodes import Node, read_schema
 
 __all__ = ["logical_digest"]
 
@@ -36,13 +36,13 @@ def _digest(text: bytes) -> bytes:
 
 def _types(schema: Schema) -> Iterator[list[Any]]:
     """Each type in the order of the text, a named one where it is defined."""
-    seen: set[int] = set()
+    seen: set[Node] = set()
     waiting = [read_schema(schema)]
     while waiting:
         node = waiting.pop()
-        if id(node) in seen:
+        if node in seen:
             continue
-        seen.add(id(node))
+        seen.add(node)
         unknown = node.properties.get("logicalType")
         yield [node.form, node.precision, node.scale, unknown]
         waiting += reversed(node.parts)

@@ -57,8 +57,8 @@ def not_in_use(connection: Connection, catalog: Catalog) -> list[str]:
     asked = {"event_types": orjson.dumps(list(catalog.event_types)).decode()}
     rows = connection.execute(states_query(), asked).fetchall()
     known = {
-        (name, number): (State(state), bytes(fingerprint), bytes(logical_digest))
-        for name, number, state, fingerprint, logical_digest in rows
+        (name, number): (State(state), bytes(logical_digest))
+        for name, number, state, _, logical_digest in rows
     }
     decided = {name for name, _ in known}
     problems = []
@@ -68,13 +68,13 @@ def not_in_use(connection: Connection, catalog: Catalog) -> list[str]:
             problems.append(undecided(event_type.name))
             continue
         for version in listed:
-            state, *approved = known.get((event_type.name, version.version), (None,))
+            state, approved = known.get((event_type.name, version.version), (None, None))
             if state not in PUBLISHABLE:
                 problems.append(
                     f"{event_type.name} version {version.version} is {version.state} in its domain "
                     f"file and {state or 'not known'} to the database. {advice(state)}"
                 )
-            elif approved != [version.fingerprint, version.logical_digest]:
+            elif approved != version.logical_digest:
                 problems.append(
                     f"{event_type.name} version {version.version} has another schema in its file "
                     "than the one that was approved, so events of classes generated from it are "

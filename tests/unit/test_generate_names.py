@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import pytest
 from relay.catalog import Catalog
 from relay.errors import CatalogInvalid
 from relay.registry.generate import generate
+from tests.unit.programs import run_beside
 from tests.unit.test_generate import ROOT, run
 
 DATE = {"type": "int", "logicalType": "date"}
@@ -57,14 +56,7 @@ def catalog(folder: Path, domains: dict[str, dict[str, Any]], aggregate: str = "
 
 def runs(folder: Path, program: str) -> None:
     generate(Catalog.load(folder))
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=folder.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    run_beside(folder, program)
 
 
 def named(kind: str, name: str) -> dict[str, Any]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from shutil import copytree
@@ -25,6 +23,7 @@ from relay.export.markdown import catalog_page
 from relay.export.wire import headers_schema
 from relay.registry.generate import generate, stale
 from relay.review.conversion import Converted, check_converter
+from tests.unit.programs import run_beside
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "breaking-changes.md").read_text()
@@ -242,14 +241,7 @@ assert names == {
 }, names
 assert shop.DomainEventCatalog.ORDER_PAID_V2 == "order.paid.v2"
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=schemas.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    run_beside(schemas, program)
 
 
 def record(event_type: str | None, offset: int = 0, **headers: str) -> Record:

@@ -138,6 +138,13 @@ def decided_major(state: State) -> Decision:
     return replace(decision, event_type="cart.filled.v2", fingerprint=fingerprint, text=text)
 
 
+def decided_both(event_type: str) -> Sequence[Decision]:
+    """Version 1 of either event type is active."""
+    if event_type == "cart.filled.v2":
+        return [decided_major(State.ACTIVE)]
+    return decided({1: State.ACTIVE})
+
+
 def schema_id(route: Route) -> int:
     return int.from_bytes(route.frame[1:], "big")
 
@@ -178,12 +185,7 @@ def test_a_row_under_a_major_version_that_this_catalog_has_as_proposed_gets_its_
     # Given a worker that was started before the version was activated
     add_major(catalog_folder, State.PROPOSED)
 
-    def ask(event_type: str) -> Sequence[Decision]:
-        if event_type == "cart.filled.v2":
-            return [decided_major(State.ACTIVE)]
-        return decided({1: State.ACTIVE})
-
-    (copy,) = routes_of(catalog_folder, ask)("cart.filled.v2", 1, None).copies
+    (copy,) = routes_of(catalog_folder, decided_both)("cart.filled.v2", 1, None).copies
     assert (copy.number, copy.event_type) == (1, "cart.filled")
     assert copy.convert(b"\x02") == b"\x02"
 
@@ -192,14 +194,9 @@ def test_a_catalog_that_is_read_again_gives_copies_to_event_types_that_are_known
     catalog_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a worker that knows the route of an event type without a second major version
-    def ask(event_type: str) -> Sequence[Decision]:
-        if event_type == "cart.filled.v2":
-            return [decided_major(State.ACTIVE)]
-        return decided({1: State.ACTIVE})
-
     now = [time.monotonic()]
     monkeypatch.setattr("relay.publish.routes.time.monotonic", lambda: now[0])
-    routes = routes_of(catalog_folder, ask)
+    routes = routes_of(catalog_folder, decided_both)
     assert routes("cart.filled", 1, None).copies == ()
     # When it reads the catalog again, because a row is of that version
     add_major(catalog_folder)
@@ -215,14 +212,9 @@ def test_events_wait_for_a_major_version_in_use_that_the_catalog_lacks(
     # Given a running worker whose schemas folder has one major version
     in_use = {"cart.filled"}
 
-    def ask(event_type: str) -> Sequence[Decision]:
-        if event_type == "cart.filled.v2":
-            return [decided_major(State.ACTIVE)]
-        return decided({1: State.ACTIVE})
-
     now = [time.monotonic()]
     monkeypatch.setattr("relay.publish.routes.time.monotonic", lambda: now[0])
-    routes = routes_of(catalog_folder, ask, lambda: frozenset(in_use))
+    routes = routes_of(catalog_folder, decided_both, lambda: frozenset(in_use))
     assert routes("cart.filled", 1, None).copies == ()
     # When the next one is activated, beside that of another event
     in_use |= {"cart.filled.v2", "cart.filled_again.v2"}

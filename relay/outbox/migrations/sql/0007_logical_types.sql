@@ -18,6 +18,7 @@ create function outbox.may_publish(
     event_type text, version integer, fingerprint bytea, logical_digest bytea
 ) returns boolean
 language plpgsql stable parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     return (

@@ -28,5 +28,3 @@ $$;
 alter function outbox.publish(text, text, text, jsonb, jsonb, timestamptz)
     set search_path = pg_catalog, pg_temp;
 alter function outbox.may_publish(text, integer, bytea) set search_path = pg_catalog, pg_temp;
-alter function outbox.may_publish(text, integer, bytea, bytea)
-    set search_path = pg_catalog, pg_temp;
