@@ -7,13 +7,26 @@ from typing import Any
 
 import psycopg
 
-from relay.errors import ConfigurationInvalid, DatabaseUnavailable
+from relay.errors import ConfigurationInvalid, DatabaseRefused, DatabaseUnavailable
 
 __all__ = ["OUTAGES", "connect", "in_a_line", "libpq_url", "sqlalchemy_url"]
 
-# What says that the database can't be reached (any more), and nothing about what was asked of it.
-OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, DatabaseUnavailable)
+# What says that the database can't be reached or written to (any more), and nothing about what was
+# asked of it. The server's own words for the last three are errors of a transaction's state.
+OUTAGES = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    DatabaseUnavailable,
+    psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.TransactionTimeout,
+)
 
+# libpq has no SQLSTATE for a refused connection, only the server's words.
+_REFUSED = re.compile(
+    r"authentication failed|no pg_hba\.conf entry|(?:role|database) \S+ does not exist"
+    r"|not permitted to log in|permission denied for database|no password supplied"
+)
 _DRIVER = re.compile(r"^(postgres(?:ql)?)(\+\w+)?://")
 
 
@@ -40,7 +53,7 @@ def connect(
     Statements are never prepared on the server: from its tenth run a prepared page statement
     would get a generic plan that walks the whole seq index, and pgbouncer wants it so as well.
     A standby is refused, since its snapshots are not the primary's.
-    Raises DatabaseUnavailable, ConfigurationInvalid.
+    Raises DatabaseUnavailable, DatabaseRefused, ConfigurationInvalid.
     """
     settings: dict[str, Any] = {
         "connect_timeout": 5,
@@ -66,6 +79,11 @@ def connect(
             "behind a ? only what libpq knows"
         ) from None
     except psycopg.OperationalError as error:
+        if _REFUSED.search(str(error)):
+            raise DatabaseRefused(
+                f"PostgreSQL refuses the connection that EVENT_BUS_DATABASE_URL asks for: "
+                f"{in_a_line(error)}. Correct user, password or database, or grant the access"
+            ) from error
         raise DatabaseUnavailable(
             f"PostgreSQL can't be reached as EVENT_BUS_DATABASE_URL says: {in_a_line(error)}. "
             "Check that it runs, accepts connections and is a primary."

@@ -6,6 +6,7 @@ __all__ = [
     "BrokerUnavailable",
     "CatalogInvalid",
     "ConfigurationInvalid",
+    "DatabaseRefused",
     "DatabaseUnavailable",
     "PayloadInvalid",
     "PositionRefused",
@@ -46,6 +47,10 @@ class DatabaseUnavailable(RelayError):
     """PostgreSQL can't be reached, or is not a primary."""
 
     exit_code = 2
+
+
+class DatabaseRefused(DatabaseUnavailable):
+    """PostgreSQL answers and refuses the connection: wrong password, role or database."""
 
 
 class BrokerUnavailable(RelayError):

@@ -24,6 +24,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from relay.catalog import Catalog
 from relay.db import connect
 from relay.governance.adopt import adopt_catalog, adopt_event_type
+from relay.kafka.options import client_options
 from relay.local.process import ProcessId
 from relay.local.watchdog import guard
 from relay.publish import pinned, topics
@@ -96,7 +97,7 @@ class Relay:
         """What `relay migrate` and `relay schemas register` do, without their start-up time."""
         catalog = Catalog.load(self.folder / "schemas")
         settings = self.settings()
-        admin = AdminClient(topics.admin_options(settings))
+        admin = AdminClient(client_options(settings))
         with connect(settings.database_url) as connection:
             pinned.pin(connection, admin, settings, catalog.topics)
             adopt_catalog(connection, catalog, by="relay migrate")

@@ -18,6 +18,7 @@ from psycopg import sql
 from relay.bench.options import BenchFailed, Options
 from relay.bench.place import Place
 from relay.db import connect
+from relay.kafka.options import client_options
 from relay.publish import topics
 from relay.settings import load_settings
 
@@ -102,12 +103,12 @@ def _produce_rate(place: Place, options: Options) -> int:
         database_url=place.servers.database_url,
         kafka_bootstrap_servers=place.servers.bootstrap_servers,
     )
-    admin = AdminClient(topics.admin_options(settings))
+    admin = AdminClient(client_options(settings))
     topic = f"{place.name}_calibration"
     topics.create(admin, {topic: options.partitions})
     producer = Producer(
         {
-            **topics.admin_options(settings),
+            **client_options(settings),
             "enable.idempotence": True,
             "compression.type": "lz4",
             "linger.ms": 5,

@@ -20,9 +20,10 @@ from relay.bench.fill import fill
 from relay.bench.options import BenchFailed, Options, Servers
 from relay.catalog import Catalog
 from relay.db import connect
+from relay.kafka.options import client_options
 from relay.local.stack import LocalStack
 from relay.outbox.migrate import migrate
-from relay.publish import pinned, topics
+from relay.publish import pinned
 from relay.registry.client import RegistryClient
 from relay.registry.register import register_catalog
 from relay.settings import Settings, load_settings
@@ -95,7 +96,7 @@ class Place:
         }
         environment = {f"EVENT_BUS_{key.upper()}": value for key, value in given.items()}
         made = BenchRelay(name, folder, environment, load_settings(**given))
-        admin = AdminClient(topics.admin_options(made.settings))
+        admin = AdminClient(client_options(made.settings))
         self._run(sql.SQL("create database {}").format(sql.Identifier(name)))
         try:
             self._prepare(made, admin)

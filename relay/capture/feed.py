@@ -13,6 +13,7 @@ from relay.capture.position import Position, Snapshot, Step
 from relay.capture.reader import Page, Reader, Reading, Row
 from relay.db import OUTAGES
 from relay.errors import DatabaseUnavailable
+from relay.outages import Outage
 
 __all__ = ["Durable", "Feed", "Piece", "Taker"]
 
@@ -23,6 +24,7 @@ _FIRST_PAUSE = 0.002
 # How much longer each pause is than the last while nothing comes: a fifth of the silence so far.
 _GROWTH = 1.25
 _RETRY_SECONDS = 0.5
+_REPORTER = "reader"
 _ROOM_SECONDS = 0.05
 # A long list of open transactions makes each look at them expensive (29 ms for 1,000).
 _PAUSE_A_TRANSACTION = 0.0001
@@ -92,15 +94,18 @@ class Feed:
         shards: int,
         longest_pause: float,
         prompt: bool = False,
+        database: Outage | None = None,
     ) -> None:
         """open_reader: on a new connection, with the database that it leads to; raises
         DatabaseUnavailable. longest_pause: seconds between two looks at an idle outbox. prompt:
         takers can do nothing before they know that rows are on disk, so that is seen to at once.
+        database: is told when the outbox can't be read.
         """
         self._open_reader = open_reader
         self._shards = shards
         self._longest_pause = longest_pause
         self._prompt = prompt
+        self._database = database or Outage("PostgreSQL")
         self._cursors: dict[int, _Cursor] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -164,8 +169,10 @@ class Feed:
             try:
                 source = source or self._open_reader()
                 found, crowd = self._round(*source)
+                self._database.back(_REPORTER)
             except OUTAGES as error:
                 source = None
+                self._database.away(_REPORTER, str(error).strip())
                 self._lose(f"the outbox can't be read: {str(error).strip()}")
                 self._wake.wait(_RETRY_SECONDS)
                 self._wake.clear()

@@ -22,10 +22,11 @@ def command(
     ] = False,
 ) -> None:
     """Run consumer groups: one in this process, several in a process each."""
-    from relay.cli.signals import configure_logging, stop_on_signals
     from relay.consume.discover import choose, discover
-    from relay.consume.supervisor import supervise, watch_parent
     from relay.consume.worker import consume
+    from relay.process.logs import configure_logging
+    from relay.process.signals import stop_on_signals
+    from relay.process.supervisor import supervise, watch_parent
     from relay.registry.client import RegistryClient
     from relay.settings import load_settings
 
@@ -35,6 +36,7 @@ def command(
     stop = stop_on_signals()
     watch_parent(stop)
     if len(chosen) > 1:
-        raise typer.Exit(supervise([g.name for g in chosen], until_idle=until_idle, stop=stop))
+        commands = {f"group {group.name}": ["consume", group.name] for group in chosen}
+        raise typer.Exit(supervise(commands, until_idle=until_idle, stop=stop))
     schemas = RegistryClient(settings.schema_registry_url)
     consume(settings, chosen[0], schemas, until_idle=until_idle, stop=stop)

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import gc
-import signal
-import sys
 from typing import Annotated
 
 import typer
-
-from relay.cli.signals import configure_logging
-from relay.publish.supervisor import Supervisor
-from relay.publish.worker import Worker
-from relay.settings import load_settings
 
 __all__ = ["command"]
 
@@ -27,27 +19,25 @@ def command(
 ) -> None:
     """Publish committed events to Kafka, in order per aggregate.
 
-    SIGTERM or Ctrl-C ends it: open transactions are finished and the shards handed over.
+    A server that is unavailable is waited for, at the start as well. SIGTERM or Ctrl-C ends it:
+    open transactions are finished and the shards handed over.
     """
+    import gc
+
+    from relay.process.logs import configure_logging
+    from relay.process.signals import stop_on_signals
+    from relay.process.supervisor import supervise, watch_parent
+    from relay.publish.worker import Worker
+    from relay.settings import load_settings
+
     configure_logging("INFO")
     settings = load_settings()
-    runner: Worker | Supervisor
-    if workers == 1:
-        # A batch is hundreds of thousands of small objects and none of them in a cycle: by default
-        # the collector would look at them again and again, for a third of the time of building it.
-        gc.set_threshold(100_000, 50, 100)
-        worker = runner = Worker(settings)
-        _on_signals(runner)
-        worker.run(until_idle)
-        return
-    runner = supervisor = Supervisor(
-        [sys.executable, "-m", "relay.cli.main", "run", *(["--until-idle"] if until_idle else [])],
-        workers,
-    )
-    _on_signals(runner)
-    raise SystemExit(supervisor.run())
-
-
-def _on_signals(runner: Worker | Supervisor) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: runner.stop())
+    stop = stop_on_signals()
+    watch_parent(stop)
+    if workers > 1:
+        commands = {f"worker {number}": ["run"] for number in range(workers)}
+        raise typer.Exit(supervise(commands, until_idle=until_idle, stop=stop))
+    # A batch is hundreds of thousands of small objects and none of them in a cycle: by default
+    # the collector would look at them again and again, for a third of the time of building it.
+    gc.set_threshold(100_000, 50, 100)
+    Worker(settings, stop).run(until_idle)

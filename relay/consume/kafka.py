@@ -18,6 +18,8 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from relay.errors import BrokerUnavailable, ConfigurationInvalid
+from relay.kafka.client_log import BrokerWatch, ClientLog
+from relay.kafka.options import client_options
 from relay.settings import Settings
 
 __all__ = [
@@ -40,8 +42,10 @@ LEAVE_POLL_S = 0.1
 LEAVE_TIMEOUT_S = 10.0
 
 
-def consumer(settings: Settings, group: str, **options: Any) -> Consumer:
+def consumer(settings: Settings, group: str, watch: BrokerWatch, **options: Any) -> Consumer:
     """A consumer that sees only what was committed and commits only what it is told to.
+
+    watch: reports whether it has a connection to a broker.
 
     isolation.level read_committed: without it, events of aborted transactions are seen, and so
     events twice and out of order.
@@ -66,7 +70,7 @@ def consumer(settings: Settings, group: str, **options: Any) -> Consumer:
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "enable.partition.eof": True,
-            "logger": log,
+            **watch.options(),
             **options,
         }
     )
@@ -101,7 +105,7 @@ def idempotent_producer(settings: Settings, name: str) -> Producer:
             "enable.idempotence": True,
             "acks": "all",
             "partitioner": "murmur2_random",
-            "logger": log,
+            "logger": ClientLog(),
         }
     )
 
@@ -146,12 +150,7 @@ class Ends:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._admin = AdminClient(
-            {
-                **settings.kafka_options,
-                "bootstrap.servers": settings.kafka_bootstrap_servers,
-            }
-        )
+        self._admin = AdminClient(client_options(settings))
         spec: Any = OffsetSpec  # without types in its package
         self._latest = spec.latest()
 

@@ -108,7 +108,8 @@ class ParkedRunner(threading.Thread):
                     )  # fmt: skip
 
         self._session.run(settle)
-        log.info(
+        log.log(
+            logging.WARNING if exhausted else logging.INFO,
             "%s: attempt %d of %s failed, %s: %s",
             self.name, head.attempts + 1, head.record.event_id,
             "it is dead" if exhausted else "it stays parked", failure.message,

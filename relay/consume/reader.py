@@ -16,7 +16,7 @@ from relay.consume.lane import Lane
 from relay.consume.majors import Majors
 from relay.consume.partition import Item, Partition
 from relay.consume.record import Record
-from relay.errors import BrokerUnavailable, ConfigurationInvalid
+from relay.errors import ConfigurationInvalid, RelayError
 
 __all__ = ["InFlight", "Reader"]
 
@@ -265,5 +265,5 @@ def _raise_if_lasting(error: KafkaError) -> None:
     }:
         raise ConfigurationInvalid(f"Kafka refuses: {error.str()}. Grant the right and start again")
     if error.fatal():
-        raise BrokerUnavailable(f"the consumer can't go on: {error.str()}. Start it again")
+        raise RelayError(f"the consumer can't go on: {error.str()}. Start it again")
     log.warning("Kafka: %s", error.str())

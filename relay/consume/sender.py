@@ -16,6 +16,8 @@ from psycopg.rows import class_row
 from relay.consume import headers as names
 from relay.consume.kafka import idempotent_producer
 from relay.consume.session import Session, Stopped
+from relay.kafka.errors import is_away
+from relay.outages import Outage
 from relay.settings import Settings
 from relay.sqlfile import load
 
@@ -25,6 +27,7 @@ log = logging.getLogger(__name__)
 
 POLL_S: Final = 0.25
 FLUSH_S: Final = 16.0
+_REPORTER: Final = "dead letters"
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ class Sender(threading.Thread):
         group: str,
         session: Session,
         stop: threading.Event,
+        kafka: Outage,
         *,
         crashed: Callable[[BaseException], None],
     ) -> None:
@@ -98,6 +102,7 @@ class Sender(threading.Thread):
         self._group = group
         self._session = session
         self._ending = stop
+        self._kafka = kafka
         self._crashed = crashed
         self._too_large: set[tuple[str, int]] = set()
         self._nudged = threading.Event()
@@ -155,6 +160,7 @@ class Sender(threading.Thread):
                 self._refused(letter, error.args[0])
         producer.flush(FLUSH_S)
         if sent:
+            self._kafka.back(_REPORTER)
             self._session.run(lambda connection: self._mark(connection, sent))
         if len(self._too_large) > known:
             large = self._too_large
@@ -187,6 +193,9 @@ class Sender(threading.Thread):
         With the headers that a dead letter gets, a record that just fitted its topic may no
         longer fit: then it goes without its value, which the database keeps.
         """
+        if is_away(error):
+            self._kafka.away(_REPORTER, error.str())
+            return
         log.warning(
             "the dead letter of %s could not be sent to %s, it is tried again: %s",
             letter.event_id,

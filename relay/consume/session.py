@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -12,10 +11,9 @@ import psycopg
 from relay.consume.failures import Interrupted, is_outage
 from relay.db import connect
 from relay.errors import DatabaseUnavailable, RegistryUnavailable
+from relay.outages import Outages
 
 __all__ = ["Session", "Stopped"]
-
-log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
@@ -35,11 +33,18 @@ class Session:
     """
 
     def __init__(
-        self, database_url: str, name: str, stop: threading.Event, *, idle_timeout_ms: int
+        self,
+        database_url: str,
+        name: str,
+        stop: threading.Event,
+        outages: Outages,
+        *,
+        idle_timeout_ms: int,
     ) -> None:
         self._database_url = database_url
         self._name = name
         self._stop = stop
+        self._outages = outages
         self._idle_timeout_ms = idle_timeout_ms
         self._connection: psycopg.Connection[Any] | None = None
 
@@ -57,13 +62,18 @@ class Session:
         pause = FIRST_PAUSE_S
         while True:
             try:
-                return operation(self._open())
+                found = operation(self._open())
+                self._outages.database.back(self._name)
+                self._outages.registry.back(self._name)
+                return found
             except (psycopg.Error, Interrupted, DatabaseUnavailable, RegistryUnavailable) as error:
                 connection = self._connection
-                outage = isinstance(error, Interrupted) or connection is None
-                if not outage and connection is not None and not is_outage(error, connection):
+                lasting = not isinstance(error, Interrupted) and connection is not None
+                if lasting and connection is not None and not is_outage(error, connection):
                     raise
-                log.warning("%s waits %.1f s and goes on: %s", self._name, pause, error)
+                away = isinstance(error.__cause__ or error, RegistryUnavailable)
+                outage = self._outages.registry if away else self._outages.database
+                outage.away(self._name, str(error).strip())
             if self._stop.wait(pause) or not wanted():
                 raise Stopped
             pause = min(pause * 2, LONGEST_PAUSE_S)

@@ -7,8 +7,6 @@ import threading
 import time
 from typing import Any, Final
 
-import psycopg
-
 from relay.catalog import Catalog
 from relay.consume import inbox
 from relay.consume.attempt import Attempts, idle_timeout_ms
@@ -25,6 +23,10 @@ from relay.consume.sender import Sender
 from relay.consume.session import Session
 from relay.db import connect
 from relay.errors import ConfigurationInvalid
+from relay.kafka.client_log import BrokerWatch
+from relay.outages import Outages
+from relay.process.logs import name_process
+from relay.process.waiting import wait_for_servers
 from relay.settings import Settings
 
 __all__ = ["consume"]
@@ -48,16 +50,17 @@ def consume(
     until_idle: ends when every assigned partition is read to its end, nothing is parked (all
     that is parked is tried again by itself, so this waits for the last attempt), and every dead
     letter is in its topic.
-    Raises ConfigurationInvalid, BrokerUnavailable, DatabaseUnavailable at the start; later
-    outages are waited out.
+    Outages are waited out, at the start as well. Raises CatalogInvalid, ConfigurationInvalid,
+    DatabaseRefused.
     """
     catalog = Catalog.load(settings.schemas_dir)
     if not group.subscriptions:
         raise ConfigurationInvalid(f"consumer group {group.name} has no handler. Register one")
-    with connect(settings.database_url) as connection:
-        _check_tables(connection)
+    name_process(f"group {group.name}")
     stop = stop or threading.Event()
-    _GroupProcess(settings, group, catalog, schemas, stop).run(until_idle)
+    outages = Outages()
+    if wait_for_servers(lambda: _check_tables(settings), outages, stop):
+        _GroupProcess(settings, group, catalog, schemas, stop, outages).run(until_idle)
 
 
 class _GroupProcess:
@@ -70,8 +73,11 @@ class _GroupProcess:
         catalog: Catalog,
         schemas: Schemas,
         stop: threading.Event,
+        outages: Outages,
     ) -> None:
         self._settings = settings
+        self._outages = outages
+        self._watch = BrokerWatch(outages.kafka, "consumer")
         self._group = group
         self._stop = stop
         self._ending = threading.Event()
@@ -97,6 +103,7 @@ class _GroupProcess:
             group.name,
             self._new_session(settings, "sender"),
             self._ending,
+            outages.kafka,
             crashed=self._crashed,
         )
         self._runner = ParkedRunner(
@@ -124,7 +131,7 @@ class _GroupProcess:
         topics = group.topics(catalog)
         own = {catalog.retry_topic(topic, group.name): topic for topic in topics}
         self._dlq_topics = [catalog.dlq_topic(topic, group.name) for topic in topics]
-        self._consumer = consumer(settings, group.name)
+        self._consumer = consumer(settings, group.name, self._watch)
         self._reader = Reader(
             self._consumer,
             {topic: topic for topic in topics} | own,
@@ -140,7 +147,8 @@ class _GroupProcess:
         threads = [*self._lanes, self._runner, self._sender]
         ends = Ends(self._settings)
         try:
-            self._reader.subscribe(self._dlq_topics)
+            if not wait_for_servers(self._subscribe, self._outages, self._stop):
+                return
             for thread in threads:
                 thread.start()
             self._reads_writer.start()
@@ -153,6 +161,10 @@ class _GroupProcess:
             self._end(threads)
         if self._crash is not None:
             raise self._crash
+
+    def _subscribe(self) -> bool:
+        self._reader.subscribe(self._dlq_topics)
+        return True
 
     def _stopping(self) -> bool:
         return self._stop.is_set() or self._ending.is_set()
@@ -175,6 +187,7 @@ class _GroupProcess:
         self._reads_writer.end(max(1.0, deadline - time.monotonic()))
         self._session.close()
         self._reader.close()
+        self._watch.forget()
 
     def _crashed(self, error: BaseException) -> None:
         log.critical("group %s ends: %r", self._group.name, error, exc_info=error)
@@ -186,11 +199,15 @@ class _GroupProcess:
             settings.database_url,
             f"{self._group.name} {role}",
             self._ending,
+            self._outages,
             idle_timeout_ms=idle_timeout_ms(settings.session_timeout_ms),
         )
 
 
-def _check_tables(connection: psycopg.Connection[Any]) -> None:
-    row = connection.execute("select to_regclass('inbox.parked') is not null").fetchone()
+def _check_tables(settings: Settings) -> bool:
+    """True; raises ConfigurationInvalid when there are none."""
+    with connect(settings.database_url) as connection:
+        row = connection.execute("select to_regclass('inbox.parked') is not null").fetchone()
     if row is None or not row[0]:
         raise ConfigurationInvalid("the database has no inbox tables yet. Run relay migrate")
+    return True

@@ -6,9 +6,10 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from relay.db import OUTAGES
+from relay.outages import Outage
 from relay.publish.producer import Acknowledged
 from relay.publish.store import Outcome, Stale, Store
 
@@ -17,6 +18,7 @@ __all__ = ["Deliveries", "Receipt", "copy_text"]
 log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 0.5
+_REPORTER = "flags"
 
 
 class Receipt:
@@ -46,9 +48,19 @@ class Deliveries:
     flagged, however long the database is away.
     """
 
-    def __init__(self, open_store: Callable[[], Store]) -> None:
-        """open_store: a store on a new connection; raises DatabaseUnavailable."""
+    def __init__(
+        self,
+        open_store: Callable[[], Store],
+        database: Outage,
+        renew_seconds: float,
+    ) -> None:
+        """open_store: a store on a new connection; raises DatabaseUnavailable. renew_seconds: how
+        often the database is shown which shards are worked on."""
         self._open_store = open_store
+        self._database = database
+        self._held: Callable[[], Sequence[tuple[int, int]]] = tuple
+        self._renew_seconds = renew_seconds
+        self._renew_at = 0.0
         self._queue: deque[tuple[Outcome, Receipt]] = deque()
         self._changed = threading.Condition()
         self._stopping = False
@@ -56,8 +68,9 @@ class Deliveries:
         self.failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="deliveries", daemon=True)
 
-    def start(self) -> None:
-        """Starts the thread."""
+    def start(self, held: Callable[[], Sequence[tuple[int, int]]]) -> None:
+        """Starts the thread. held: the shards that are worked on now, with their epochs."""
+        self._held = held
         self._thread.start()
 
     def stop(self, timeout: float) -> None:
@@ -84,9 +97,14 @@ class Deliveries:
                 if any(outcome.record.identity != store.identity for outcome, _ in work):
                     # The address may lead to another server than it did.
                     store = self._open_store()
-                self._write(store, work)
+                if work:
+                    self._write(store, work)
+                if time.monotonic() >= self._renew_at:
+                    self._renew_at = time.monotonic() + self._renew_seconds
+                    store.renew(self._held())
+                self._database.back(_REPORTER)
             except OUTAGES as error:
-                log.warning("flags wait for the database: %s", str(error).strip())
+                self._database.away(_REPORTER, str(error).strip())
                 store = None
                 if self._stopping:
                     return
@@ -96,11 +114,14 @@ class Deliveries:
                 return
 
     def _next(self) -> list[tuple[Outcome, Receipt]] | None:
+        """What is queued, nothing when it is time to renew the shards; None: stop."""
         with self._changed:
             while not self._queue:
                 if self._stopping:
                     return None
-                self._changed.wait()
+                if (left := self._renew_at - time.monotonic()) <= 0:
+                    return []
+                self._changed.wait(left)
             return list(self._queue)
 
     def _write(self, store: Store, work: list[tuple[Outcome, Receipt]]) -> None:

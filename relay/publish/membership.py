@@ -21,7 +21,9 @@ from typing import IO, Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from relay.errors import ConfigurationInvalid
-from relay.publish.topics import admin_options
+from relay.kafka.client_log import BrokerWatch
+from relay.kafka.options import client_options
+from relay.outages import Outage
 from relay.settings import Settings
 
 __all__ = ["Membership", "Seat"]
@@ -29,6 +31,8 @@ __all__ = ["Membership", "Seat"]
 log = logging.getLogger(__name__)
 
 _SEATS = 1000
+_WARNINGS = 4
+_REPORTER = "membership"
 _MOST_FENCINGS = 6
 _FENCING_SECONDS = 60.0
 
@@ -79,6 +83,7 @@ class Membership:
         seat: str,
         gained: Callable[[list[int]], None],
         lost: Callable[[list[int]], None],
+        kafka: Outage,
     ) -> None:
         self._settings = settings
         self._topic = settings.positions_topic
@@ -86,6 +91,8 @@ class Membership:
         self._gained = gained
         self._lost = lost
         self._shards: set[int] = set()
+        self._kafka = kafka
+        self._watch = BrokerWatch(kafka, "group")
         self._fenced_at: deque[float] = deque(maxlen=_MOST_FENCINGS)
         self._consumer = self._join()
 
@@ -93,7 +100,9 @@ class Membership:
         settings = self._settings
         consumer = Consumer(
             {
-                **admin_options(settings),
+                **client_options(settings),
+                **self._watch.options(),
+                "log_level": _WARNINGS,
                 "group.id": f"relay.{settings.name}",
                 "group.instance.id": self._seat,
                 "enable.auto.commit": False,
@@ -108,7 +117,7 @@ class Membership:
             [self._topic],
             on_assign=self._on_assign,
             on_revoke=self._on_revoke,
-            on_lost=self._on_revoke,
+            on_lost=self._on_lost,
         )
         return consumer
 
@@ -147,10 +156,12 @@ class Membership:
         self._consumer.close()
         self._consumer = self._join()
 
-    def confirm(self, shard: int) -> bool | None:
-        """Asks the group whether the shard is still this worker's; None: it did not answer.
+    def confirm(self, shard: int) -> bool:
+        """Whether the group says now that the shard is still this worker's.
 
-        An offset commit is refused by the coordinator under a generation that is over.
+        The coordinator refuses an offset commit under a generation that is over. That does not mean
+        that the shard is another's: while a rebalance is under way a shard that stays is refused
+        like one that goes. Which of the two it is comes from `poll`, by way of `lost`.
         """
         if shard not in self._shards:
             return False
@@ -159,26 +170,31 @@ class Membership:
                 offsets=[TopicPartition(self._topic, shard, 0)], asynchronous=False
             )
         except KafkaException as error:
-            code = error.args[0].code()
-            if code in (
-                KafkaError.ILLEGAL_GENERATION,
-                KafkaError.UNKNOWN_MEMBER_ID,
-                KafkaError.FENCED_INSTANCE_ID,
-            ):
-                return False
-            return None
+            log.debug("the group does not confirm shard %d: %s", shard, error.args[0].str())
+            return False
         return True
 
     def close(self) -> None:
         """Gives all shards up, by way of `lost`, and ends the membership."""
         self._consumer.close()
+        self._watch.forget()
+        self._kafka.back(_REPORTER)
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         consumer.incremental_assign(partitions)
         consumer.pause(partitions)
         shards = sorted(place.partition for place in partitions)
         self._shards.update(shards)
+        self._kafka.back(_REPORTER)
         self._gained(shards)
+
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Neither side heard of the other within the session timeout: another member may have the
+        shards by now."""
+        self._kafka.away(
+            _REPORTER, "the group's coordinator and this worker did not hear of each other in time"
+        )
+        self._on_revoke(consumer, partitions)
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         shards = sorted(place.partition for place in partitions)

@@ -7,8 +7,8 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from relay.errors import BrokerUnavailable
+from relay.kafka.options import client_options
 from relay.publish.record import PositionRecord
-from relay.publish.topics import admin_options
 from relay.settings import Settings
 
 __all__ = ["last_record", "reader"]
@@ -25,7 +25,7 @@ def reader(settings: Settings) -> Consumer:
     """
     return Consumer(
         {
-            **admin_options(settings),
+            **client_options(settings),
             # librdkafka asks for a group id even where partitions are assigned by hand.
             "group.id": f"relay.{settings.name}.reader",
             "isolation.level": "read_committed",
@@ -33,6 +33,9 @@ def reader(settings: Settings) -> Consumer:
             "enable.partition.eof": True,
             "auto.offset.reset": "earliest",
             "queued.max.messages.kbytes": 16_384,
+            # The broker answers a fetch at a partition's end only after this long, and each
+            # take-over reads to its partition's end while the other shards wait for the reader.
+            "fetch.wait.max.ms": 10,
         }
     )
 

@@ -8,24 +8,36 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer, libversion
 
+from relay.errors import ConfigurationInvalid
+from relay.kafka.errors import is_away
+from relay.kafka.options import client_options
+from relay.publish.end_txn import EndTxnLog
 from relay.publish.message import Message
-from relay.publish.topics import admin_options
 from relay.settings import Settings
 
-__all__ = ["Acknowledged", "Doubt", "Refused", "ShardProducer", "transactional_id"]
+__all__ = ["Acknowledged", "Doubt", "Refused", "Server", "ShardProducer", "transactional_id"]
 
 log = logging.getLogger(__name__)
+
+Server = Literal["kafka", "database"]
 
 # How many messages are handed over between two looks at what the broker has acknowledged.
 _SERVE_EVERY = 1000
 
 
 class Doubt(Exception):
-    """Nobody but the positions topic knows whether the batch is published."""
+    """Nobody but the positions topic knows whether the batch is published.
+
+    server: which one is unavailable, where that is the reason.
+    """
+
+    def __init__(self, reason: str, server: Server | None = None) -> None:
+        super().__init__(reason)
+        self.server = server
 
 
 class Refused(Doubt):
@@ -92,7 +104,7 @@ class ShardProducer:
         self._exactly_once = settings.delivery == "exactly-once"
         self._timeout = settings.transaction_timeout_ms / 1000
         options: dict[str, Any] = {
-            **admin_options(settings),
+            **client_options(settings),
             "client.id": transactional_id(settings.name, shard),
             "enable.idempotence": True,
             "acks": "all",
@@ -107,9 +119,11 @@ class ShardProducer:
             "topic.metadata.propagation.max.ms": 1_000,
             "compression.type": settings.kafka_options.get("compression.type", "lz4"),
         }
+        self._end_txn = EndTxnLog()
         if self._exactly_once:
             options["transactional.id"] = transactional_id(settings.name, shard)
             options["transaction.timeout.ms"] = settings.transaction_timeout_ms
+            options |= self._end_txn.options(settings.kafka_options.get("debug"))
         else:
             options["message.timeout.ms"] = settings.transaction_timeout_ms
         self._producer = Producer(options)
@@ -168,13 +182,37 @@ class ShardProducer:
             left = producer.flush(self._timeout)
             _check(failures)
             if left:
-                raise Doubt(f"{left} records were not acknowledged in {self._timeout:.0f} s")
+                raise Doubt(
+                    f"{left} records were not acknowledged in {self._timeout:.0f} s", "kafka"
+                )
         except (KafkaException, SystemError) as error:
             raise _doubt(_kafka_error(error)) from error
         if self._exactly_once:
             before_commit()
-            self._ask(lambda: producer.commit_transaction(self._timeout), "committing")
+            self._commit()
         return dict(lanes)
+
+    def _commit(self) -> None:
+        """Commits. Raises Doubt also where the commit succeeded but was sent more than once.
+
+        The first copy of an EndTxn that librdkafka has sent again may still be on its way. It would
+        commit the next transaction before its position record is in it (H39); the next owner's
+        take() raises the producer's epoch, under which the broker refuses that copy.
+        """
+        self._end_txn.answers.clear()
+        self._ask(lambda: self._producer.commit_transaction(self._timeout), "committing")
+        self._ask(lambda: self._producer.poll(0), "committing")
+        match self._end_txn.answers:
+            case ["NO_ERROR"]:
+                return
+            case []:
+                raise ConfigurationInvalid(
+                    f"librdkafka {libversion()[0]} does not report how the broker answered a "
+                    "commit, so an event could be published twice. Install the version of "
+                    "confluent-kafka that this relay was released with"
+                )
+            case answers:
+                raise Doubt(f"the commit was sent more than once: {', '.join(answers)}")
 
     def give_up(self) -> None:
         """Drops everything that is not acknowledged; the next owner's take() ends the rest.
@@ -193,7 +231,8 @@ class ShardProducer:
         try:
             call()
         except (KafkaException, SystemError) as error:
-            raise Doubt(f"{what}: {_kafka_error(error).str()}") from error
+            found = _kafka_error(error)
+            raise Doubt(f"{what}: {found.str()}", _server(found)) from error
 
 
 def _kafka_error(error: KafkaException | SystemError) -> KafkaError:
@@ -221,4 +260,8 @@ def _doubt(error: KafkaError) -> Doubt:
         return Refused(error.str(), gone=True)
     if error.code() in _BLAMES_A_RECORD:
         return Refused(error.str(), gone=False)
-    return Doubt(error.str())
+    return Doubt(error.str(), _server(error))
+
+
+def _server(error: KafkaError) -> Server | None:
+    return "kafka" if is_away(error) else None

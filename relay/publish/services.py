@@ -16,11 +16,13 @@ from relay.catalog import Catalog
 from relay.db import OUTAGES, connect
 from relay.errors import DatabaseUnavailable
 from relay.governance.standing import binding_decisions, names_in_use
+from relay.outages import Outage, Outages
 from relay.publish import pinned, topics
 from relay.publish.ends import TopicEnds
 from relay.publish.holds import Backoff, Hold
 from relay.publish.message import Messages
 from relay.publish.positions import last_record, reader
+from relay.publish.producer import Server
 from relay.publish.routes import Routes
 from relay.publish.store import Store
 from relay.publish.takeover import TakenOver, take_over
@@ -36,13 +38,14 @@ Result = TypeVar("Result")
 class Services:
     """One a worker. What uses the shared connection and consumer waits for its turn."""
 
-    def __init__(self, settings: Settings, worker: str) -> None:
-        """worker: the name under which it holds shards.
+    def __init__(self, settings: Settings, worker: str, outages: Outages) -> None:
+        """worker: the name under which it holds shards. outages: of this process.
 
         Raises ConfigurationInvalid, CatalogInvalid, PositionRefused, DatabaseUnavailable,
         BrokerUnavailable when something is wrong from the start.
         """
         self.settings = settings
+        self.outages = outages
         self.backoff = Backoff(
             timedelta(milliseconds=settings.backoff_initial_ms),
             timedelta(milliseconds=settings.backoff_max_ms),
@@ -53,7 +56,11 @@ class Services:
         self._lock = threading.RLock()
         self._connection: psycopg.Connection[Any] | None = None
         self._consumer: Consumer | None = None
-        self.pinned = pinned.check(self._connected(), self._admin, settings)
+        try:
+            self.pinned = pinned.check(self._connected(), self._admin, settings)
+        except BaseException:
+            self._forget_connection()
+            raise
         self.routes = Routes(
             lambda: Catalog.load(settings.schemas_dir),
             RegistryClient(settings.schema_registry_url),
@@ -62,6 +69,15 @@ class Services:
             lambda: self._use(names_in_use),
         )
         self.ends = TopicEnds(self._admin, self._topic_states)
+
+    def outage_of(self, server: Server) -> Outage:
+        """What is known about a server."""
+        return self.outages.kafka if server == "kafka" else self.outages.database
+
+    def outages_end(self, shard: int) -> None:
+        """A shard was taken over, or is not this worker's any more: it misses no server."""
+        for outage in (self.outages.database, self.outages.kafka, self.outages.registry):
+            outage.back(f"shard {shard}")
 
     def messages(self) -> Messages:
         """A builder of messages for one shard."""

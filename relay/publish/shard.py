@@ -13,11 +13,11 @@ from relay.capture.feed import Feed, Piece
 from relay.capture.reader import Row
 from relay.db import OUTAGES
 from relay.errors import BrokerUnavailable, RegistryUnavailable
-from relay.publish.batch import Builder
+from relay.publish.batch import Batch, Builder
 from relay.publish.deliveries import Deliveries
 from relay.publish.holds import Hold, Holds
 from relay.publish.message import RoutesOfRows
-from relay.publish.producer import Doubt, ShardProducer
+from relay.publish.producer import Doubt, Server, ShardProducer
 from relay.publish.services import Services
 from relay.publish.store import Stale
 from relay.publish.takeover import TakenOver
@@ -48,6 +48,8 @@ class Shard:
         self.number = number
         self.caution = caution
         self.failure: Exception | None = None
+        # Under which the shard is held; None before it is taken over.
+        self.epoch: int | None = None
         self._services = services
         self._settings = services.settings
         self._feed = feed
@@ -113,6 +115,8 @@ class Shard:
             producer.take()
             taken = self._services.take_over(self.number)
             log.info("shard %d: taken over at transaction %d", self.number, taken.number)
+            self.epoch = taken.epoch
+            self._services.outages_end(self.number)
             self._feed.add(self.number, taken.position, taken.identity, self)
             self._live(producer, taken)
         except (Doubt, Stale) as error:
@@ -120,7 +124,8 @@ class Shard:
             self.failure = error.with_traceback(None)
             self.failure.__cause__ = self.failure.__context__ = None
         except (BrokerUnavailable, *OUTAGES) as error:
-            self.failure = Doubt(str(error).strip())
+            away: Server = "kafka" if isinstance(error, BrokerUnavailable) else "database"
+            self.failure = Doubt(str(error).strip(), away)
             self.failure.__context__ = None
         except Exception as error:
             self.failure = error
@@ -157,14 +162,14 @@ class Shard:
                 batch = builder.again(runs, rows, routes, now)
                 transactor.publish(batch, routes, ())
                 holds.release(batch.released)
-                holds.apply(batch.held)
+                self._hold(holds, batch)
             while pieces:
                 rows = list(islice(chain(*(piece.rows for piece in pieces)), self.caution.limit))
                 if (routes := self._ask_routes(builder, rows)) is None:
                     return
                 batch = builder.fresh(rows, routes, now)
                 pieces = transactor.publish(batch, routes, pieces)
-                holds.apply(batch.held)
+                self._hold(holds, batch)
                 del batch, rows  # not kept while the next ones are waited for
                 if self._stopping:
                     return
@@ -198,27 +203,43 @@ class Shard:
             if self._stopping:
                 return None
             if self._lost is not None:
-                raise Doubt(self._lost)
+                raise Doubt(self._lost, "database")
             pieces, self._pieces = self._pieces, []
             self._rows = self._bytes = 0
         self._feed.nudge()
         return pieces
 
+    def _hold(self, holds: Holds, batch: Batch) -> None:
+        """Notes what a committed transaction did not publish."""
+        holds.apply(batch.held)
+        for hold in batch.held:
+            if hold.state == "dead":
+                log.warning(
+                    "event %s of %s %s is dead after %d attempts, %s: %s",
+                    hold.event_id, *hold.aggregate, hold.attempts,
+                    "later events of it wait" if holds.dead_blocks else "later events of it go on",
+                    hold.error,
+                )  # fmt: skip
+            elif hold.state == "failing" and hold.attempts:
+                log.info("event %s failed, attempt %d: %s",
+                         hold.event_id, hold.attempts, hold.error)  # fmt: skip
+
     def _ask_routes(self, builder: Builder, rows: Sequence[Row]) -> RoutesOfRows | None:
         """The rows' routes once the registry answers; None when asked to stop meanwhile."""
-        told = False
+        registry, reporter = self._services.outages.registry, f"shard {self.number}"
         while True:
             try:
-                return builder.routes(rows)
+                routes = builder.routes(rows)
             except RegistryUnavailable as error:
-                if not told:
-                    log.warning("shard %d waits for the registry: %s", self.number, error)
-                    told = True
+                registry.away(reporter, str(error))
+            else:
+                registry.back(reporter)
+                return routes
             with self._changed:
                 if self._stopping:
                     return None
                 if self._lost is not None:
-                    raise Doubt(self._lost)
+                    raise Doubt(self._lost, "database")
                 self._changed.wait(_RETRY_SECONDS)
 
 

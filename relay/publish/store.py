@@ -63,6 +63,13 @@ class Store:
         assert row is not None
         return row[0], None if row[1] is None else PositionRecord.from_json(row[1])
 
+    def renew(self, held: Sequence[tuple[int, int]]) -> None:
+        """Shows that shards are still worked on: (shard, epoch); other epochs stay as they are."""
+        self._connection.execute(
+            load(__package__, "renew_shards.sql"),
+            {"shards": [shard for shard, _ in held], "epochs": [epoch for _, epoch in held]},
+        )
+
     def write(self, outcomes: Iterable[Outcome]) -> None:
         """Writes flags, holds and mirrored positions in one transaction; those that are there
         already, since only the answer to their commit was lost, are passed over.

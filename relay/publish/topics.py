@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from relay.errors import BrokerUnavailable, ConfigurationInvalid
+from relay.kafka.options import client_options
 from relay.settings import Settings
 
-__all__ = ["Cluster", "TopicState", "admin_options", "create", "describe", "open_admin", "states"]
+__all__ = ["Cluster", "TopicState", "create", "describe", "open_admin", "states"]
 
 _TIMEOUT = 10.0
 _PAUSE = 0.02
@@ -38,22 +38,10 @@ class Cluster:
     topics: Mapping[str, int]
 
 
-def admin_options(settings: Settings) -> dict[str, Any]:
-    """librdkafka options that every client of the relay shares."""
-    return {
-        **settings.kafka_options,
-        "bootstrap.servers": settings.kafka_bootstrap_servers,
-        "reconnect.backoff.ms": 50,
-        "reconnect.backoff.max.ms": 1000,
-        # Lost connections are told by what fails because of them, once, not by librdkafka for each.
-        "log_level": 2,
-    }
-
-
 def open_admin(settings: Settings) -> AdminClient:
     """An admin client; raises ConfigurationInvalid when librdkafka refuses an option."""
     try:
-        return AdminClient(admin_options(settings))
+        return AdminClient(client_options(settings))
     except KafkaException as error:
         raise ConfigurationInvalid(
             f"EVENT_BUS_KAFKA_OPTIONS or EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS is refused by "

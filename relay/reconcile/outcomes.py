@@ -19,7 +19,10 @@ from relay.consume.attempt import idle_timeout_ms
 from relay.consume.kafka import Ends, consumer, existing_topics, headers_of, leave, reason
 from relay.consume.record import LONGEST_EVENT_ID
 from relay.consume.session import Session, Stopped
-from relay.errors import BrokerUnavailable
+from relay.kafka.client_log import BrokerWatch
+from relay.outages import Outages
+from relay.process.logs import name_process
+from relay.process.waiting import wait_for_servers
 from relay.settings import Settings
 from relay.sqlfile import load
 
@@ -100,19 +103,23 @@ def reconcile(
     until_idle: ends when every assigned partition is read to its end.
     Offsets are committed after the database: a crash between the two repeats records, and a
     repeated record changes nothing.
-    Raises CatalogInvalid, BrokerUnavailable.
+    Outages are waited out, at the start as well. Raises CatalogInvalid, DatabaseRefused.
     """
+    name_process("reconciler")
     stop = stop or threading.Event()
+    outages = Outages()
     catalog = Catalog.load(settings.schemas_dir)
-    reader = consumer(settings, f"relay.{settings.name}.reconciler")
+    watch = BrokerWatch(outages.kafka, "consumer")
+    reader = consumer(settings, f"relay.{settings.name}.reconciler", watch)
     session = Session(
         settings.database_url,
         "reconciler",
         stop,
+        outages,
         idle_timeout_ms=idle_timeout_ms(settings.session_timeout_ms),
     )
     try:
-        return _Reconciler(reader, session, catalog, Ends(settings)).run(until_idle, stop)
+        return _Reconciler(reader, session, catalog, Ends(settings), outages).run(until_idle, stop)
     except Stopped:
         return 0
     finally:
@@ -123,10 +130,13 @@ def reconcile(
 class _Reconciler:
     """Runs in one thread, which owns the consumer and the session."""
 
-    def __init__(self, reader: Consumer, session: Session, catalog: Catalog, ends: Ends) -> None:
+    def __init__(
+        self, reader: Consumer, session: Session, catalog: Catalog, ends: Ends, outages: Outages
+    ) -> None:
         self._reader = reader
         self._session = session
         self._broker_ends = ends
+        self._outages = outages
         origins = "|".join(re.escape(topic) for topic in catalog.topics)
         self._pattern = re.compile(rf"(?:{origins})\.[a-z][a-z0-9-]*\.dlq")
         self._topics: list[str] = []
@@ -137,13 +147,9 @@ class _Reconciler:
     def run(self, until_idle: bool, stop: threading.Event) -> int:
         """The loop; the number of records that were read."""
         count = 0
-        self._follow_topics()
         while not stop.is_set():
             if time.monotonic() >= self._look_again:
-                try:
-                    self._follow_topics()
-                except BrokerUnavailable as error:
-                    log.warning("%s", error)
+                wait_for_servers(self._follow_topics, self._outages, stop)
             messages = self._read()
             if messages:
                 self._write(messages)
@@ -182,7 +188,7 @@ class _Reconciler:
             elif error.code() == KafkaError._PARTITION_EOF:
                 self._ends[place] = message.offset() or 0
             else:
-                log.warning("Kafka: %s", error.str())
+                log.info("Kafka: %s", error.str())
         return records
 
     def _write(self, messages: Sequence[Message]) -> None:

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 
 from relay.avro.decoder import compile_decoder
 from relay.catalog import Catalog, State
-from relay.publish.topics import admin_options
+from relay.kafka.options import client_options
 from tests.integration.majors import activate_major, copy_id
 from tests.relaying import Record, Relay, kill
 from tests.stack import until
@@ -303,7 +303,7 @@ def test_an_announced_copy_that_retention_has_taken_is_not_missed(relay: Relay) 
     _, original = relay.published()
     relay.sql("delete from outbox.deliveries where copy = 2")
     assert verified(relay) == {**sound(1), "wrong_flags": 1}
-    admin = AdminClient(admin_options(relay.settings()))
+    admin = AdminClient(client_options(relay.settings()))
     place = TopicPartition(original.topic, original.partition, original.offset)
     admin.delete_records([place])[place].result()
     assert verified(relay) == sound(1)

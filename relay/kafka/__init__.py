@@ -1,0 +1,1 @@
+"""Clients of Kafka: their options, and what they report."""

@@ -1,0 +1,1 @@
+"""What long-running commands share: waiting for servers at the start, supervision, signals."""

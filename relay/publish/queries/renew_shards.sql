@@ -1,0 +1,5 @@
+-- Shows that the shards held under these epochs are still worked on.
+update outbox.shards s
+set updated_at = now()
+from unnest(%(shards)s::integer[], %(epochs)s::bigint[]) as held (shard, epoch)
+where s.shard = held.shard and s.epoch = held.epoch
