@@ -42,9 +42,12 @@ def _print(status: Status) -> None:
         f"{outbox.events:,} events, {outbox.undelivered:,} not published{waiting}, "
         f"{outbox.dead:,} dead"
     )
-    shards = Table("shard", "lag", "taken over by")
+    shards = Table("shard", "lag", "worker")
     for shard in status.shards:
-        shards.add_row(str(shard.shard), f"{shard.lag:,}", shard.worker or "nobody yet")
+        owner = shard.worker or "none yet"
+        if shard.unowned_seconds is not None:
+            owner = f"none for {shard.unowned_seconds:,.0f} s, before that {owner}"
+        shards.add_row(str(shard.shard), f"{shard.lag:,}", owner)
     console.print(shards)
     groups = Table("group", "lag", "parked", "dead")
     for group in status.groups:

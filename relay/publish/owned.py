@@ -8,7 +8,7 @@ import time
 from relay.capture.feed import Feed
 from relay.publish.deliveries import Deliveries
 from relay.publish.membership import Membership
-from relay.publish.producer import Doubt
+from relay.publish.producer import CommitResent, Doubt
 from relay.publish.services import Services
 from relay.publish.shard import Shard
 from relay.publish.store import Stale
@@ -123,7 +123,9 @@ class OwnedShards:
             case None:
                 raise RuntimeError(f"shard {number} ended without a reason")
         del self._running[number]
-        self._retry_at[number] = time.monotonic() + self._pause(number)
+        # After a commit that was sent again the shard is well; it only needs a new epoch.
+        pause = 0.0 if isinstance(shard.failure, CommitResent) else self._pause(number)
+        self._retry_at[number] = time.monotonic() + pause
 
     def _pause(self, number: int) -> float:
         """How long to wait before the shard is retaken: not at all the first time."""

@@ -19,7 +19,15 @@ from relay.publish.end_txn import EndTxnLog
 from relay.publish.message import Message
 from relay.settings import Settings
 
-__all__ = ["Acknowledged", "Doubt", "Refused", "Server", "ShardProducer", "transactional_id"]
+__all__ = [
+    "Acknowledged",
+    "CommitResent",
+    "Doubt",
+    "Refused",
+    "Server",
+    "ShardProducer",
+    "transactional_id",
+]
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +46,10 @@ class Doubt(Exception):
     def __init__(self, reason: str, server: Server | None = None) -> None:
         super().__init__(reason)
         self.server = server
+
+
+class CommitResent(Doubt):
+    """The batch is published, but a copy of its commit may still arrive (H39)."""
 
 
 class Refused(Doubt):
@@ -193,7 +205,7 @@ class ShardProducer:
         return dict(lanes)
 
     def _commit(self) -> None:
-        """Commits. Raises Doubt also where the commit succeeded but was sent more than once.
+        """Commits. Raises CommitResent where the commit succeeded but was sent more than once.
 
         The first copy of an EndTxn that librdkafka has sent again may still be on its way. It would
         commit the next transaction before its position record is in it (H39); the next owner's
@@ -212,7 +224,7 @@ class ShardProducer:
                     "confluent-kafka that this relay was released with"
                 )
             case answers:
-                raise Doubt(f"the commit was sent more than once: {', '.join(answers)}")
+                raise CommitResent(f"the commit was sent more than once: {', '.join(answers)}")
 
     def give_up(self) -> None:
         """Drops everything that is not acknowledged; the next owner's take() ends the rest.

@@ -77,6 +77,18 @@ class Routes:
             self._not_there.clear()
             self._topics = self._topic_states()
 
+    def limit_now(self, topic: str) -> int:
+        """Largest batch in bytes that a topic takes now, asked of the broker; 0 where it is gone.
+
+        Routes are found again where it has changed. Raises BrokerUnavailable, psycopg.Error.
+        """
+        with self._lock:
+            former, self._topics = self._topics, self._topic_states()
+            if self._topics != former:
+                self._routes.clear()
+            found = self._topics.get(topic)
+            return 0 if found is None else found.max_message_bytes
+
     def smallest_limit(self) -> int:
         """Smallest max.message.bytes of the topics, 1 MB where there are none: no produced batch
         may be larger, or one large batch would blame innocent rows."""

@@ -21,6 +21,7 @@ from relay.governance.standing import not_in_use
 from relay.governance.store import decisions
 from relay.outbox.checks import check_outbox
 from relay.publish import pinned, topics
+from relay.reconcile.shard_lag import read_shards
 from relay.registry.client import RegistryClient
 from relay.settings import Settings
 
@@ -64,6 +65,7 @@ def examine(settings: Settings) -> Iterator[Check]:
                 yield from _review(connection, catalog)
             if cluster is not None:
                 yield from _pins(connection, settings)
+            yield from _shards(connection, settings)
     finally:
         if connection is not None:
             connection.close()
@@ -184,6 +186,26 @@ def _pins(connection: Connection, settings: Settings) -> Iterator[Check]:
             "ok",
             f"relay {settings.name} has {found.shards} shards on this database and cluster",
         )
+
+
+def _shards(connection: Connection, settings: Settings) -> Iterator[Check]:
+    """Whether somebody works on every shard: events of one without a worker wait, and nothing else
+    says so."""
+    try:
+        shards, _ = read_shards(connection, settings.shards, settings.session_timeout_ms)
+    except psycopg.errors.UndefinedTable:
+        return
+    unowned = [shard for shard in shards if shard.unowned_seconds is not None]
+    for shard in unowned:
+        yield Check(
+            "shards",
+            "fail" if shard.lag else "warn",
+            f"shard {shard.shard} has had no worker for {shard.unowned_seconds:,.0f} s, "
+            f"{shard.lag:,} events wait in it; the last one was {shard.worker}. Start `relay run`; "
+            "where it runs, look at its log and start it again",
+        )
+    if not unowned and any(shard.worker for shard in shards):
+        yield Check("shards", "ok", f"{len(shards)} shards are worked on")
 
 
 def _topics(settings: Settings, cluster: topics.Cluster, catalog: Catalog) -> Iterator[Check]:

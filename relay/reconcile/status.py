@@ -66,7 +66,9 @@ def read_status(settings: Settings, connection: Connection) -> Status:
     catalog = Catalog.load(settings.schemas_dir)
     admin = open_admin(settings)
     row = connection.execute("select shards from outbox.relay").fetchone()
-    shards, oldest = read_shards(connection, row[0] if row else settings.shards)
+    shards, oldest = read_shards(
+        connection, row[0] if row else settings.shards, settings.session_timeout_ms
+    )
     held, oldest_held = _one(connection, "count_holds.sql")
     ages = [age for age in (oldest, oldest_held) if age is not None]
     outbox = OutboxStatus(
