@@ -9,7 +9,7 @@ import psycopg
 
 from relay.errors import ConfigurationInvalid, DatabaseUnavailable
 
-__all__ = ["OUTAGES", "connect", "in_a_line", "libpq_url", "sqlalchemy_url"]
+__all__ = ["OUTAGES", "connect", "in_a_line", "libpq_url", "sqlalchemy_url", "storable"]
 
 # What says that the database can't be reached (any more), and nothing about what was asked of it.
 OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, DatabaseUnavailable)
@@ -76,3 +76,15 @@ def in_a_line(error: BaseException) -> str:
     """What a driver says of a failed connection, without the hint that ends it."""
     said = [line.strip() for line in str(error).splitlines() if not line.startswith("\t")]
     return "; ".join(line for line in said if line).rstrip(".") or repr(error)
+
+
+def storable(text: str) -> str:
+    """`text` as PostgreSQL, in text and jsonb, and JSON keep it.
+
+    U+0000 and halves of surrogate pairs become U+FFFD.
+    """
+    return (
+        text.replace("\0", "\ufffd")
+        .encode("utf-16-le", "surrogatepass")
+        .decode("utf-16-le", "replace")
+    )
