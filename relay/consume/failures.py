@@ -102,5 +102,8 @@ def is_outage(error: BaseException, connection: psycopg.Connection[Any]) -> bool
         return True
     if isinstance(error, psycopg.OperationalError) and connection.broken:
         return True
-    sqlstate = str(getattr(error, "sqlstate", None) or "")
-    return sqlstate.startswith("53") or sqlstate in {"57P01", "57P02", "57P03"}
+    # Of errors that are not PostgreSQL's it may be anything.
+    sqlstate = getattr(error, "sqlstate", None)
+    return isinstance(sqlstate, str) and (
+        sqlstate.startswith("53") or sqlstate in {"57P01", "57P02", "57P03"}
+    )
