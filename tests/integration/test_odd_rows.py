@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -75,6 +76,8 @@ def assert_it_alone_is_dead(relay: Relay, odd: str, reason: str) -> None:
     assert "\n" not in error
     assert odd_id not in {record.headers.get("ce_originalid", record.event_id)
                           for record in relay.published()}  # fmt: skip
+    shown = json.loads(relay.must("event", "show", odd_id, "--json"))
+    assert (shown["event"]["id"], shown["delivery"]["error"]) == (odd_id, error)
     assert dict(relay.sql("select id, dead_letter from outbox.domain_event_status")) == {
         odd_id: True, before: False, beside: False, after: False,
     }  # fmt: skip
