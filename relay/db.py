@@ -9,7 +9,7 @@ import psycopg
 
 from relay.errors import ConfigurationInvalid, DatabaseRefused, DatabaseUnavailable
 
-__all__ = ["OUTAGES", "connect", "in_a_line", "libpq_url", "sqlalchemy_url"]
+__all__ = ["OUTAGES", "connect", "in_a_line", "libpq_url", "sqlalchemy_url", "storable"]
 
 # What says that the database can't be reached or written to (any more), and nothing about what was
 # asked of it. The server's own words for the last three are errors of a transaction's state.
@@ -94,3 +94,15 @@ def in_a_line(error: BaseException) -> str:
     """What a driver says of a failed connection, without the hint that ends it."""
     said = [line.strip() for line in str(error).splitlines() if not line.startswith("\t")]
     return "; ".join(line for line in said if line).rstrip(".") or repr(error)
+
+
+def storable(text: str) -> str:
+    """`text` as PostgreSQL, in text and jsonb, and JSON keep it.
+
+    U+0000 and halves of surrogate pairs become U+FFFD.
+    """
+    return (
+        text.replace("\0", "\ufffd")
+        .encode("utf-16-le", "surrogatepass")
+        .decode("utf-16-le", "replace")
+    )

@@ -16,6 +16,8 @@ __all__ = [
     "SchemaUnknown",
     "StackFailed",
     "TransactionMissing",
+    "described",
+    "said",
 ]
 
 
@@ -95,3 +97,17 @@ class TransactionMissing(RelayError):
     """An event was to be published where no transaction would hold it and its change together."""
 
     exit_code = 2
+
+
+def said(error: BaseException) -> str:
+    """What an error says; its class where it says nothing or can't be asked."""
+    try:
+        return str(error) or type(error).__qualname__
+    except BaseException:  # anybody may have written its __str__
+        return type(error).__qualname__
+
+
+def described(error: BaseException) -> str:
+    """An error's class and what it says."""
+    kind, text = type(error).__qualname__, said(error)
+    return kind if text == kind else f"{kind}: {text}"

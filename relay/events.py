@@ -26,6 +26,9 @@ __all__ = [
 
 T = TypeVar("T")
 
+# From the point; beyond the digits of every decimal that a schema can have.
+FARTHEST_DIGIT = 20_000
+
 METADATA_KEYS = {
     "actorId": "actor_id",
     "correlationId": "correlation_id",
@@ -190,10 +193,15 @@ def _timestamp(value: datetime) -> str:
     return f"{moment.isoformat(timespec='microseconds')}Z"
 
 
+def _decimal(value: Decimal) -> str:
+    # Decimal("1e999999999") would be a gigabyte of text; the encoder refuses it by its exponent.
+    return format(value, "f") if abs(value.adjusted()) <= FARTHEST_DIGIT else str(value)
+
+
 _NATURAL: dict[type, Any] = {
     str: lambda value: value,
     int: lambda value: value,
-    Decimal: lambda value: format(value, "f"),
+    Decimal: _decimal,
     datetime: _timestamp,
     date: date.isoformat,
     time: time.isoformat,

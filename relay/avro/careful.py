@@ -13,7 +13,7 @@ from relay.avro.nodes import ABSENT, Node
 from relay.avro.scalars import scalar
 from relay.avro.times import Refused, shown
 from relay.avro.varint import long_bytes
-from relay.errors import PayloadInvalid
+from relay.errors import PayloadInvalid, described
 
 __all__ = ["Careful"]
 
@@ -28,8 +28,12 @@ class Careful:
         """Avro binary of `value`. Raises PayloadInvalid."""
         try:
             return self._encode(node, value, "$")
+        except PayloadInvalid:
+            raise
         except RecursionError:
             raise PayloadInvalid("$", "nested too deeply. Flatten the payload") from None
+        except Exception as error:  # values may be of any class
+            raise PayloadInvalid("$", f"can't be encoded: {described(error)}") from error
 
     def _encode(self, node: Node, value: Any, path: str) -> bytes:
         match node.form:
@@ -48,6 +52,10 @@ class Careful:
             return encode(value)
         except Refused as refused:
             raise PayloadInvalid(path, str(refused)) from None
+        except RecursionError:
+            raise
+        except Exception as error:
+            raise PayloadInvalid(path, f"can't be encoded: {described(error)}") from error
 
     def _record(self, node: Node, value: Any, path: str) -> bytes:
         if type(value) is not dict:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from io import BytesIO
 from typing import Any
@@ -23,7 +24,7 @@ from fastavro.read import LOGICAL_READERS
 from relay.avro.defaults import default_bytes
 from relay.avro.depth import DEEPEST_READ, bytes_too_deep, holds_itself
 from relay.avro.fingerprint import Schema, schema_text
-from relay.avro.nodes import ABSENT, LOGICAL, Node, read_schema
+from relay.avro.nodes import ABSENT, LOGICAL, MOST_DIGITS, Node, read_schema
 from relay.avro.times import date_text, instant_text, time_text
 from relay.errors import CatalogInvalid, PayloadInvalid
 
@@ -32,6 +33,8 @@ __all__ = ["compile_decoder", "compile_resolver", "decode", "natural_default"]
 Decoder = Callable[[bytes], Any]
 PREFIX = "relay-"
 EPOCH = datetime(1970, 1, 1)
+# Writing a number down takes the square of its length.
+MOST_BITS = (10**MOST_DIGITS).bit_length()
 
 
 def compile_decoder(writer_schema: Schema) -> Decoder:
@@ -167,11 +170,19 @@ def _base64(data: bytes, *_: Any) -> str:
 
 
 def _decimal(data: bytes, writer: dict[str, Any], *_: Any) -> str:
-    # By text, since decimal's context of 28 digits would round longer numbers.
+    # The point is set by text, since decimal's context of 28 digits would round longer numbers.
     unscaled, scale = int.from_bytes(data, "big", signed=True), writer["scale"]
-    digits = str(abs(unscaled)).rjust(scale + 1, "0")
+    # 256 bytes are some 617 digits, of which str() writes 640 however Python is set up.
+    digits = str(abs(unscaled)) if len(data) <= 256 else _long_digits(abs(unscaled))
+    digits = digits.rjust(scale + 1, "0")
     sign = "-" if unscaled < 0 else ""
     return f"{sign}{digits[:-scale]}.{digits[-scale:]}" if scale else f"{sign}{digits}"
+
+
+def _long_digits(number: int) -> str:
+    if number.bit_length() > MOST_BITS:
+        raise ValueError(f"a decimal of more than {MOST_DIGITS:,} digits")
+    return format(Decimal(number), "f")
 
 
 def _uuid(data: str | bytes, *_: Any) -> str:

@@ -10,6 +10,7 @@ import re
 import struct
 from base64 import b64decode
 from collections.abc import Callable
+from decimal import Decimal
 from functools import partial
 from math import isfinite
 
@@ -21,6 +22,8 @@ __all__ = ["SCALARS", "Remembered", "scalar"]
 
 INT = 2**31
 LONG = 2**63
+# The longest text that int() takes however Python is set up.
+SHORT_DIGITS = 640
 _DECIMAL = re.compile(r"(-?)(0|[1-9]\d*)(?:\.(\d+))?", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.I | re.ASCII)
 _FLOAT = struct.Struct("<f").pack
@@ -72,7 +75,7 @@ def _integer(bound: int, name: str, value: object) -> bytes:
     if type(value) is not int:
         raise Refused(f"{shown(value)} is no {name}. Send a whole number without a point")
     if not -bound <= value < bound:
-        raise Refused(f"{value} is out of range for {name}, {-bound} to {bound - 1}")
+        raise Refused(f"{shown(value)} is out of range for {name}, {-bound} to {bound - 1}")
     return long_bytes(value)
 
 
@@ -80,7 +83,7 @@ def _floating(pack: Callable[[float], bytes], name: str, value: object) -> bytes
     if type(value) is int:
         # JSON writes 1.0 as 1 in many languages; beyond 2**53 not every integer is a double.
         if abs(value) > 2**53:
-            raise Refused(f"{value} is not exact as {name}. Use a long or a decimal")
+            raise Refused(f"{shown(value)} is not exact as {name}. Use a long or a decimal")
         value = float(value)
     if type(value) is not float:
         raise Refused(f"{shown(value)} is no {name}. Send a number")
@@ -155,23 +158,34 @@ def _unscaled(node: Node, value: object) -> int:
     if type(value) is str and value.isascii():
         whole, _, fraction = value.partition(".")
         digits = whole + fraction
-        if fraction and len(fraction) == node.scale and whole and digits.isdigit():
-            number = int(digits)
-            if (whole[0] != "0" or len(whole) == 1) and number < 10**node.precision:
-                return number
+        if (
+            fraction
+            and len(fraction) == node.scale
+            and whole
+            and (whole[0] != "0" or len(whole) == 1)
+            and len(digits) <= node.precision
+            and digits.isdigit()
+        ):
+            return _number(digits)
     match = _DECIMAL.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise Refused(f'{shown(value)} is no decimal. Send a string such as "12.50"')
     fraction = (match[3] or "").rstrip("0")
     if len(fraction) > node.scale:
         raise Refused(
-            f"{value} has {len(fraction)} decimal places, the schema says {node.scale}. "
+            f"{shown(value)} has {len(fraction)} decimal places, the schema says {node.scale}. "
             "Round it before you publish"
         )
-    number = int(match[1] + match[2] + fraction.ljust(node.scale, "0"))
-    if abs(number) >= 10**node.precision:
-        raise Refused(f"{value} is out of range for decimal({node.precision}, {node.scale})")
-    return number
+    digits = (match[2] + fraction.ljust(node.scale, "0")).lstrip("0")
+    if len(digits) > node.precision:
+        raise Refused(f"{shown(value)} is out of range for decimal({node.precision}, {node.scale})")
+    number = _number(digits or "0")
+    return -number if match[1] else number
+
+
+def _number(digits: str) -> int:
+    # Of more digits int() refuses to read a text.
+    return int(digits) if len(digits) <= SHORT_DIGITS else int(Decimal(digits))
 
 
 def _decimal_bytes(node: Node, value: object) -> bytes:

@@ -122,5 +122,11 @@ def instant_text(count: int, unit: str, *, local: bool = False) -> str:
 
 
 def shown(value: object) -> str:
-    shown = repr(value)
+    """A value as errors show it, cut to 60 characters. Raises RecursionError."""
+    try:
+        shown = repr(value)
+    except RecursionError:
+        raise
+    except Exception:  # Python writes no integer of many digits, and a class may write itself
+        return f"a value of type {type(value).__name__}"
     return shown if len(shown) <= 60 else f"{shown[:57]}..."

@@ -63,7 +63,9 @@ def _step(event_type: EventType, name: str, source: str, target: str) -> Convert
     def step(payload: Any) -> Any:
         try:
             return function(payload)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise  # a person's, who wants the program to end
+        except BaseException as error:
             raise PayloadInvalid(
                 "$", f"{path.name}, {name}: {source} can't be converted to {target}: {error!r}"
             ) from error
@@ -79,7 +81,9 @@ def _module(path: Path, code: bytes) -> dict[str, Any]:
     module.__file__ = str(path)
     try:
         exec(compile(code, str(path), "exec", dont_inherit=True), vars(module))
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise CatalogInvalid(
             f"{path}: the converter can't be run: {error!r}. Correct it"
         ) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,8 +14,10 @@ from relay.consume.context import Context
 from relay.consume.decode import Decoder
 from relay.consume.failures import Failure, Interrupted, Retryable, Stage, Unhandled, is_outage
 from relay.consume.group import Group
+from relay.consume.handler import refuse_unrun
 from relay.consume.inbox import Head, Verdict
 from relay.consume.record import Record
+from relay.errors import said
 from relay.outbox.context import event_context
 
 __all__ = ["AttemptFailed", "Attempts", "ParkedFailed", "idle_timeout_ms"]
@@ -122,9 +124,10 @@ class Attempts:
 
     def _handle(self, connection: psycopg.Connection[Any], record: Record, number: int) -> bool:
         """Calls the record's handler; False when there is none."""
+        # In a thread of ours nobody else ends the program: an exit is the event's failure, too.
         try:
             decoded = self.decoder.decode(record, self.group)
-        except Exception as error:
+        except BaseException as error:
             raise _Staged("decode", error) from error
         if decoded is None:
             return False
@@ -133,14 +136,16 @@ class Attempts:
         context = Context(
             connection, self.group.name, record.event_id, event_type, number, metadata, record
         )
+        # Whatever its author says that it returns.
+        handler: Callable[[Any, Context], object] = subscription.handler
         try:
             with event_context(
                 actor_id=metadata.get("actorId"),
                 correlation_id=metadata.get("correlationId") or record.event_id,
                 causation_id=record.event_id,
             ):
-                subscription.handler(event, context)
-        except Exception as error:
+                refuse_unrun(handler(event, context))
+        except BaseException as error:
             raise _Staged("handle", error) from error
         _still_in_transaction(connection)
         return True
@@ -154,7 +159,7 @@ class Attempts:
         if isinstance(error, _Staged):
             stage, cause = error.stage, error.cause
         if is_outage(cause, connection):
-            raise Interrupted(f"the attempt did not take place: {cause}") from cause
+            raise Interrupted(f"the attempt did not take place: {said(cause)}") from cause
         return AttemptFailed(index, Failure.of(stage, cause))
 
 
@@ -170,8 +175,8 @@ class ParkedFailed(Exception):
 class _Staged(Exception):
     """Carries an error out of the transaction with the stage that it happened in."""
 
-    def __init__(self, stage: Stage, cause: Exception) -> None:
-        super().__init__(str(cause))
+    def __init__(self, stage: Stage, cause: BaseException) -> None:
+        super().__init__(said(cause))
         self.stage = stage
         self.cause = cause
 

@@ -63,7 +63,7 @@ def _import(name: str) -> ModuleType:
         return import_module(name)
     except ConfigurationInvalid:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigurationInvalid(
             f"EVENT_BUS_CONSUMERS: module {name!r} can't be imported: {error!r}"
         ) from error

@@ -9,7 +9,14 @@ from typing import Any, Literal
 
 import psycopg
 
-from relay.errors import DatabaseUnavailable, RegistryUnavailable, RelayError
+from relay.db import storable
+from relay.errors import (
+    DatabaseUnavailable,
+    RegistryUnavailable,
+    RelayError,
+    described,
+    said,
+)
 
 __all__ = [
     "Failure",
@@ -67,15 +74,16 @@ class Failure:
     def of(cls, stage: Stage, error: BaseException) -> Failure:
         """What `error`, raised in `stage`, leaves in headers and tables."""
         kind = type(error)
-        text = str(error) or repr(error)
+        # Of what is no Exception the text alone, such as the 2 of SystemExit(2), tells nobody much.
+        text = said(error) if isinstance(error, Exception) else described(error)
         trace = "".join(traceback.format_exception(error))
         return cls(
             stage=stage,
             fatal=isinstance(error, Fatal),
             elsewhere=isinstance(error, Unhandled),
-            error_class=f"{kind.__module__}.{kind.__qualname__}",
-            message=_storable(text)[:MESSAGE_CHARACTERS],
-            stacktrace=_storable(trace)[-STACKTRACE_CHARACTERS:],
+            error_class=storable(f"{kind.__module__}.{kind.__qualname__}"),
+            message=storable(text)[:MESSAGE_CHARACTERS],
+            stacktrace=storable(trace)[-STACKTRACE_CHARACTERS:],
             at=datetime.now(UTC),
         )
 
@@ -94,10 +102,8 @@ def is_outage(error: BaseException, connection: psycopg.Connection[Any]) -> bool
         return True
     if isinstance(error, psycopg.OperationalError) and connection.broken:
         return True
-    sqlstate = getattr(error, "sqlstate", None) or ""
-    return sqlstate.startswith("53") or sqlstate in {"57P01", "57P02", "57P03"}
-
-
-def _storable(text: str) -> str:
-    """`text` as PostgreSQL keeps it: without U+0000 and halves of surrogate pairs."""
-    return text.replace("\0", "�").encode("utf-8", "replace").decode()
+    # Of errors that are not PostgreSQL's it may be anything.
+    sqlstate = getattr(error, "sqlstate", None)
+    return isinstance(sqlstate, str) and (
+        sqlstate.startswith("53") or sqlstate in {"57P01", "57P02", "57P03"}
+    )

@@ -6,14 +6,14 @@ import fnmatch
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import Any, NoReturn, TypeVar, overload
 
+from relay.avro.times import shown
 from relay.catalog import Catalog
 from relay.consume.context import Context
+from relay.consume.handler import name_of, problem_of
 from relay.errors import ConfigurationInvalid
-
-if TYPE_CHECKING:
-    from relay.events import DomainEvent
+from relay.events import DomainEvent
 
 __all__ = ["Group", "Handler"]
 
@@ -71,10 +71,19 @@ class Group:
 
         It is called as `handler(event, context)` inside a transaction. It may raise Fatal
         (never try again) or Retryable; any other exception is tried again too.
-        Raises ConfigurationInvalid when an event type already has a handler in this group.
+        Raises ConfigurationInvalid when there is no class or something else than one, when the
+        handler can't be called like that or is asynchronous or a generator, and when an event type
+        already has a handler in this group.
         """
+        if not event_classes:
+            self._refuse(
+                "handles() names no event class. Name one, as in @group.handles(OrderPaid)"
+            )
+        for event_class in event_classes:
+            self._check_class(event_class)
 
         def register(handler: Handler) -> Handler:
+            self._check_handler(handler)
             for event_class in event_classes:
                 self._add(event_class, handler)
             return handler
@@ -86,8 +95,22 @@ class Group:
     ) -> list[str]:
         """Registers `handler` for those of `events` whose type fits `pattern`; returns the types.
 
-        pattern: shell style, `order.*`. Raises ConfigurationInvalid when none fits.
+        pattern: shell style, `order.*`. Raises ConfigurationInvalid when none fits, and where
+        `handles` raises it.
         """
+        if not isinstance(pattern, str):
+            self._refuse(
+                f"subscribe() takes a pattern such as 'order.*' first, no {_shown(pattern)}"
+            )
+        self._check_handler(handler)
+        if not isinstance(events, Iterable):
+            self._refuse(
+                f"subscribe() takes a list of event classes last, no {_shown(events)}. "
+                "Give the classes that the pattern chooses from"
+            )
+        events = list(events)
+        for event_class in events:
+            self._check_class(event_class)
         fitting = [e for e in events if fnmatch.fnmatchcase(e.EVENT_TYPE, pattern)]
         if not fitting:
             raise ConfigurationInvalid(
@@ -106,11 +129,29 @@ class Group:
         if event_type in self.subscriptions:
             raise ConfigurationInvalid(
                 f"consumer group {self.name} has two handlers for {event_type}: "
-                f"{_name(self.subscriptions[event_type].handler)} and {_name(handler)}. "
+                f"{name_of(self.subscriptions[event_type].handler)} and {name_of(handler)}. "
                 "Keep one, or call both from it"
             )
         self.subscriptions[event_type] = Subscription(event_class, handler)
 
+    def _check_class(self, event_class: object) -> None:
+        if not (
+            isinstance(event_class, type)
+            and issubclass(event_class, DomainEvent)
+            and isinstance(getattr(event_class, "EVENT_TYPE", None), str)
+        ):
+            self._refuse(
+                f"{_shown(event_class)} is no event class. Give the class that `relay schemas "
+                "generate` has made of the event type, as in @group.handles(OrderPaid)"
+            )
 
-def _name(handler: Handler) -> str:
-    return getattr(handler, "__qualname__", repr(handler))
+    def _check_handler(self, handler: object) -> None:
+        if (problem := problem_of(handler)) is not None:
+            self._refuse(f"handler {name_of(handler)} {problem}")
+
+    def _refuse(self, problem: str) -> NoReturn:
+        raise ConfigurationInvalid(f"consumer group {self.name}: {problem}")
+
+
+def _shown(value: object) -> str:
+    return name_of(value) if callable(value) else shown(value)

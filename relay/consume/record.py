@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from relay.consume import headers as names
+from relay.db import storable
 
 __all__ = ["LONGEST_EVENT_ID", "Headers", "Record"]
 
@@ -100,7 +101,7 @@ class Record:
             "offset": self.offset,
             "key": self.key,
             "value": self.value,
-            "header_names": [name.replace("\0", "�") for name, _ in self.headers],
+            "header_names": [storable(name) for name, _ in self.headers],
             "header_values": [value for _, value in self.headers],
         }
 

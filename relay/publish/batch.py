@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -9,10 +10,14 @@ from datetime import datetime, timedelta
 from relay.capture.feed import Piece
 from relay.capture.position import Step
 from relay.capture.reader import Row
+from relay.db import storable
+from relay.errors import described, said
 from relay.publish.holds import Aggregate, Backoff, Hold, Holds
 from relay.publish.message import Message, Messages, NotPublishable, Route, RoutesOfRows, Waiting
 
 __all__ = ["Batch", "Builder", "cut"]
+
+log = logging.getLogger(__name__)
 
 # The position record lists each row that is not produced; this many keep it well under 1 MB.
 MOST_HELD = 1_000
@@ -43,6 +48,8 @@ class Batch:
 class Builder:
     """Builds batches for one shard. Owned by the shard's thread.
 
+    Of each row there is a message or a reason why it has none: whatever is raised while it is
+    built, also by a converter that ends the program, is a failed attempt of this row alone.
     blamed: rows that the broker refused when they came alone, with its reason; each counts as one
     attempt and is then forgotten.
     """
@@ -96,7 +103,7 @@ class Builder:
                         raise NotPublishable(reason)
                     message = build(row, routes)
                     beside = copies(row, routes, message) if copied else ()
-                except (NotPublishable, Waiting) as error:
+                except BaseException as error:  # see the class
                     hold = self._failed(row, 0, error, now)
                     held.append(hold)
                     if hold.state != "dead" or self._holds.dead_blocks:
@@ -125,7 +132,7 @@ class Builder:
                         raise NotPublishable(reason)
                     message = self._messages.build(row, routes)
                     beside = self._messages.copies(row, routes, message)
-                except (NotPublishable, Waiting) as error:
+                except BaseException as error:  # see the class
                     failed = self._failed(row, hold.attempts, error, now)
                     batch.held.append(failed)
                     if failed.state != "dead" or self._holds.dead_blocks:
@@ -137,8 +144,12 @@ class Builder:
                 batch.released.append(hold.seq)
                 batch.attempts[hold.seq] = hold.attempts + 1
 
-    def _failed(self, row: Row, attempts: int, error: Exception, now: datetime) -> Hold:
-        hold = Hold(row[0], row[1], (row[4], row[5]), "failing", attempts, _short(error))
+    def _failed(self, row: Row, attempts: int, error: BaseException, now: datetime) -> Hold:
+        foreseen = isinstance(error, NotPublishable | Waiting)
+        if not foreseen and not attempts:
+            log.warning("the message of event %s can't be built", row[1], exc_info=error)
+        why = said(error) if foreseen else f"its message can't be built: {described(error)}"
+        hold = Hold(row[0], row[1], (row[4], row[5]), "failing", attempts, _short(why))
         if isinstance(error, Waiting):
             return replace(hold, next_attempt_at=now + _WAITING_PAUSE)
         attempts += 1
@@ -172,6 +183,6 @@ def _behind(row: Row) -> Hold:
     return Hold(row[0], row[1], aggregate, "held", 0, "waits behind an earlier event")
 
 
-def _short(error: Exception) -> str:
-    text = str(error).replace("\x00", "")  # PostgreSQL has no place for it, in text or in jsonb
+def _short(text: str) -> str:
+    text = storable(text)
     return text if len(text) <= _LONGEST_ERROR else text[: _LONGEST_ERROR - 1] + "…"

@@ -110,7 +110,7 @@ class Messages:
     def build(self, row: Row, routes: RoutesOfRows) -> Message:
         """The message of a row; raises NotPublishable or Waiting.
 
-        routes: what `routes` gave for it.
+        routes: what `routes` gave for it. Whatever else is raised is a fault of this row as well.
         """
         (
             seq, event_id, event_type, version, aggregate_type, aggregate_id,
@@ -158,7 +158,8 @@ class Messages:
     def copies(self, row: Row, routes: RoutesOfRows, original: Message) -> list[CopyMessage]:
         """A row's messages under its other major versions; raises NotPublishable.
 
-        original: what `build` gave for it.
+        original: what `build` gave for it. Whatever else is raised, as by a converter, is a fault
+        of this row as well.
         """
         route = routes[row[2], row[3], row[8]]
         assert isinstance(route, Route)
@@ -215,14 +216,27 @@ def encoder_of(version: SchemaVersion | Decision) -> Callable[[Any], bytes]:
 
 
 def _add_metadata(headers: list[Header], text: str) -> None:
-    for name, value in orjson.loads(text).items():
+    try:
+        metadata = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise NotPublishable(f"the metadata can't be read as JSON: {error}") from error
+    for name, value in metadata.items():
         if value is None or (header := _METADATA_HEADERS.get(name)) is None:
             continue
-        found: Header = (header, value if type(value) is str else orjson.dumps(value))
+        found: Header = (header, value if type(value) is str else _json(name, value))
         if header == "ce_source":
             headers[_SOURCE] = found
         else:
             headers.append(found)
+
+
+def _json(name: str, value: object) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError as error:
+        raise NotPublishable(
+            f"{name} in the metadata can't be written as a header: {error}. Metadata is text"
+        ) from error
 
 
 _METADATA_HEADERS = {

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
+import psycopg
+from confluent_kafka import KafkaException
+
 from relay.catalog import Catalog, EventType, SchemaVersion
 from relay.catalog.majors import missing_of
-from relay.errors import CatalogInvalid, SchemaNotActive, SchemaUnknown
+from relay.errors import (
+    BrokerUnavailable,
+    CatalogInvalid,
+    DatabaseUnavailable,
+    RegistryUnavailable,
+    SchemaNotActive,
+    SchemaUnknown,
+    described,
+)
 from relay.governance.standing import not_listed
 from relay.governance.store import Decision
 from relay.publish.copies import Copy, converter, in_use
@@ -24,6 +36,16 @@ __all__ = ["Routes"]
 RouteKey = tuple[str, int | None, bytes | None]
 Version: TypeAlias = SchemaVersion | Decision
 
+log = logging.getLogger(__name__)
+
+# What is said by those that are asked, and not about the rows that they are asked for.
+_OUTAGES = (
+    RegistryUnavailable,
+    BrokerUnavailable,
+    DatabaseUnavailable,
+    KafkaException,
+    psycopg.Error,
+)
 # How long a "not there" is believed before catalog, registry or broker are asked again.
 _NOT_THERE_SECONDS = 1.0
 # How long it is believed which version is active, for rows that name none, and which event types
@@ -113,7 +135,7 @@ class Routes:
             if (known := self._not_there.get(key)) and time.monotonic() < known[0]:
                 raise known[1]
             try:
-                route = self._remember(key, self._ask(key))
+                route = self._remember(key, self._answer(key))
             except (NotPublishable, Waiting) as error:
                 self._not_there[key] = (time.monotonic() + _NOT_THERE_SECONDS, error)
                 raise
@@ -130,6 +152,18 @@ class Routes:
                 self._in_use_now = in_use
                 # Lasting ones too: their events may have a further major version now.
                 self._routes.clear()
+
+    def _answer(self, key: RouteKey) -> Route:
+        """As `_ask`; what is neither an answer nor an outage is a fault of this kind of rows."""
+        try:
+            return self._ask(key)
+        except (NotPublishable, Waiting, *_OUTAGES):
+            raise
+        except BaseException as error:
+            log.warning("events of %s have no route", key[0], exc_info=error)
+            raise NotPublishable(
+                f"events of {key[0]} can't be published: {described(error)}"
+            ) from error
 
     def _ask(self, key: RouteKey) -> Route:
         event_type, number, fingerprint = key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +11,9 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import class_row
+from psycopg.types.json import set_json_loads
 
+from relay.avro.depth import json_too_deep
 from relay.catalog import Catalog
 from relay.errors import SchemaUnknown
 from relay.reconcile.bounds import Partition
@@ -42,6 +45,7 @@ class GroupState(StrEnum):
 class Delivery:
     """A row of outbox.domain_event_status.
 
+    payload, metadata: as text where Python can't read the JSON, or not write it again.
     delivery_state: pending, delivered, failing, held or dead.
     """
 
@@ -52,7 +56,7 @@ class Delivery:
     aggregate_type: str
     aggregate_id: str
     payload: Any
-    metadata: dict[str, Any]
+    metadata: Any
     occurred_at: datetime
     created_at: datetime
     topic: str | None
@@ -199,6 +203,7 @@ def look(
     """
     parameters = {"event_id": event_id}
     with connection.cursor(row_factory=class_row(Delivery)) as cursor:
+        set_json_loads(_json_or_text, cursor)
         cursor.execute(load(__package__, "read_event.sql"), parameters)
         delivery = cursor.fetchone()
     if delivery is None:
@@ -242,3 +247,12 @@ def _time(moment: datetime | None) -> str | None:
     if moment is None:
         return None
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _json_or_text(text: str | bytes) -> Any:
+    as_text = text if isinstance(text, str) else text.decode()
+    try:
+        value = json.loads(text)
+    except (RecursionError, ValueError):  # the latter for integers of thousands of digits
+        return as_text
+    return as_text if json_too_deep(value) else value

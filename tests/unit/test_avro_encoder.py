@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from relay.avro.decoder import compile_decoder
 from relay.avro.encoder import compile_encoder
+from relay.avro.varint import long_bytes
 from relay.errors import CatalogInvalid, PayloadInvalid
 
 NOTE = {"name": "note", "type": ["null", "string"], "default": None}
@@ -438,3 +439,53 @@ def test_an_unknown_logical_type_means_the_type_below_it() -> None:
     schema = of(logical("string", "colour"))
 
     assert compile_decoder(schema)(compile_encoder(schema)({"x": "red"})) == {"x": "red"}
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["1" * 5000, "1" * 5000 + ".00", "0." + "1" * 5000, "-" + "9" * 100_000, "1" + "0" * 641],
+)
+def test_a_decimal_of_more_digits_than_python_reads_is_refused_by_their_number(value: str) -> None:
+    schema = of(logical("bytes", "decimal", precision=18, scale=2))
+
+    refused = refusal(schema, {"x": value})
+
+    assert refused.path == "$.x"
+    assert re.search("out of range|decimal places", refused.problem)
+    assert len(refused.problem) < 200
+
+
+@pytest.mark.parametrize("digits", [640, 641, 4300, 4301, 10_000])
+@pytest.mark.parametrize("scale", [0, 2])
+def test_a_decimal_may_have_all_the_digits_of_its_precision(digits: int, scale: int) -> None:
+    schema = of(logical("bytes", "decimal", precision=digits, scale=scale))
+    text = "-" + "7" * (digits - scale) + ("." + "8" * scale if scale else "")
+
+    assert compile_decoder(schema)(compile_encoder(schema)({"x": text})) == {"x": text}
+    assert "out of range" in refusal(schema, {"x": f"1{text[1:]}"}).problem
+
+
+def test_a_decimal_of_more_digits_than_any_schema_has_is_not_read() -> None:
+    schema = of(logical("bytes", "decimal", precision=10, scale=0))
+    many = (10**10_001).to_bytes(5000, "big")
+
+    with pytest.raises(PayloadInvalid, match="10,000 digits"):
+        compile_decoder(schema)(long_bytes(len(many)) + many)
+
+
+class Unwritable:
+    """Can't be shown."""
+
+    def __repr__(self) -> str:
+        raise OSError("no")
+
+
+@pytest.mark.parametrize("type_", ["int", "long", "float", "double", "string", "boolean", "null"])
+@pytest.mark.parametrize("value", [10**5000, -(10**5000), Unwritable(), {10**5000: 1}], ids=type)
+def test_values_that_python_can_not_write_are_refused_by_path(type_: Any, value: Any) -> None:
+    assert refusal(of(type_), {"x": value}).path == "$.x"
+
+
+def test_a_key_that_python_can_not_write_is_refused() -> None:
+    assert refusal(of("int"), {10**5000: 1}).path == "$"
+    assert refusal(of({"type": "map", "values": "int"}), {"x": {10**5000: 1}}).path == "$.x"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import StrEnum
+from time import perf_counter
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -267,3 +268,18 @@ def test_parts_that_nest_too_deeply_are_refused_when_the_event_is_made(levels: i
         value = Linked(next=value)
 
     assert "too deeply" in str(refusal(link(aggregate_id="a", occurred_at=NOW, x=value)))
+
+
+@pytest.mark.parametrize(
+    "amount", ["1e999999999", "-1e999999999", "1e-999999999", "0e-999999999", "1e20001", "1e999"]
+)
+def test_a_decimal_whose_text_would_fill_the_memory_is_refused_at_once(amount: str) -> None:
+    before = perf_counter()
+
+    with pytest.raises(PayloadInvalid) as caught:
+        paid(amount=Decimal(amount))
+
+    assert caught.value.path == "$.amount"
+    assert len(caught.value.problem) < 200
+    # Written out it takes some seconds, and a gigabyte.
+    assert perf_counter() - before < 0.5
