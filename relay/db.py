@@ -7,9 +7,14 @@ from typing import Any
 
 import psycopg
 
-from relay.errors import ConfigurationInvalid, DatabaseRefused, DatabaseUnavailable
+from relay.errors import (
+    ConfigurationInvalid,
+    DatabaseRefused,
+    DatabaseUnavailable,
+    in_a_line,
+)
 
-__all__ = ["OUTAGES", "connect", "in_a_line", "libpq_url", "sqlalchemy_url", "storable"]
+__all__ = ["OUTAGES", "connect", "libpq_url", "sqlalchemy_url", "storable"]
 
 # What says that the database can't be reached or written to (any more), and nothing about what was
 # asked of it. The server's own words for the last three are errors of a transaction's state.
@@ -88,12 +93,6 @@ def connect(
             f"PostgreSQL can't be reached as EVENT_BUS_DATABASE_URL says: {in_a_line(error)}. "
             "Check that it runs, accepts connections and is a primary."
         ) from error
-
-
-def in_a_line(error: BaseException) -> str:
-    """What a driver says of a failed connection, without the hint that ends it."""
-    said = [line.strip() for line in str(error).splitlines() if not line.startswith("\t")]
-    return "; ".join(line for line in said if line).rstrip(".") or repr(error)
 
 
 def storable(text: str) -> str:

@@ -17,6 +17,7 @@ __all__ = [
     "StackFailed",
     "TransactionMissing",
     "described",
+    "in_a_line",
     "said",
 ]
 
@@ -111,3 +112,9 @@ def described(error: BaseException) -> str:
     """An error's class and what it says."""
     kind, text = type(error).__qualname__, said(error)
     return kind if text == kind else f"{kind}: {text}"
+
+
+def in_a_line(error: BaseException | str) -> str:
+    """What a driver says, in one line and without the hints, which it puts behind a tab."""
+    lines = [line.strip() for line in str(error).splitlines() if not line.startswith("\t")]
+    return "; ".join(line for line in lines if line).rstrip(".") or repr(error)

@@ -12,6 +12,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from relay.errors import in_a_line
+
 __all__ = ["Outage", "Outages"]
 
 log = logging.getLogger(__name__)
@@ -43,6 +45,7 @@ class Outage:
 
     def away(self, reporter: str, reason: str) -> None:
         """`reporter` can't use the server because of `reason`."""
+        reason = in_a_line(reason)
         with self._lock:
             now = self._clock()
             if not self._reporters:

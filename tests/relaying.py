@@ -116,13 +116,16 @@ class Relay:
             }
         )
 
-    def start(self, *words: str, **more: str) -> subprocess.Popen[bytes]:
-        """Starts `relay ...` in the background; its standard error goes to `<folder>/log`."""
+    def start(self, *words: str, cwd: Path | None = None, **more: str) -> subprocess.Popen[bytes]:
+        """Starts `relay ...` in the background; its standard error goes to `<folder>/log`.
+
+        cwd: a folder of its own, as on another machine.
+        """
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "relay.cli.main", *words],
                 env={**os.environ, **self.environment, **more},
-                cwd=self.folder,
+                cwd=cwd or self.folder,
                 stdout=log,
                 stderr=log,
             )

@@ -19,7 +19,7 @@ def in_words(error: Exception) -> str | None:
     import psycopg
     from psycopg import errors
 
-    from relay.db import in_a_line
+    from relay.errors import in_a_line
 
     match error:
         case (

@@ -8,8 +8,8 @@ import sqlalchemy
 from alembic import command
 from alembic.config import Config
 
-from relay.db import connect, in_a_line, sqlalchemy_url
-from relay.errors import DatabaseUnavailable
+from relay.db import connect, sqlalchemy_url
+from relay.errors import DatabaseUnavailable, in_a_line
 from relay.sqlfile import load
 
 __all__ = ["migrate"]

@@ -12,6 +12,7 @@ from relay.capture.position import Step
 from relay.capture.reader import Row
 from relay.db import storable
 from relay.errors import described, said
+from relay.publish.doubt import Doubt
 from relay.publish.holds import Aggregate, Backoff, Hold, Holds
 from relay.publish.message import Message, Messages, NotPublishable, Route, RoutesOfRows, Waiting
 
@@ -103,6 +104,8 @@ class Builder:
                         raise NotPublishable(reason)
                     message = build(row, routes)
                     beside = copies(row, routes, message) if copied else ()
+                except Doubt:
+                    raise
                 except BaseException as error:  # see the class
                     hold = self._failed(row, 0, error, now)
                     held.append(hold)
@@ -132,6 +135,8 @@ class Builder:
                         raise NotPublishable(reason)
                     message = self._messages.build(row, routes)
                     beside = self._messages.copies(row, routes, message)
+                except Doubt:
+                    raise
                 except BaseException as error:  # see the class
                     failed = self._failed(row, hold.attempts, error, now)
                     batch.held.append(failed)

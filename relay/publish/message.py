@@ -16,9 +16,11 @@ import orjson
 from relay.avro.encoder import compile_encoder
 from relay.capture.reader import Row
 from relay.catalog import SchemaVersion
-from relay.errors import PayloadInvalid
+from relay.db import OUTAGES
+from relay.errors import BrokerUnavailable, PayloadInvalid
 from relay.governance.store import Decision
 from relay.publish.copies import Copy
+from relay.publish.doubt import Doubt
 from relay.publish.partitioner import partition_of
 
 __all__ = [
@@ -88,8 +90,18 @@ class Messages:
     NotPublishable, Waiting or RegistryUnavailable.
     """
 
-    def __init__(self, route: Callable[[str, int | None, bytes | None], Route]) -> None:
+    def __init__(
+        self,
+        route: Callable[[str, int | None, bytes | None], Route],
+        limit_now: Callable[[str], int | None],
+    ) -> None:
+        """limit_now: asks the broker for the largest batch that a topic takes; None where it is
+        gone. Raises BrokerUnavailable or one of relay.db.OUTAGES.
+        """
         self._route = route
+        self._limit_now = limit_now
+        # What was asked for since the current transaction was prepared.
+        self._limits: dict[str, int | None] = {}
         # Rows share keys and headers: what is made once need neither be made nor kept 20,000 times.
         self._keys: dict[tuple[int, str], tuple[bytes, int, Header]] = {}
         self._kinds: dict[tuple[str, str, str], tuple[Header, Header, Header]] = {}
@@ -99,6 +111,7 @@ class Messages:
 
         Asked before a transaction begins, so that nothing has to be waited for inside it.
         """
+        self._limits.clear()
         found: RoutesOfRows = {}
         for kind in {(row[2], row[3], row[8]) for row in rows}:
             try:
@@ -152,7 +165,7 @@ class Messages:
         if metadata_text != "{}":
             _add_metadata(headers, metadata_text)
         if len(value) > route.limit - 2048:
-            _check_size(route, key, value, headers)
+            self._check_size(route, key, value, headers)
         return route.topic, value, key, partition, headers
 
     def copies(self, row: Row, routes: RoutesOfRows, original: Message) -> list[CopyMessage]:
@@ -177,9 +190,34 @@ class Messages:
             own[_TYPE] = ("ce_type", copy.event_type)
             own[_COPIES] = ("ce_originalid", row[1])
             own.append(("ce_originaltype", row[2]))
-            _check_size(route, key, converted, own)
+            self._check_size(route, key, converted, own)
             found.append((copy.number, (topic, converted, key, partition, own)))
         return found
+
+    def _check_size(self, route: Route, key: bytes, value: bytes, headers: list[Header]) -> None:
+        """Raises NotPublishable for a record that is too large for its topic now.
+
+        People raise a topic's limit because an event was refused for it, so before that happens
+        the broker is asked again, once a transaction. Raises Doubt where it does not answer.
+        """
+        size, topic = _size(key, value, headers), route.topic
+        if size <= route.limit:
+            return
+        if topic not in self._limits:
+            try:
+                self._limits[topic] = self._limit_now(topic)
+            except BrokerUnavailable as error:
+                raise Doubt(str(error), "kafka") from error
+            except OUTAGES as error:
+                raise Doubt(str(error).strip(), "database") from error
+        limit = self._limits[topic]
+        if limit is None:
+            raise Waiting(f"topic {topic} does not exist: create it with `relay migrate`")
+        if size > limit:
+            raise NotPublishable(
+                f"the record has {size} bytes, topic {topic} takes {limit}: "
+                "raise the topic's max.message.bytes or publish a smaller payload"
+            )
 
     def _add_key(self, place: tuple[int, str]) -> tuple[bytes, int, Header]:
         if len(self._keys) >= _MOST_REMEMBERED:
@@ -249,14 +287,6 @@ _METADATA_HEADERS = {
 }
 # Where these stand among the headers.
 _ID, _TYPE, _SOURCE, _COPIES = 1, 2, 3, 9
-
-
-def _check_size(route: Route, key: bytes, value: bytes, headers: list[Header]) -> None:
-    if (size := _size(key, value, headers)) > route.limit:
-        raise NotPublishable(
-            f"the record has {size} bytes, topic {route.topic} takes {route.limit}: "
-            "raise the topic's max.message.bytes or publish a smaller payload"
-        )
 
 
 def _size(key: bytes, value: bytes, headers: list[Header]) -> int:

@@ -8,59 +8,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Producer, libversion
 
 from relay.errors import ConfigurationInvalid
 from relay.kafka.errors import is_away
 from relay.kafka.options import client_options
+from relay.publish.doubt import CommitResent, Doubt, Refused, Server
 from relay.publish.end_txn import EndTxnLog
 from relay.publish.message import Message
 from relay.settings import Settings
 
-__all__ = [
-    "Acknowledged",
-    "CommitResent",
-    "Doubt",
-    "Refused",
-    "Server",
-    "ShardProducer",
-    "transactional_id",
-]
+__all__ = ["Acknowledged", "ShardProducer", "transactional_id"]
 
 log = logging.getLogger(__name__)
 
-Server = Literal["kafka", "database"]
-
 # How many messages are handed over between two looks at what the broker has acknowledged.
 _SERVE_EVERY = 1000
-
-
-class Doubt(Exception):
-    """Nobody but the positions topic knows whether the batch is published.
-
-    server: which one is unavailable, where that is the reason.
-    """
-
-    def __init__(self, reason: str, server: Server | None = None) -> None:
-        super().__init__(reason)
-        self.server = server
-
-
-class CommitResent(Doubt):
-    """The batch is published, but a copy of its commit may still arrive (H39)."""
-
-
-class Refused(Doubt):
-    """The broker refused a batch of records; one of them may be to blame.
-
-    gone: the topic does not exist (any more), so no record is to blame.
-    """
-
-    def __init__(self, reason: str, gone: bool) -> None:
-        super().__init__(reason)
-        self.gone = gone
 
 
 class Acknowledged(Protocol):

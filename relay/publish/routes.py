@@ -99,8 +99,8 @@ class Routes:
             self._not_there.clear()
             self._topics = self._topic_states()
 
-    def limit_now(self, topic: str) -> int:
-        """Largest batch in bytes that a topic takes now, asked of the broker; 0 where it is gone.
+    def limit_now(self, topic: str) -> int | None:
+        """Largest batch in bytes that a topic takes now, asked of the broker; None: it is gone.
 
         Routes are found again where it has changed. Raises BrokerUnavailable, psycopg.Error.
         """
@@ -109,7 +109,7 @@ class Routes:
             if self._topics != former:
                 self._routes.clear()
             found = self._topics.get(topic)
-            return 0 if found is None else found.max_message_bytes
+            return None if found is None else found.max_message_bytes
 
     def smallest_limit(self) -> int:
         """Smallest max.message.bytes of the topics, 1 MB where there are none: no produced batch

@@ -18,11 +18,11 @@ from relay.errors import DatabaseUnavailable
 from relay.governance.standing import binding_decisions, names_in_use
 from relay.outages import Outage, Outages
 from relay.publish import pinned, topics
+from relay.publish.doubt import Server
 from relay.publish.ends import TopicEnds
 from relay.publish.holds import Backoff, Hold
 from relay.publish.message import Messages
 from relay.publish.positions import last_record, reader
-from relay.publish.producer import Server
 from relay.publish.routes import Routes
 from relay.publish.store import Store
 from relay.publish.takeover import TakenOver, take_over
@@ -81,7 +81,7 @@ class Services:
 
     def messages(self) -> Messages:
         """A builder of messages for one shard."""
-        return Messages(self.routes)
+        return Messages(self.routes, self.routes.limit_now)
 
     def open_reader(self) -> tuple[Reader, Identity]:
         """A reader on a new connection, and which database that leads to.

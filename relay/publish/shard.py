@@ -15,9 +15,10 @@ from relay.db import OUTAGES
 from relay.errors import BrokerUnavailable, RegistryUnavailable
 from relay.publish.batch import Batch, Builder
 from relay.publish.deliveries import Deliveries
+from relay.publish.doubt import Doubt, Server
 from relay.publish.holds import Hold, Holds
 from relay.publish.message import RoutesOfRows
-from relay.publish.producer import Doubt, Server, ShardProducer
+from relay.publish.producer import ShardProducer
 from relay.publish.services import Services
 from relay.publish.store import Stale
 from relay.publish.takeover import TakenOver

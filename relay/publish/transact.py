@@ -10,9 +10,10 @@ from functools import cache, partial
 from relay.capture.feed import Piece
 from relay.publish.batch import Batch, cut
 from relay.publish.deliveries import Deliveries, Receipt, copy_text
+from relay.publish.doubt import Doubt, Refused
 from relay.publish.message import Route, RoutesOfRows
 from relay.publish.pace import Pace
-from relay.publish.producer import Doubt, Refused, ShardProducer
+from relay.publish.producer import ShardProducer
 from relay.publish.record import Ends, PositionRecord
 from relay.publish.services import Services
 from relay.publish.store import Outcome

@@ -19,8 +19,9 @@ from relay.capture.position import BEGINNING, Position
 from relay.catalog import Catalog
 from relay.errors import BrokerUnavailable, ConfigurationInvalid, PositionRefused
 from relay.publish import pinned, topics
+from relay.publish.doubt import Doubt
 from relay.publish.positions import last_record, reader
-from relay.publish.producer import Doubt, ShardProducer
+from relay.publish.producer import ShardProducer
 from relay.publish.record import PositionRecord
 from relay.publish.resume import Recover, decide
 from relay.settings import Settings

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import psycopg
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -272,3 +273,56 @@ def test_no_topic_is_created_by_publishing(relay: Relay) -> None:
         assert relay.topic_of("new") not in admin_of(relay).list_topics(timeout=10).topics
     finally:
         kill(worker)
+
+
+def test_a_limit_that_was_raised_counts_at_the_next_attempt(
+    make_relay: Callable[..., Relay],
+) -> None:
+    # Given an event that was too large for its topic, at a worker whose routes last
+    relay = make_relay(shards="1", max_attempts="1", kafka_options='{"compression.type": "none"}')
+    set_config(relay, relay.topic, "max.message.bytes", "5000")
+    with relay.running():
+        large = relay.publish("a", 1, note="x" * 20_000)
+        until(lambda: relay.sql("select state from outbox.holds") == [("dead",)])
+        # When the limit is raised, as its error says, and it is tried again at once
+        set_config(relay, relay.topic, "max.message.bytes", "1000000")
+        relay.must("dlq", "replay", large)
+        # Then it is published, and so is the next one
+        relay.wait_until_delivered(1)
+        relay.publish("a", 2, note="x" * 20_000)
+        relay.wait_until_delivered(2)
+        # and one that is larger still is refused with the limit of today
+        relay.publish("b", 3, note="x" * 1_100_000)
+        until(lambda: relay.sql("select error from outbox.holds where state = 'dead'"))
+    ((error,),) = relay.sql("select error from outbox.holds where state = 'dead'")
+    assert "takes 1000000" in error
+
+
+def test_the_end_of_a_shards_positions_is_found_without_waiting_for_the_next_record(
+    relay: Relay,
+) -> None:
+    # Given positions, and a reader that waits for a fetch as long as librdkafka does by default
+    relay.publish("a", 1)
+    relay.publish("b", 2)
+    relay.must("run", "--until-idle")
+    settings = relay.settings()
+    default = Consumer(
+        {
+            "bootstrap.servers": settings.kafka_bootstrap_servers,
+            "group.id": "patient",
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+            "fetch.wait.max.ms": 500,
+        }
+    )
+    times = []
+    for consumer in (reader(settings), default):
+        last_record(consumer, settings.positions_topic, 0)
+        began = time.monotonic()
+        for _ in range(4):
+            last_record(consumer, settings.positions_topic, 0)
+        times.append(time.monotonic() - began)
+        consumer.close()
+    # Then taking a shard over is a fraction of that
+    assert times[0] < times[1] / 2, times

@@ -144,7 +144,7 @@ def test_headers_are_those_that_the_relay_writes() -> None:
         """Of a row's record, and of its copies."""
         kind, text = ("order.paid", 1, None), json.dumps(metadata)
         row = (1, "id", *kind[:2], "order", "o-1", text, at, None, None, "{}", None)
-        messages, routes = Messages(lambda *_: route), {kind: route}
+        messages, routes = Messages(lambda *_: route, lambda _: None), {kind: route}
         original = messages.build(row, routes)  # type: ignore[arg-type]
         copies = messages.copies(row, routes, original)  # type: ignore[arg-type]
         return [[name for name, _ in each[4]] for each in (original, *(c for _, c in copies))]

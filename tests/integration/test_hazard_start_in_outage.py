@@ -1,0 +1,165 @@
+"""H49: processes that are started, or started again, during an outage wait for its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from relay.local.kafka import LocalKafka
+from relay.local.postgres import LocalPostgres
+from relay.outbox.migrate import migrate
+from tests.relaying import Relay, end
+from tests.stack import until
+
+Server = LocalPostgres | LocalKafka
+
+
+@pytest.fixture
+def own_postgres(tmp_path: Path) -> Iterator[LocalPostgres]:
+    server = LocalPostgres(tmp_path / "postgres")
+    server.start()
+    migrate(server.url)
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def own_kafka(tmp_path: Path) -> Iterator[LocalKafka]:
+    server = LocalKafka(tmp_path / "kafka", properties={"group.min.session.timeout.ms": "1000"})
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def relay(
+    own_postgres: LocalPostgres, own_kafka: LocalKafka, make_relay: Callable[..., Relay]
+) -> Relay:
+    """A relay on servers of its own."""
+    return make_relay(database_url=own_postgres.url, bootstrap_servers=own_kafka.bootstrap_servers)
+
+
+@pytest.mark.parametrize("away", ["PostgreSQL", "Kafka"])
+def test_a_worker_that_is_killed_during_an_outage_does_not_end_the_relay(
+    relay: Relay, own_postgres: LocalPostgres, own_kafka: LocalKafka, away: str
+) -> None:
+    # Given supervised workers
+    server: Server = own_postgres if away == "PostgreSQL" else own_kafka
+    supervisor = relay.start("run", "--workers", "2")
+    relay.publish("a", 1)
+    relay.wait_until_delivered(1)
+    # When a server dies, and a worker with it
+    before = workers(supervisor)
+    server.kill()
+    os.kill(before[0], signal.SIGKILL)
+    until(lambda: set(workers(supervisor)) - set(before), what="the worker is started again")
+    until(lambda: waits(relay, away) > 0, timeout=40)
+    # Then all live until it is back, and go on
+    assert supervisor.poll() is None
+    assert before[1] in workers(supervisor)
+    server.start()
+    relay.publish("a", 2)
+    relay.wait_until_delivered(2, timeout=60)
+    assert supervisor.poll() is None
+    assert end(supervisor) == 0
+
+
+@pytest.mark.parametrize("away", ["PostgreSQL", "Kafka"])
+@pytest.mark.parametrize("words", [("run",), ("consume", "--until-idle"), ("reconcile",)])
+def test_what_is_started_during_an_outage_begins_once_it_is_over(
+    relay: Relay,
+    own_postgres: LocalPostgres,
+    own_kafka: LocalKafka,
+    away: str,
+    words: tuple[str, ...],
+) -> None:
+    # Given a server that is unavailable
+    server: Server = own_postgres if away == "PostgreSQL" else own_kafka
+    server.kill()
+    # When the command is started
+    process = relay.start(
+        *words, EVENT_BUS_CONSUMERS="tests.integration.idle_group", EVENT_BUS_LOG_LEVEL="INFO"
+    )
+    # Then it says in a line for what it waits
+    if words[0] == "reconcile" and away == "PostgreSQL":
+        until(lambda: "reads events." in relay.log(), timeout=40)  # needs it for outcomes only
+    else:
+        until(lambda: waits(relay, away) == 1, timeout=40)
+    assert process.poll() is None
+    # and begins once the server is back
+    server.start()
+    match words[0]:
+        case "run":
+            relay.publish("a", 1)
+            relay.wait_until_delivered(1, timeout=60)
+        case "consume":
+            until(lambda: process.poll() is not None, timeout=60)
+            assert process.returncode == 0
+        case "reconcile":
+            until(lambda: "reads events." in relay.log(), timeout=60)
+    assert end(process) == 0
+
+
+def test_a_database_that_turns_read_only_for_a_while_ends_nothing(
+    relay: Relay, own_postgres: LocalPostgres
+) -> None:
+    # Given workers that are stopped just before they write
+    supervisor = relay.start("run", "--workers", "2")
+    relay.publish("a", 1)
+    relay.wait_until_delivered(1)
+    before = workers(supervisor)
+    for pid in before:
+        os.kill(pid, signal.SIGSTOP)
+    for number in range(2, 10):
+        relay.publish(f"k{number}", number)
+    # When they find the database read-only, as where its disk is full or it has failed over
+    with psycopg.connect(own_postgres.url, autocommit=True) as admin:
+        admin.execute("alter system set default_transaction_read_only = on")
+        admin.execute("select pg_reload_conf()")
+        for pid in before:
+            os.kill(pid, signal.SIGCONT)
+        until(lambda: waits(relay, "PostgreSQL") > 0, timeout=30)
+        admin.execute("set default_transaction_read_only = off")
+        admin.execute("alter system reset default_transaction_read_only")
+        admin.execute("select pg_reload_conf()")
+    # Then they go on once it takes writes again
+    relay.wait_until_delivered(9, timeout=60)
+    assert sorted(workers(supervisor)) == sorted(before)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda url: url.replace("://postgres:", "://postgres:wrong"), "password"),
+        (lambda url: url.rpartition("/")[0] + "/nowhere", "nowhere"),
+    ],
+)
+def test_what_a_person_has_to_correct_ends_in_a_line_instead_of_waiting(
+    relay: Relay, change: Callable[[str], str], says: str
+) -> None:
+    url = change(relay.database_url)
+    for words in (("run",), ("consume",)):
+        done = relay.command(
+            *words, EVENT_BUS_DATABASE_URL=url, EVENT_BUS_CONSUMERS="tests.integration.idle_group"
+        )
+        assert done.returncode == 2, done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+        assert "EVENT_BUS_DATABASE_URL" in done.stderr
+        assert says in done.stderr
+
+
+def workers(supervisor: subprocess.Popen[bytes]) -> list[int]:
+    """Process ids of the workers."""
+    return [child.pid for child in psutil.Process(supervisor.pid).children()]
+
+
+def waits(relay: Relay, server: str) -> int:
+    """How many lines say that a process waits for a server."""
+    return relay.log().count(f"{server} is unavailable, waiting for it")

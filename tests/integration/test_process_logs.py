@@ -1,0 +1,120 @@
+"""What operators read: an outage in two lines a process, and every event that is given up."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from relay.local.kafka import LocalKafka
+from relay.local.postgres import LocalPostgres
+from relay.outbox.migrate import migrate
+from tests.integration.consuming import Counted, World
+from tests.relaying import Relay
+from tests.stack import until
+
+
+@pytest.fixture
+def own_postgres(tmp_path: Path) -> Iterator[LocalPostgres]:
+    server = LocalPostgres(tmp_path / "postgres")
+    server.start()
+    migrate(server.url)
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def own_kafka(tmp_path: Path) -> Iterator[LocalKafka]:
+    server = LocalKafka(tmp_path / "kafka", properties={"group.min.session.timeout.ms": "1000"})
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.mark.parametrize("away", ["PostgreSQL", "Kafka"])
+def test_an_outage_is_two_lines_in_every_process(
+    own_postgres: LocalPostgres,
+    own_kafka: LocalKafka,
+    make_relay: Callable[..., Relay],
+    away: str,
+) -> None:
+    # Given a worker, a group and the reconciler at work
+    relay = make_relay(database_url=own_postgres.url, bootstrap_servers=own_kafka.bootstrap_servers)
+    server: LocalPostgres | LocalKafka = own_postgres if away == "PostgreSQL" else own_kafka
+    relay.start("run")
+    relay.start(
+        "consume",
+        EVENT_BUS_CONSUMERS="tests.integration.idle_group",
+        EVENT_BUS_LOG_LEVEL="INFO",
+    )
+    relay.start("reconcile", EVENT_BUS_LOG_LEVEL="INFO")
+    relay.publish("a", 1)
+    relay.wait_until_delivered(1)
+    until(lambda: "assigned events." in relay.log() and "reads events." in relay.log())
+    before = len(relay.log().splitlines())
+    # When a server is away for some seconds while there is something to do
+    if away == "Kafka":
+        relay.publish("a", 2)
+    server.kill()
+    # (the reconciler needs the database only when there is an outcome)
+    names = [f" {relay.name}-", " group readers "] + [" reconciler "] * (away == "Kafka")
+    for name in names:
+        until(lambda name=name: lines(relay, name, f"{away} is unavailable"), timeout=40)
+    time.sleep(5)  # the time that the outage lasts
+    server.start()
+    for name in names:
+        until(lambda name=name: lines(relay, name, f"{away} is available again"), timeout=60)
+    relay.publish("a", 3)
+    relay.wait_until_delivered(2, timeout=60)
+    # Then each process says so when it begins and when it is over
+    text = relay.log()
+    for name in (f" {relay.name}-", " group readers ", " reconciler "):
+        assert lines(relay, name, f"{away} is unavailable") == (name in names), text
+        assert lines(relay, name, f"{away} is available again") == (name in names), text
+    # and little else, none of it past the log
+    assert "%3|" not in text
+    assert "%6|" not in text
+    since = text.splitlines()[before:]
+    assert len(since) < 40, text
+    assert all(any(name in line for name in names) for line in since), text
+
+
+def test_an_event_that_the_relay_gives_up_is_a_warning_with_its_reason(
+    make_relay: Callable[..., Relay],
+) -> None:
+    relay = make_relay(max_attempts="2", backoff_initial_ms="50")
+    lost = relay.sql(
+        "insert into outbox.domain_events (event_type, aggregate_type, aggregate_id, payload) "
+        """values ('counted', 'counter', 'a', '{"number": "x"}') returning id"""
+    )[0][0]
+    done = relay.command("run", "--until-idle")
+    (line,) = [line for line in done.stderr.splitlines() if "is dead" in line]
+    assert " WARNING " in line
+    assert f"event {lost} of counter a is dead after 2 attempts" in line
+    assert "$.number" in line
+
+
+@pytest.mark.parametrize("attempts", [1, 5], ids=["in the lane", "parked"])
+def test_an_event_that_a_group_gives_up_is_a_warning(
+    world: World, caplog: pytest.LogCaptureFixture, attempts: int
+) -> None:
+    caplog.set_level(logging.WARNING)
+    group = world.new_group()
+
+    @group.handles(Counted)
+    def refuse(event: Counted, context: object) -> None:
+        raise ValueError(f"{event.number} does not work")
+
+    (lost,) = world.send([("a", 7)])
+    world.until_idle(group, max_attempts=attempts)
+    (line,) = [message for message in caplog.messages if "dead" in message]
+    assert lost in line
+    assert "7 does not work" in line
+
+
+def lines(relay: Relay, name: str, words: str) -> int:
+    """How many lines of a process have `words` in them."""
+    return sum(name in line and words in line for line in relay.log().splitlines())
