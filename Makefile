@@ -10,7 +10,7 @@ demo: setup ## The main job on the local stack; ends by itself and prints a summ
 	$(BIN)/python -m examples.shop.demo
 
 test: setup check ## Lint, types, layers and all tests.
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 setup: $(READY) ## The virtual environment from the lock, and the local Kafka.
 	@$(BIN)/python -m relay.local.download

@@ -20,14 +20,14 @@ from relay.local.ports import HOST
 
 __all__ = ["POINTS", "Cut", "Injection", "Point", "Proxy"]
 
-PRODUCE, INIT_PRODUCER_ID, ADD_PARTITIONS, END_TXN = 0, 22, 24, 26
+PRODUCE, ADD_PARTITIONS, END_TXN = 0, 24, 26
 ERRORS = {0: "NONE", 47: "INVALID_PRODUCER_EPOCH", 48: "INVALID_TXN_STATE", 90: "PRODUCER_FENCED"}
 
 # When the held copy is handed over, in the course of the next transaction.
 Point = Literal[
     "before-add",  # its first AddPartitionsToTxn waits behind the late copy
     "after-add",  # its first partitions are registered, nothing is produced yet
-    "after-produce",  # events are acknowledged; the position record waits behind the late copy
+    "after-produce",  # events are on their way or acknowledged; the position record waits
     "race",  # events are acknowledged; all else goes on meanwhile
     "after-position",  # the position record is written too, its acknowledgement is kept back
     "after-commit",  # it is committed as well
@@ -71,7 +71,6 @@ class Injection:
     cut: Cut
     resend_answer: str | None = None
     late_answer: str | None = None
-    was_initialized: bool = False
 
 
 class Proxy:
@@ -89,7 +88,7 @@ class Proxy:
         self.stage = "idle"
         self.injection: Injection | None = None
         self._held: tuple[_Link, Request] | None = None
-        # Closed while what belongs to the next transaction has to wait for the late copy.
+        # Set unless a late copy is being handed over.
         self._gate = threading.Event()
         self._gate.set()
         self._links: list[_Link] = []
@@ -124,21 +123,15 @@ class Proxy:
                 self.stage = "held"
                 link.cut(self.injection.cut)
                 return False
-            if self.stage != "resent":
-                return self._wait(request)
-            assert self.injection is not None
-            if request.api == INIT_PRODUCER_ID:
-                self.injection.was_initialized = True
-            point = self.injection.point
-            release = request.api == ADD_PARTITIONS and point == "before-add"
-            if request.api == PRODUCE and point == "after-produce" and self._is_position(request):
-                self._gate.clear()
+            point = self.injection.point if self.injection else None
+            is_position = request.api == PRODUCE and self._is_position(request)
+            release = self.stage == "resent" and (
+                (point == "before-add" and request.api == ADD_PARTITIONS)
+                or (point == "after-produce" and is_position)
+            )
         if release:
             self._release()
-        return self._wait(request)
-
-    def _wait(self, request: Request) -> bool:
-        if request.api == PRODUCE:
+        if point == "after-produce" and is_position:
             self._gate.wait(15)
         return True
 
@@ -174,6 +167,7 @@ class Proxy:
             if self._held is None or self.injection is None:
                 return
             (link, request), self._held = self._held, None
+            self._gate.clear()
         self.injection.late_answer = link.send_late(request)
         link.close()
         with self.changed:

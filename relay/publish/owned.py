@@ -124,7 +124,8 @@ class OwnedShards:
                 raise RuntimeError(f"shard {number} ended without a reason")
         del self._running[number]
         # After a commit that was sent again the shard is well; it only needs a new epoch.
-        pause = 0.0 if isinstance(shard.failure, CommitResent) else self._pause(number)
+        resent = isinstance(shard.failure, CommitResent)
+        pause = _FIRST_PAUSE if resent else self._pause(number)
         self._retry_at[number] = time.monotonic() + pause
 
     def _pause(self, number: int) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from confluent_kafka import Producer
 
+from relay.outages import Outage
 from relay.publish.membership import Membership
 from relay.publish.producer import transactional_id
 from tests.relaying import Relay
@@ -17,7 +18,9 @@ class Polled:
     """A membership that a thread polls, as a worker's main thread does."""
 
     def __init__(self, relay: Relay, seat: str) -> None:
-        self.membership = Membership(relay.settings(), seat, lambda _: None, lambda _: None)
+        self.membership = Membership(
+            relay.settings(), seat, lambda _: None, lambda _: None, Outage("Kafka")
+        )
 
     def poll_until(self, condition: Callable[[], bool]) -> None:
         until(lambda: self.membership.poll(0.05) or condition())
@@ -46,10 +49,10 @@ def test_a_fenced_worker_does_not_fence_the_new_owner_before_the_group_has_answe
     # Given a worker whose group does not answer it
     relay = make_relay(shards="1")
     monkeypatch.chdir(relay.folder)
-    answers: list[bool | None] = []
-    answer: bool | None = None
+    answers: list[bool] = []
+    answer = False
 
-    def confirm(self: Membership, shard: int) -> bool | None:
+    def confirm(self: Membership, shard: int) -> bool:
         answers.append(answer)
         return answer
 

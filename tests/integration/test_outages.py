@@ -130,7 +130,7 @@ def test_a_database_that_is_away_and_comes_back(
         relay.wait_until_delivered(20)
         # When the database crashes in the middle and comes back
         own_postgres.kill()
-        until(lambda: "can't be read" in relay.log())
+        until(lambda: "PostgreSQL is unavailable" in relay.log())
         own_postgres.start()
         for number in range(50, 70):
             relay.publish(f"k{number % 7}", number)
