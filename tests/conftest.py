@@ -56,7 +56,7 @@ def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def migrated_template(postgres_server: stack.Database) -> str:
     """Name of a database with all migrations, to be copied."""
-    from relay.outbox.migrate import migrate
+    from relay.postgres.migrate import migrate
 
     name = "migrated"
     migrate(postgres_server.create_database(name))

@@ -21,16 +21,17 @@ import yaml
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from relay.catalog import Catalog
-from relay.db import connect
-from relay.governance.adopt import adopt_catalog, adopt_event_type
+from relay.kafka import topics
 from relay.kafka.options import client_options
 from relay.local.process import ProcessId
 from relay.local.watchdog import guard
-from relay.publish import pinned, topics
+from relay.postgres.connect import connect
+from relay.publish import pinned
 from relay.publish.worker import Worker
-from relay.registry.client import RegistryClient
-from relay.registry.register import register_catalog
+from relay.schema.approvals.adopt import adopt_catalog, adopt_event_type
+from relay.schema.catalog import Catalog
+from relay.schema.client.client import RegistryClient
+from relay.schema.client.register import register_catalog
 from relay.settings import Settings, load_settings
 from tests.stack import until
 

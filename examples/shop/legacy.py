@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from relay.sqlfile import load
+from relay.postgres.sqlfile import load
 
 __all__ = ["complete", "request"]
 

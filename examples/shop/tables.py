@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from relay.sqlfile import load
+from relay.postgres.sqlfile import load
 
 __all__ = ["create_tables"]
 

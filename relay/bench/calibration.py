@@ -17,9 +17,9 @@ from psycopg import sql
 
 from relay.bench.options import BenchFailed, Options
 from relay.bench.place import Place
-from relay.db import connect
+from relay.kafka import topics
 from relay.kafka.options import client_options
-from relay.publish import topics
+from relay.postgres.connect import connect
 from relay.settings import load_settings
 
 __all__ = ["calibrate", "machine", "python_score"]

@@ -9,8 +9,8 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from relay.bench.options import BenchFailed
 from relay.bench.place import BenchRelay
-from relay.db import connect
-from relay.sqlfile import load
+from relay.postgres.connect import connect
+from relay.postgres.sqlfile import load
 
 __all__ = ["bytes_a_row", "check_flags", "check_topic"]
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from relay.avro.encoder import compile_encoder
-from relay.avro.fingerprint import rabin
+from relay.schema.avro.encoder import compile_encoder
+from relay.schema.avro.fingerprint import rabin
 
 __all__ = ["EVENT_TYPE", "backlog", "payload", "write_catalog"]
 

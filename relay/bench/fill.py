@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterable
 from itertools import islice
 
-from relay.db import connect
-from relay.sqlfile import load
+from relay.postgres.connect import connect
+from relay.postgres.sqlfile import load
 
 __all__ = ["fill"]
 

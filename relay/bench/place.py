@@ -18,14 +18,14 @@ from psycopg import sql
 from relay.bench import event
 from relay.bench.fill import fill
 from relay.bench.options import BenchFailed, Options, Servers
-from relay.catalog import Catalog
-from relay.db import connect
 from relay.kafka.options import client_options
 from relay.local.stack import LocalStack
-from relay.outbox.migrate import migrate
+from relay.postgres.connect import connect
+from relay.postgres.migrate import migrate
 from relay.publish import pinned
-from relay.registry.client import RegistryClient
-from relay.registry.register import register_catalog
+from relay.schema.catalog import Catalog
+from relay.schema.client.client import RegistryClient
+from relay.schema.client.register import register_catalog
 from relay.settings import Settings, load_settings
 
 __all__ = ["BenchRelay", "Place", "describe_servers", "open_place"]

@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 
 from relay.bench.event import EVENT_TYPE, payload
-from relay.db import connect
+from relay.postgres.connect import connect
 
 __all__: list[str] = []
 

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from relay.capture.identity import Identity
 from relay.capture.position import Position, Snapshot, Step
 from relay.capture.reader import Page, Reader, Reading, Row
-from relay.db import OUTAGES
 from relay.errors import DatabaseUnavailable
 from relay.outages import Outage
+from relay.postgres.connect import OUTAGES
+from relay.postgres.identity import Identity
 
 __all__ = ["Durable", "Feed", "Piece", "Taker"]
 

@@ -11,7 +11,7 @@ from psycopg.pq import TransactionStatus
 
 from relay.capture.page_size import PageSize
 from relay.capture.position import Position, Snapshot, Step
-from relay.sqlfile import load
+from relay.postgres.sqlfile import load
 
 __all__ = ["Page", "Reader", "Reading", "Row"]
 

@@ -27,7 +27,7 @@ def command(
     from relay.process.logs import configure_logging
     from relay.process.signals import stop_on_signals
     from relay.process.supervisor import supervise, watch_parent
-    from relay.registry.client import RegistryClient
+    from relay.schema.client.client import RegistryClient
     from relay.settings import load_settings
 
     settings = load_settings()

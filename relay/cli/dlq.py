@@ -13,7 +13,7 @@ import typer
 from relay.errors import ConfigurationInvalid
 
 if TYPE_CHECKING:
-    from relay.consume.letters import Filter, Letter
+    from relay.consume.dead_letters.store import Filter, Letter
 
 __all__ = ["app"]
 
@@ -50,7 +50,7 @@ def list_letters(
     as_json: JsonOption = False,
 ) -> None:
     """List dead letters, the oldest first."""
-    from relay.consume.letters import ALL_STATES, OPEN_STATES
+    from relay.consume.dead_letters.store import ALL_STATES, OPEN_STATES
 
     states = ALL_STATES if everything else OPEN_STATES
     letters = _find(_filter((), group, event_type, aggregate, since, states=states))
@@ -67,7 +67,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show everything about an event's dead letters."""
-    from relay.consume.letters import ALL_STATES
+    from relay.consume.dead_letters.store import ALL_STATES
 
     letters = _find(_filter((event_id,), group, None, None, None, states=ALL_STATES))
     if not letters:
@@ -95,8 +95,8 @@ def replay(
     as_json: JsonOption = False,
 ) -> None:
     """Send dead letters again, each to its group alone."""
-    from relay.consume.letters import replay as send_again
-    from relay.db import connect
+    from relay.consume.dead_letters.store import replay as send_again
+    from relay.postgres.connect import connect
     from relay.settings import load_settings
 
     wanted = _filter(
@@ -136,8 +136,8 @@ def discard(
     as_json: JsonOption = False,
 ) -> None:
     """Set dead letters aside for good; the events keep their flag."""
-    from relay.consume.letters import discard as set_aside
-    from relay.db import connect
+    from relay.consume.dead_letters.store import discard as set_aside
+    from relay.postgres.connect import connect
     from relay.settings import load_settings
 
     wanted = _filter(event_ids or (), group, event_type, aggregate, since)
@@ -176,7 +176,7 @@ def _filter(
     *,
     states: Sequence[str] | None = None,
 ) -> Filter:
-    from relay.consume.letters import OPEN_STATES, Filter
+    from relay.consume.dead_letters.store import OPEN_STATES, Filter
 
     return Filter(
         group=group,
@@ -203,8 +203,8 @@ def _refuse_unrestricted(wanted: Filter, everything: bool) -> None:
 
 
 def _find(wanted: Filter) -> list[Letter]:
-    from relay.consume.letters import find
-    from relay.db import connect
+    from relay.consume.dead_letters.store import find
+    from relay.postgres.connect import connect
     from relay.settings import load_settings
 
     with connect(load_settings().database_url) as connection:

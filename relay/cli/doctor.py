@@ -23,8 +23,8 @@ def command(
     from rich.markup import escape
     from rich.table import Table
 
-    from relay.reconcile.doctor import examine
-    from relay.reconcile.settings_sources import describe_settings
+    from relay.operate.doctor import examine
+    from relay.operate.settings_sources import describe_settings
     from relay.settings import load_settings
 
     settings = load_settings()

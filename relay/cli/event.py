@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from relay.reconcile.bounds import Partition
-    from relay.reconcile.xray import XRay
+    from relay.kafka.bounds import Partition
+    from relay.operate.xray import XRay
     from relay.settings import Settings
 
 __all__ = ["app"]
@@ -38,9 +38,9 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Show an event's row, its place in Kafka, and where it stands in every consumer group."""
-    from relay.catalog import Catalog
-    from relay.db import connect
-    from relay.reconcile.xray import look
+    from relay.operate.xray import look
+    from relay.postgres.connect import connect
+    from relay.schema.catalog import Catalog
     from relay.settings import load_settings
 
     settings = load_settings()
@@ -65,7 +65,7 @@ def show(
 def _committed(settings: Settings, groups: list[str], place: Partition) -> Mapping[str, int]:
     """Committed offsets; none, and a line that says so, while Kafka is away."""
     from relay.errors import BrokerUnavailable
-    from relay.reconcile.committed import committed_at
+    from relay.kafka.committed import committed_at
 
     try:
         return committed_at(settings, groups, place)

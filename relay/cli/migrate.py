@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from relay.catalog import Catalog
-from relay.db import connect
-from relay.governance.adopt import adopt_catalog
-from relay.governance.standing import not_in_use
-from relay.outbox.migrate import migrate
-from relay.publish import pinned, topics
+from relay.kafka import topics
+from relay.postgres.connect import connect
+from relay.postgres.migrate import migrate
+from relay.publish import pinned
+from relay.schema.approvals.adopt import adopt_catalog
+from relay.schema.approvals.standing import not_in_use
+from relay.schema.catalog import Catalog
 from relay.settings import load_settings
 
 __all__ = ["command"]

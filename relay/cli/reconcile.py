@@ -15,9 +15,9 @@ def command(
     ] = False,
 ) -> None:
     """Write what became of events in consumer groups to their outbox rows."""
+    from relay.consume.dead_letters.reconciler import reconcile
     from relay.process.logs import configure_logging
     from relay.process.signals import stop_on_signals
-    from relay.reconcile.outcomes import reconcile
     from relay.settings import load_settings
 
     settings = load_settings()

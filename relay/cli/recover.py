@@ -18,8 +18,8 @@ def command(
     Stop all workers first. What is published already is found in the topics and not published
     again; the next `relay run` publishes the rest.
     """
-    from relay.db import connect
-    from relay.reconcile.recover import inspect, recover
+    from relay.postgres.connect import connect
+    from relay.publish.takeover.recover import inspect, recover
     from relay.settings import load_settings
 
     settings = load_settings()

@@ -27,7 +27,7 @@ def serve(
     ] = None,
 ) -> None:
     """Serves Confluent's Schema Registry API over the relay's database until SIGTERM."""
-    from relay.registry.server import serve as run
+    from relay.registry import serve as run
     from relay.settings import load_settings
 
     if database_url is None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import orjson
 
-from relay.catalog import Catalog, EventType, SchemaVersion
 from relay.errors import ConfigurationInvalid, SchemaUnknown
+from relay.schema.catalog import Catalog, EventType, SchemaVersion
 
 __all__ = ["NamedSchema", "SchemaNames"]
 

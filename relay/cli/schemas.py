@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from relay.catalog import Catalog
 from relay.cli import (
     schemas_check,
     schemas_diff,
@@ -17,6 +16,7 @@ from relay.cli import (
     schemas_review,
 )
 from relay.cli.schemas_files import say_stale, say_written
+from relay.schema.catalog import Catalog
 from relay.settings import load_settings
 
 __all__ = ["app"]
@@ -37,8 +37,8 @@ def generate(
     ] = False,
 ) -> None:
     """Write the typed Python events of the schemas folder."""
-    from relay.registry.generate import generate as write
-    from relay.registry.generate import stale
+    from relay.schema.codegen.generate import generate as write
+    from relay.schema.codegen.generate import stale
 
     catalog = _catalog()
     if not check:

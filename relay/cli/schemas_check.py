@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from relay.catalog import Catalog
 from relay.cli.schemas_diff import Format
 from relay.cli.schemas_input import database
 from relay.cli.schemas_output import note
 from relay.errors import ConfigurationInvalid
+from relay.schema.catalog import Catalog
 from relay.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from relay.governance.affected import Reading
-    from relay.review.base import Base
-    from relay.review.conversion import Converted
-    from relay.review.plan import Task
-    from relay.review.report import Report
+    from relay.schema.approvals.affected import Reading
+    from relay.schema.checks.base import Base
+    from relay.schema.checks.conversion import Converted
+    from relay.schema.checks.plan import Task
+    from relay.schema.checks.report import Report
 
 __all__ = ["command"]
 
@@ -52,10 +52,10 @@ def command(
 
     Needs neither network, database nor broker, unless they are asked for.
     """
-    from relay.review.check import check
-    from relay.review.levels import levels_changed
-    from relay.review.plan import plan
-    from relay.review.report import Report
+    from relay.schema.checks.check import check
+    from relay.schema.checks.levels import levels_changed
+    from relay.schema.checks.plan import plan
+    from relay.schema.checks.report import Report
 
     if against is not None and against_registry:
         raise ConfigurationInvalid("Give one of --against and --against-registry")
@@ -87,8 +87,8 @@ def _files_alone() -> Settings:
 
 
 def _revision(settings: Settings, catalog: Catalog, name: str) -> tuple[Base, list[Catalog]]:
-    from relay.review.base import Base, base_of_catalog
-    from relay.review.revision import catalog_of, find_revision, former_place
+    from relay.schema.checks.base import Base, base_of_catalog
+    from relay.schema.checks.revision import catalog_of, find_revision, former_place
 
     revision = find_revision(settings.schemas_dir, name)
     with catalog_of(revision) as former:
@@ -105,8 +105,8 @@ def _revision(settings: Settings, catalog: Catalog, name: str) -> tuple[Base, li
 
 
 def _registry(settings: Settings, catalog: Catalog, wanted: Sequence[str] | None) -> Base:
-    from relay.registry.client import RegistryClient
-    from relay.review.base import base_of_registry
+    from relay.schema.checks.base import base_of_registry
+    from relay.schema.client.client import RegistryClient
 
     names = [name for name in catalog.event_types if not wanted or name in wanted]
     with RegistryClient(settings.schema_registry_url) as registry:
@@ -130,7 +130,7 @@ def _converters(catalog: Catalog, names: Sequence[str]) -> Iterator[Converted]:
 
     All of them, changed or not: another version of either side can break one.
     """
-    from relay.review.conversion import check_converter
+    from relay.schema.checks.conversion import check_converter
 
     for event_type in catalog.event_types.values():
         if event_type.replaces is not None and {event_type.name, event_type.replaces} & set(names):
@@ -152,7 +152,7 @@ def _readers(
     settings: Settings, catalogs: Sequence[Catalog], tasks: Iterable[Task]
 ) -> Mapping[str, Sequence[Reading]]:
     """Who reads the event types. catalogs: the first that has one tells its topic and groups."""
-    from relay.reconcile.readers import read_readers
+    from relay.operate.readers import read_readers
 
     names = dict.fromkeys(task.event_type for task in tasks)
     if not names:
@@ -166,7 +166,7 @@ def _readers(
 
 
 def _print(report: Report, form: Format) -> None:
-    from relay.review import report_render
+    from relay.schema.checks import report_render
 
     if form is Format.JSON:
         print(json.dumps(report_render.as_json(report), ensure_ascii=False))

@@ -34,9 +34,9 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Say in words what changed from one schema to another."""
-    from relay.review.diff import diff
-    from relay.review.render import as_json as document
-    from relay.review.render import as_markdown, print_text
+    from relay.schema.checks.diff import diff
+    from relay.schema.checks.render import as_json as document
+    from relay.schema.checks.render import as_markdown, print_text
 
     # The work is on files alone, so neither database nor broker need be configured.
     names = SchemaNames(load_settings(database_url="-", kafka_bootstrap_servers="-").schemas_dir)
@@ -55,7 +55,7 @@ def command(
 
 
 def _check(schema: NamedSchema) -> None:
-    from relay.avro.nodes import read_schema
+    from relay.schema.avro.nodes import read_schema
 
     try:
         read_schema(schema.schema)

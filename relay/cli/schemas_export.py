@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from relay.catalog import Catalog
 from relay.cli.schemas_files import say_stale, say_written
 from relay.errors import ConfigurationInvalid
+from relay.schema.catalog import Catalog
 from relay.settings import Settings, load_settings
 
 __all__ = ["command"]
@@ -50,7 +50,7 @@ def command(
 
 
 def _json_schema(catalog: Catalog, output: Path | None, check: bool) -> None:
-    from relay.export.documents import SUFFIX, json_schemas, json_text
+    from relay.schema.export.documents import SUFFIX, json_schemas, json_text
 
     schemas = json_schemas(catalog)
     if output is None:
@@ -64,9 +64,9 @@ def _json_schema(catalog: Catalog, output: Path | None, check: bool) -> None:
 
 
 def _asyncapi(catalog: Catalog, settings: Settings) -> str:
-    from relay.export.asyncapi import asyncapi
-    from relay.export.brokers import Brokers
-    from relay.export.documents import json_text
+    from relay.schema.export.asyncapi import asyncapi
+    from relay.schema.export.brokers import Brokers
+    from relay.schema.export.documents import json_text
 
     try:
         bootstrap = load_settings(database_url="-").kafka_bootstrap_servers
@@ -82,7 +82,7 @@ def _asyncapi(catalog: Catalog, settings: Settings) -> str:
 
 
 def _markdown(catalog: Catalog) -> str:
-    from relay.export.markdown import catalog_page
+    from relay.schema.export.markdown import catalog_page
 
     return catalog_page(catalog)
 
@@ -90,7 +90,7 @@ def _markdown(catalog: Catalog) -> str:
 def _settle(files: dict[Path, str], check: bool, *, left: list[Path] | None = None) -> None:
     """Writes or compares. left: files of versions that are gone; only --check minds them, since
     removing files is for people."""
-    from relay.export.documents import stale, write
+    from relay.schema.export.documents import stale, write
 
     if not check:
         say_written(write(files))

@@ -10,8 +10,8 @@ from typing import Any
 
 import psycopg
 
-from relay.db import connect
 from relay.errors import ConfigurationInvalid, DatabaseUnavailable
+from relay.postgres.connect import connect
 from relay.settings import Settings
 
 __all__ = ["actor_of", "database", "day_of", "reason_of"]

@@ -13,7 +13,7 @@ from relay.errors import CatalogInvalid
 from relay.settings import load_settings
 
 if TYPE_CHECKING:
-    from relay.review.finding import Finding
+    from relay.schema.checks.finding import Finding
 
 __all__ = ["command"]
 
@@ -31,7 +31,7 @@ def command(
 
     Versions of the catalog are also compared with the version before them.
     """
-    from relay.review.finding import Severity
+    from relay.schema.checks.finding import Severity
 
     # The work is on files alone, so neither database nor broker need be configured.
     names = SchemaNames(load_settings(database_url="-", kafka_bootstrap_servers="-").schemas_dir)
@@ -50,7 +50,7 @@ def command(
 
 
 def _findings(schema: NamedSchema) -> list[Finding]:
-    from relay.review.lint import lint, lint_versions
+    from relay.schema.checks.lint import lint, lint_versions
 
     try:
         found = lint(schema.schema)
@@ -65,7 +65,7 @@ def _print(found: Sequence[tuple[NamedSchema, Finding]]) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from relay.review.finding import Severity
+    from relay.schema.checks.finding import Severity
 
     console = Console(highlight=False)
     last = None

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from relay.catalog import State
-    from relay.governance.affected import Reading
-    from relay.governance.store import Decision, Entry
+    from relay.schema.approvals.affected import Reading
+    from relay.schema.approvals.store import Decision, Entry
+    from relay.schema.catalog import State
 
 __all__ = ["adopted", "history", "moved", "needed", "note"]
 

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from relay.catalog import Catalog, SchemaVersion
 from relay.cli.schemas_input import database
 from relay.cli.schemas_output import note
 from relay.errors import ConfigurationInvalid, DatabaseUnavailable
+from relay.schema.catalog import Catalog, SchemaVersion
 from relay.settings import load_settings
 
 __all__ = ["command"]
@@ -31,8 +31,8 @@ def command(
 
     Where a database is configured, only what was approved there.
     """
-    from relay.registry.client import RegistryClient
-    from relay.registry.register import register_catalog
+    from relay.schema.client.client import RegistryClient
+    from relay.schema.client.register import register_catalog
 
     settings = load_settings(database_url="-", kafka_bootstrap_servers="-")
     catalog = Catalog.load(settings.schemas_dir)
@@ -76,9 +76,9 @@ def command(
 @contextmanager
 def _review(*, asked: bool) -> Iterator[tuple[Decide, str | None]]:
     """What the database says of a version, or that it has no say."""
-    from relay.governance.adopt import has_begun
-    from relay.governance.registrable import registrable
-    from relay.governance.store import decisions
+    from relay.schema.approvals.adopt import has_begun
+    from relay.schema.approvals.registrable import registrable
+    from relay.schema.approvals.store import decisions
 
     if not asked:
         yield _as_listed, "the review was not asked: the domain files alone decided"

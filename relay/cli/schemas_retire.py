@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from relay.catalog import State
 from relay.cli import schemas_output as output
 from relay.cli.schemas_input import day_of
 from relay.cli.schemas_reviewing import (
@@ -19,9 +18,10 @@ from relay.cli.schemas_reviewing import (
     open_review,
 )
 from relay.errors import ConfigurationInvalid
+from relay.schema.catalog import State
 
 if TYPE_CHECKING:
-    from relay.governance.affected import Reading
+    from relay.schema.approvals.affected import Reading
 
 __all__ = ["deprecate", "retire"]
 
@@ -37,8 +37,8 @@ def deprecate(
     as_json: JsonOption = False,
 ) -> None:
     """Announce the end of a version; publishers may still use it. Shows who reads it."""
-    from relay.governance import store
-    from relay.governance.transitions import Action
+    from relay.schema.approvals import store
+    from relay.schema.approvals.transitions import Action
 
     day = day_of(sunset)
     with open_review(by) as review:
@@ -63,9 +63,9 @@ def retire(
     as_json: JsonOption = False,
 ) -> None:
     """End a deprecated version, or give a proposal up. Refused while it is still needed."""
-    from relay.governance import store
-    from relay.governance.affected import count_undelivered, still_read
-    from relay.governance.transitions import Action
+    from relay.schema.approvals import store
+    from relay.schema.approvals.affected import count_undelivered, still_read
+    from relay.schema.approvals.transitions import Action
 
     if force and not reason:
         raise ConfigurationInvalid("--force needs --reason: it stays in the history")

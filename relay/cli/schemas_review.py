@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import typer
 
-from relay.catalog import State
 from relay.cli import schemas_output as output
 from relay.cli.schemas_input import database
 from relay.cli.schemas_retire import deprecate, retire
@@ -21,6 +20,7 @@ from relay.cli.schemas_reviewing import (
     open_review,
 )
 from relay.errors import ConfigurationInvalid
+from relay.schema.catalog import State
 from relay.settings import load_settings
 
 __all__ = ["add_to"]
@@ -43,8 +43,8 @@ def propose(
 
     Shows who reads the event type.
     """
-    from relay.governance import store
-    from relay.governance.transitions import Action
+    from relay.schema.approvals import store
+    from relay.schema.approvals.transitions import Action
 
     with open_review(by) as review:
         wanted = review.catalog.version(event_type, version)
@@ -73,8 +73,8 @@ def approve(
 
     Shows who reads the event type.
     """
-    from relay.governance import store
-    from relay.governance.transitions import Action
+    from relay.schema.approvals import store
+    from relay.schema.approvals.transitions import Action
 
     if not reason:
         raise ConfigurationInvalid(
@@ -100,9 +100,9 @@ def activate(
 
     Registers it at the registry where it is not there yet, before anything else changes.
     """
-    from relay.governance.activation import Activated, activate
-    from relay.governance.transitions import Action
-    from relay.registry.client import RegistryClient
+    from relay.schema.approvals.activation import Activated, activate
+    from relay.schema.approvals.transitions import Action
+    from relay.schema.client.client import RegistryClient
 
     with open_review(by) as review:
         catalog = review.catalog
@@ -135,8 +135,8 @@ def adopt(
 
     For what was in use before it came here, and where there is nobody else to approve.
     """
-    from relay.governance import store
-    from relay.governance.adopt import adopt_event_type
+    from relay.schema.approvals import store
+    from relay.schema.approvals.adopt import adopt_event_type
 
     if not reason:
         raise ConfigurationInvalid("an adoption needs --reason: why nobody has to approve it")
@@ -161,7 +161,7 @@ def adopt(
 
 def history(event_type: EventType, as_json: JsonOption = False) -> None:
     """Show the versions of an event type and everything that was decided about them."""
-    from relay.governance import store
+    from relay.schema.approvals import store
 
     # The catalog may be without the event type by now.
     with database(load_settings(kafka_bootstrap_servers="-")) as connection:

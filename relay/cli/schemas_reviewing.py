@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from relay.catalog import Catalog, SchemaVersion
 from relay.cli.schemas_input import actor_of, database, reason_of
 from relay.cli.schemas_output import note
 from relay.errors import BrokerUnavailable, ConfigurationInvalid
+from relay.schema.catalog import Catalog, SchemaVersion
 from relay.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     import psycopg
 
-    from relay.governance.affected import Reading
-    from relay.governance.transitions import Action
+    from relay.schema.approvals.affected import Reading
+    from relay.schema.approvals.transitions import Action
 
 __all__ = [
     "ByOption",
@@ -57,7 +57,7 @@ class Review:
     def require_begun(self) -> None:
         """Raises ConfigurationInvalid where one decision would keep all else from being published:
         none is known, and the catalog has versions in use that are to be adopted first."""
-        from relay.governance.adopt import adoptable, has_begun
+        from relay.schema.approvals.adopt import adoptable, has_begun
 
         if adoptable(self.catalog.event_types.values()) and not has_begun(self.connection):
             raise ConfigurationInvalid(
@@ -70,7 +70,7 @@ class Review:
 
         Without lags where no broker is configured. Raises BrokerUnavailable.
         """
-        from relay.reconcile.readers import read_readers
+        from relay.operate.readers import read_readers
 
         with_lag = self.settings.kafka_bootstrap_servers != _NO_BROKER
         try:
@@ -87,8 +87,8 @@ class Review:
         self, action: Action, event_type: str, version: int, wanted: SchemaVersion | None = None
     ) -> NoReturn:
         """Ends the command with the reason. wanted: the file's version where its text matters."""
-        from relay.governance import store
-        from relay.governance.explain import explain
+        from relay.schema.approvals import store
+        from relay.schema.approvals.explain import explain
 
         found = store.decision(self.connection, event_type, version)
         text = wanted.text if wanted is not None else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from relay.reconcile.status import Status
+    from relay.operate.status import Status
 
 __all__ = ["command"]
 
@@ -17,8 +17,8 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Show what is not published yet, and how far shards and consumer groups are behind."""
-    from relay.db import connect
-    from relay.reconcile.status import read_status
+    from relay.operate.status import read_status
+    from relay.postgres.connect import connect
     from relay.settings import load_settings
 
     settings = load_settings()

@@ -22,7 +22,7 @@ def command(
     from rich.progress import Progress as Bar
     from rich.table import Table
 
-    from relay.reconcile.verify import verify
+    from relay.operate.verify import verify
     from relay.settings import load_settings
 
     settings = load_settings()

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from relay.avro.decoder import decode
-from relay.avro.nodes import full_name
-from relay.consume import headers
 from relay.consume.failures import Poison
 from relay.consume.group import Group, Subscription
 from relay.consume.majors import Majors
 from relay.consume.record import Record
 from relay.errors import CatalogInvalid, PayloadInvalid, SchemaUnknown
 from relay.events import Metadata
+from relay.kafka import headers
+from relay.schema.avro.decoder import decode
+from relay.schema.avro.nodes import full_name
 
 if TYPE_CHECKING:
     from relay.events import DomainEvent

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import psycopg
 
-from relay.db import storable
 from relay.errors import (
     DatabaseUnavailable,
     RegistryUnavailable,
@@ -17,6 +16,7 @@ from relay.errors import (
     described,
     said,
 )
+from relay.postgres.connect import storable
 
 __all__ = [
     "Failure",

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar, overload
 
-from relay.avro.times import shown
-from relay.catalog import Catalog
 from relay.consume.context import Context
 from relay.consume.handler import name_of, problem_of
 from relay.errors import ConfigurationInvalid
 from relay.events import DomainEvent
+from relay.schema.avro.times import shown
+from relay.schema.catalog import Catalog
 
 __all__ = ["Group", "Handler"]
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import psycopg
 
-from relay.catalog import Catalog
 from relay.consume.failures import Failure
 from relay.consume.record import Record
-from relay.sqlfile import load
+from relay.postgres.sqlfile import load
+from relay.schema.catalog import Catalog
 
 __all__ = ["Head", "Verdict", "claim", "enter"]
 

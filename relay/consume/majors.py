@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from relay.catalog import Catalog
-from relay.catalog.convert import conversion
-from relay.consume import headers
 from relay.consume.record import Record
-from relay.registry.payloads import payload_decoder
+from relay.kafka import headers
+from relay.schema.catalog import Catalog
+from relay.schema.majors.converters import conversion
+from relay.schema.majors.payloads import payload_decoder
 
 __all__ = ["Bridge", "Majors"]
 

@@ -11,12 +11,12 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from relay.consume.kafka import Ends, as_bytes, headers_of, leave, reason, require_topics
 from relay.consume.lane import Lane
 from relay.consume.majors import Majors
 from relay.consume.partition import Item, Partition
 from relay.consume.record import Record
 from relay.errors import ConfigurationInvalid, RelayError
+from relay.kafka.clients import Ends, as_bytes, headers_of, leave, reason, require_topics
 
 __all__ = ["InFlight", "Reader"]
 

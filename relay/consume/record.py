@@ -6,8 +6,8 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from relay.consume import headers as names
-from relay.db import storable
+from relay.kafka import headers as names
+from relay.postgres.connect import storable
 
 __all__ = ["LONGEST_EVENT_ID", "Headers", "Record"]
 

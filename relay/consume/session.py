@@ -9,9 +9,9 @@ from typing import Any, Final, TypeVar
 import psycopg
 
 from relay.consume.failures import Interrupted, is_outage
-from relay.db import connect
 from relay.errors import DatabaseUnavailable, RegistryUnavailable
 from relay.outages import Outages
+from relay.postgres.connect import connect
 
 __all__ = ["Session", "Stopped"]
 

@@ -7,26 +7,26 @@ import threading
 import time
 from typing import Any, Final
 
-from relay.catalog import Catalog
 from relay.consume import inbox
 from relay.consume.attempt import Attempts, idle_timeout_ms
 from relay.consume.backoff import Backoff
+from relay.consume.dead_letters.producer import Sender
 from relay.consume.decode import Decoder, Schemas
 from relay.consume.group import Group
-from relay.consume.kafka import Ends, consumer
 from relay.consume.lane import Lane, Policy
 from relay.consume.majors import Majors
 from relay.consume.parked import ParkedRunner
 from relay.consume.reader import InFlight, Reader
 from relay.consume.reads import Reads, ReadsWriter
-from relay.consume.sender import Sender
 from relay.consume.session import Session
-from relay.db import connect
 from relay.errors import ConfigurationInvalid
 from relay.kafka.client_log import BrokerWatch
+from relay.kafka.clients import Ends, consumer
 from relay.outages import Outages
+from relay.postgres.connect import connect
 from relay.process.logs import name_process
 from relay.process.waiting import wait_for_servers
+from relay.schema.catalog import Catalog
 from relay.settings import Settings
 
 __all__ = ["consume"]

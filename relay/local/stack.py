@@ -156,6 +156,6 @@ def _status(name: str, server: LocalServer) -> ServerStatus:
 
 
 def _migrate(database_url: str) -> None:
-    from relay.outbox.migrate import migrate
+    from relay.postgres.migrate import migrate
 
     migrate(database_url)

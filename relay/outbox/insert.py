@@ -20,9 +20,9 @@ from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.orm import Session, scoped_session
 
 from relay.errors import TransactionMissing
-from relay.governance.refusal import require_written, states_query
 from relay.outbox.row import Row
-from relay.sqlfile import load
+from relay.postgres.sqlfile import load
+from relay.schema.approvals.refusal import require_written, states_query
 
 try:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session

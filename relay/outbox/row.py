@@ -8,13 +8,13 @@ from typing import Any, Final, TypedDict
 
 import orjson
 
-from relay.avro.encoder import Encoder, compile_encoder
-from relay.avro.fingerprint import rabin
-from relay.avro.logical import logical_digest
 from relay.errors import CatalogInvalid, PayloadInvalid
 from relay.events import METADATA_KEYS, DomainEvent
 from relay.outbox.context import current_context
 from relay.outbox.ids import new_id
+from relay.schema.avro.encoder import Encoder, compile_encoder
+from relay.schema.avro.fingerprint import rabin
+from relay.schema.avro.logical import logical_digest
 from relay.tracing import current_trace
 
 __all__ = ["Row", "row_of"]

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from relay.db import OUTAGES
 from relay.errors import BrokerUnavailable, DatabaseRefused, RegistryUnavailable
 from relay.outages import Outages
+from relay.postgres.connect import OUTAGES
 
 __all__ = ["wait_for_servers"]
 

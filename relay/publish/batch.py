@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from relay.capture.feed import Piece
 from relay.capture.position import Step
 from relay.capture.reader import Row
-from relay.db import storable
 from relay.errors import described, said
+from relay.postgres.connect import storable
 from relay.publish.doubt import Doubt
 from relay.publish.holds import Aggregate, Backoff, Hold, Holds
 from relay.publish.message import Message, Messages, NotPublishable, Route, RoutesOfRows, Waiting

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from relay.catalog import State
-from relay.governance.store import Decision
-from relay.governance.transitions import PUBLISHABLE, advice
 from relay.publish.message import Waiting
+from relay.schema.approvals.store import Decision
+from relay.schema.approvals.transitions import PUBLISHABLE, advice
+from relay.schema.catalog import State
 
 __all__ = ["decided", "decided_bytes"]
 

@@ -8,8 +8,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-from relay.db import OUTAGES
 from relay.outages import Outage
+from relay.postgres.connect import OUTAGES
 from relay.publish.producer import Acknowledged
 from relay.publish.store import Outcome, Stale, Store
 

@@ -10,9 +10,9 @@ from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from relay.errors import BrokerUnavailable
+from relay.kafka.topics import TopicState
 from relay.publish.producer import Acknowledged
 from relay.publish.record import Ends
-from relay.publish.topics import TopicState
 
 __all__ = ["TopicEnds"]
 

@@ -13,15 +13,15 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from relay.avro.encoder import compile_encoder
 from relay.capture.reader import Row
-from relay.catalog import SchemaVersion
-from relay.db import OUTAGES
 from relay.errors import BrokerUnavailable, PayloadInvalid
-from relay.governance.store import Decision
-from relay.publish.copies import Copy
+from relay.kafka.partitioner import partition_of
+from relay.postgres.connect import OUTAGES
 from relay.publish.doubt import Doubt
-from relay.publish.partitioner import partition_of
+from relay.schema.approvals.store import Decision
+from relay.schema.avro.encoder import compile_encoder
+from relay.schema.catalog import SchemaVersion
+from relay.schema.majors.copies import Copy
 
 __all__ = [
     "CopyMessage",
@@ -96,7 +96,7 @@ class Messages:
         limit_now: Callable[[str], int | None],
     ) -> None:
         """limit_now: asks the broker for the largest batch that a topic takes; None where it is
-        gone. Raises BrokerUnavailable or one of relay.db.OUTAGES.
+        gone. Raises BrokerUnavailable or one of relay.postgres.connect.OUTAGES.
         """
         self._route = route
         self._limit_now = limit_now

@@ -8,10 +8,10 @@ import time
 from relay.capture.feed import Feed
 from relay.publish.deliveries import Deliveries
 from relay.publish.doubt import CommitResent, Doubt
-from relay.publish.membership import Membership
 from relay.publish.services import Services
 from relay.publish.shard import Shard
 from relay.publish.store import Stale
+from relay.publish.takeover.membership import Membership
 from relay.publish.transact import Caution
 
 __all__ = ["OwnedShards"]

@@ -13,11 +13,11 @@ from typing import Any
 import psycopg
 from confluent_kafka.admin import AdminClient
 
-from relay.capture.identity import Identity, read_identity
 from relay.errors import ConfigurationInvalid, PositionRefused
-from relay.publish import topics
+from relay.kafka import topics
+from relay.postgres.identity import Identity, read_identity
+from relay.postgres.sqlfile import load
 from relay.settings import Settings
-from relay.sqlfile import load
 
 __all__ = ["Pinned", "check", "pin"]
 

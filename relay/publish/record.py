@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 
-from relay.capture.identity import Identity
 from relay.capture.position import Position, Step
 from relay.errors import PositionRefused
+from relay.postgres.identity import Identity
 from relay.publish.holds import Hold
 
 __all__ = ["Ends", "PositionRecord"]

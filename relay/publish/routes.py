@@ -12,8 +12,6 @@ from typing import TypeAlias
 import psycopg
 from confluent_kafka import KafkaException
 
-from relay.catalog import Catalog, EventType, SchemaVersion
-from relay.catalog.majors import missing_of
 from relay.errors import (
     BrokerUnavailable,
     CatalogInvalid,
@@ -23,13 +21,15 @@ from relay.errors import (
     SchemaUnknown,
     described,
 )
-from relay.governance.standing import not_listed
-from relay.governance.store import Decision
-from relay.publish.copies import Copy, converter, in_use
+from relay.kafka.topics import TopicState
 from relay.publish.decided import decided, decided_bytes
 from relay.publish.message import NotPublishable, Route, Waiting, encoder_of, frame_of
-from relay.publish.topics import TopicState
-from relay.registry.client import RegistryClient, RegistryRefused
+from relay.schema.approvals.standing import not_listed
+from relay.schema.approvals.store import Decision
+from relay.schema.catalog import Catalog, EventType, SchemaVersion
+from relay.schema.catalog.families import missing_of
+from relay.schema.client.client import RegistryClient, RegistryRefused
+from relay.schema.majors.copies import Copy, converter, in_use
 
 __all__ = ["Routes"]
 

@@ -10,25 +10,26 @@ from typing import Any, TypeVar
 import psycopg
 from confluent_kafka import Consumer
 
-from relay.capture.identity import Identity, read_identity
 from relay.capture.reader import Reader, Row
-from relay.catalog import Catalog
-from relay.db import OUTAGES, connect
 from relay.errors import DatabaseUnavailable
-from relay.governance.standing import binding_decisions, names_in_use
+from relay.kafka import topics
 from relay.outages import Outage, Outages
-from relay.publish import pinned, topics
+from relay.postgres.connect import OUTAGES, connect
+from relay.postgres.identity import Identity, read_identity
+from relay.postgres.sqlfile import load
+from relay.publish import pinned
 from relay.publish.doubt import Server
 from relay.publish.ends import TopicEnds
 from relay.publish.holds import Backoff, Hold
 from relay.publish.message import Messages
-from relay.publish.positions import last_record, reader
 from relay.publish.routes import Routes
 from relay.publish.store import Store
-from relay.publish.takeover import TakenOver, take_over
-from relay.registry.client import RegistryClient
+from relay.publish.takeover.positions import last_record, reader
+from relay.publish.takeover.repair import TakenOver, take_over
+from relay.schema.approvals.standing import binding_decisions, names_in_use
+from relay.schema.catalog import Catalog
+from relay.schema.client.client import RegistryClient
 from relay.settings import Settings
-from relay.sqlfile import load
 
 __all__ = ["Services"]
 
@@ -109,7 +110,7 @@ class Services:
         return Store(connection, self.settings.shards)
 
     def take_over(self, shard: int) -> TakenOver:
-        """See relay.publish.takeover.take_over."""
+        """See relay.publish.takeover.repair.take_over."""
         exactly_once = self.settings.delivery == "exactly-once"
 
         def run(connection: psycopg.Connection[Any]) -> TakenOver:

@@ -11,8 +11,8 @@ from itertools import chain, islice
 
 from relay.capture.feed import Feed, Piece
 from relay.capture.reader import Row
-from relay.db import OUTAGES
 from relay.errors import BrokerUnavailable, RegistryUnavailable
+from relay.postgres.connect import OUTAGES
 from relay.publish.batch import Batch, Builder
 from relay.publish.deliveries import Deliveries
 from relay.publish.doubt import Doubt, Server
@@ -21,7 +21,7 @@ from relay.publish.message import RoutesOfRows
 from relay.publish.producer import ShardProducer
 from relay.publish.services import Services
 from relay.publish.store import Stale
-from relay.publish.takeover import TakenOver
+from relay.publish.takeover.repair import TakenOver
 from relay.publish.transact import Caution, Transactor
 
 __all__ = ["Shard"]

@@ -9,12 +9,12 @@ from typing import Any
 
 import psycopg
 
-from relay.capture.identity import Identity, read_identity
 from relay.capture.position import Step
+from relay.postgres.identity import Identity, read_identity
+from relay.postgres.sqlfile import load
 from relay.publish.holds import Hold
 from relay.publish.record import Ends, PositionRecord
-from relay.publish.tail import Place
-from relay.sqlfile import load
+from relay.publish.takeover.tail import Place
 
 __all__ = ["Outcome", "Stale", "Store"]
 

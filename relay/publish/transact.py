@@ -17,7 +17,7 @@ from relay.publish.producer import ShardProducer
 from relay.publish.record import Ends, PositionRecord
 from relay.publish.services import Services
 from relay.publish.store import Outcome
-from relay.publish.takeover import TakenOver
+from relay.publish.takeover.repair import TakenOver
 
 __all__ = ["MOST_ROWS", "Caution", "Transactor"]
 

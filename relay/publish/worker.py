@@ -6,14 +6,14 @@ import threading
 import time
 
 from relay.capture.feed import Feed
-from relay.db import OUTAGES
 from relay.outages import Outages
+from relay.postgres.connect import OUTAGES
 from relay.process.logs import name_process
 from relay.process.waiting import wait_for_servers
 from relay.publish.deliveries import Deliveries
-from relay.publish.membership import Membership, Seat
 from relay.publish.owned import OwnedShards
 from relay.publish.services import Services
+from relay.publish.takeover.membership import Membership, Seat
 from relay.settings import Settings
 
 __all__ = ["Worker"]

@@ -1,1 +1,6 @@
-"""Schemas: the registry and its client, and what is made and checked from the catalog."""
+"""The embedded schema registry: Confluent's HTTP API over the relay's own PostgreSQL."""
+
+from relay.registry.app import build_app
+from relay.registry.serve import serve
+
+__all__ = ["build_app", "serve"]

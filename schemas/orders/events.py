@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 from relay.events import DomainEvent, Metadata, Part, each, now, optional
-from relay.validation import validate
+from relay.schema.avro.validation import validate
 
 __all__ = [
     "OrderCheckoutExpired",

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias
 from uuid import UUID
 
 from relay.events import DomainEvent, Metadata, now, optional
-from relay.validation import validate
+from relay.schema.avro.validation import validate
 
 __all__ = [
     "PriceAgreementCreated",

@@ -11,12 +11,12 @@ import psycopg
 import pytest
 import yaml
 
-from relay.avro.fingerprint import rabin
-from relay.catalog import Catalog
 from relay.consume import Group
 from relay.consume.worker import consume
 from relay.events import DomainEvent
-from relay.registry.client import RegistryClient
+from relay.schema.avro.fingerprint import rabin
+from relay.schema.catalog import Catalog
+from relay.schema.client.client import RegistryClient
 from tests.relaying import SCHEMA_FIELDS, Relay, add_event_type
 from tests.stack import until
 

@@ -23,13 +23,13 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
-from relay.avro.encoder import compile_encoder
-from relay.avro.fingerprint import rabin
-from relay.catalog import Catalog
 from relay.consume import Group
 from relay.consume.worker import consume
 from relay.errors import SchemaUnknown
 from relay.events import DomainEvent
+from relay.schema.avro.encoder import compile_encoder
+from relay.schema.avro.fingerprint import rabin
+from relay.schema.catalog import Catalog
 from relay.settings import Settings, load_settings
 from tests.stack import until
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from relay.avro.fingerprint import rabin
 from relay.consume import Context, Group
 from relay.events import DomainEvent
+from relay.schema.avro.fingerprint import rabin
 from tests.relaying import SCHEMA_FIELDS
 
 readers = Group("readers")

@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 import yaml
 
-from relay.catalog import Catalog, State
-from relay.registry.client import RegistryClient
+from relay.schema.catalog import Catalog, State
+from relay.schema.client.client import RegistryClient
 from tests.integration.reviewing import bring
 from tests.relaying import Relay
 

@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from relay.avro.fingerprint import rabin
 from relay.events import DomainEvent
+from relay.schema.avro.fingerprint import rabin
 
 NOTED_SCHEMA: dict[str, Any] = {
     "type": "record",

@@ -8,8 +8,8 @@ from typing import Any
 
 import psycopg
 
-from relay.catalog import SchemaVersion, State
-from relay.governance import store
+from relay.schema.approvals import store
+from relay.schema.catalog import SchemaVersion, State
 
 EVENT_TYPE = "order.noted"
 SUBJECT = "events.orders-relay.events.tests.OrderNoted"

@@ -10,10 +10,10 @@ from dataclasses import replace
 import pytest
 
 from relay.capture.feed import Feed, Piece
-from relay.capture.identity import Identity, read_identity
 from relay.capture.position import BEGINNING, Position
 from relay.capture.reader import Reader, Row
-from relay.db import connect
+from relay.postgres.connect import connect
+from relay.postgres.identity import Identity, read_identity
 from tests.integration.capturing import assert_captured, writing
 from tests.stack import until
 

@@ -7,7 +7,7 @@ import random
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from relay.publish.partitioner import partition_of
+from relay.kafka.partitioner import partition_of
 
 
 def test_librdkafkas_murmur2_partitioner_puts_keys_where_the_relay_puts_them(

@@ -10,7 +10,7 @@ import psycopg
 
 from relay.capture.position import BEGINNING, Position, Snapshot, Step
 from relay.capture.reader import Reader, Row
-from relay.db import connect
+from relay.postgres.connect import connect
 from tests.integration.capturing import assert_captured, writing
 
 

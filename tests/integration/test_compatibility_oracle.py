@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from relay.registry.compatibility import Rule
+from relay.schema.compatibility import Rule
 
 
 def test_java_says_the_same_of_generated_pairs() -> None:

@@ -11,7 +11,6 @@ import psycopg
 import pytest
 
 from consumers import billing, fulfillment, timeline
-from relay.avro.encoder import compile_encoder
 from relay.consume import Group
 from relay.consume.attempt import AttemptFailed, Attempts
 from relay.consume.decode import Decoder
@@ -19,6 +18,7 @@ from relay.consume.inbox import Verdict
 from relay.consume.majors import Majors
 from relay.consume.record import Record
 from relay.events import DomainEvent
+from relay.schema.avro.encoder import compile_encoder
 from schemas import EVENT_CLASSES
 from schemas.orders.events import OrderPaid, OrderPaymentFailed
 
@@ -173,7 +173,7 @@ def test_the_timeline_has_one_entry_an_event(connection: psycopg.Connection[Any]
 
 
 def test_groups_want_what_the_catalog_says_they_want() -> None:
-    from relay.catalog import Catalog
+    from relay.schema.catalog import Catalog
 
     wanted = Catalog.load("schemas").groups
     for module in (billing, fulfillment, timeline):

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from relay.consume import Fatal, Retryable
-from relay.consume.letters import Filter, find, replay
+from relay.consume.dead_letters.store import Filter, find, replay
 from tests.integration.consuming import SCHEMA_ID, Counted, World, act, add_recounted
 from tests.stack import until
 

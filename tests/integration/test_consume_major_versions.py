@@ -9,14 +9,14 @@ import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from relay.catalog import Catalog, State
 from relay.consume import Fatal, Group
-from relay.consume.letters import Filter, find, replay
+from relay.consume.dead_letters.reconciler import reconcile
+from relay.consume.dead_letters.store import Filter, find, replay
 from relay.consume.worker import consume
-from relay.db import connect
 from relay.events import DomainEvent
-from relay.reconcile.outcomes import reconcile
-from relay.registry.client import RegistryClient
+from relay.postgres.connect import connect
+from relay.schema.catalog import Catalog, State
+from relay.schema.client.client import RegistryClient
 from tests.integration.majors import CONVERTER, activate_major, activate_version
 from tests.relaying import Record, Relay
 

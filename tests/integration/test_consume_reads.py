@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from relay.avro.fingerprint import rabin
-from relay.governance.affected import decoded, schema_digest
+from relay.schema.approvals.affected import decoded, schema_digest
+from relay.schema.avro.fingerprint import rabin
 from tests.integration.consuming import SCHEMA_ID, Counted, World, act
 from tests.stack import until
 

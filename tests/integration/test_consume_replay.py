@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from relay.consume import Fatal, Group
+from relay.consume.dead_letters.reconciler import reconcile
+from relay.consume.dead_letters.store import Filter, _retry_headers, discard, find, replay
 from relay.consume.inbox import park_replay
-from relay.consume.letters import Filter, _retry_headers, discard, find, replay
 from relay.consume.record import Record
-from relay.reconcile.outcomes import reconcile
 from tests.integration.consuming import Counted, World, act, add_recounted
 from tests.stack import until
 

@@ -8,8 +8,8 @@ import pytest
 from confluent_kafka import Producer
 
 from relay.outages import Outage
-from relay.publish.membership import Membership
 from relay.publish.producer import transactional_id
+from relay.publish.takeover.membership import Membership
 from tests.relaying import Relay
 from tests.stack import until
 

@@ -19,7 +19,7 @@ from confluent_kafka.admin import (
 )
 
 from relay.errors import ConfigurationInvalid
-from relay.publish.positions import last_record, reader
+from relay.publish.takeover.positions import last_record, reader
 from relay.settings import load_settings
 from tests.relaying import Relay, end, kill
 from tests.stack import until

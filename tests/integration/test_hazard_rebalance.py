@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from confluent_kafka import Consumer
 
-from relay.publish.membership import Membership
+from relay.publish.takeover.membership import Membership
 from tests.relaying import Relay, end
 from tests.stack import until
 
@@ -118,7 +118,7 @@ def test_status_and_doctor_name_a_shard_that_nobody_works_on(
 
 def shards(relay: Relay) -> list[dict[str, float | None]]:
     """The shards of `relay status`, without the cost of a process."""
-    from relay.reconcile.status import read_status
+    from relay.operate.status import read_status
 
     with psycopg.connect(relay.database_url, autocommit=True) as connection:
         found: list[dict[str, float | None]] = read_status(relay.settings(), connection).to_json()[

@@ -8,9 +8,9 @@ from typing import Any
 
 import fastavro
 
-from relay.avro.encoder import compile_encoder
-from relay.avro.fingerprint import rabin
-from relay.registry.client import RegistryClient
+from relay.schema.avro.encoder import compile_encoder
+from relay.schema.avro.fingerprint import rabin
+from relay.schema.client.client import RegistryClient
 from tests.relaying import Record, Relay
 from tests.stack import until
 

@@ -15,7 +15,7 @@ import pytest
 
 from relay.capture.feed import Durable
 from relay.local.postgres import LocalPostgres
-from relay.outbox.migrate import migrate
+from relay.postgres.migrate import migrate
 from tests.relaying import Relay
 from tests.stack import until
 

@@ -12,16 +12,16 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from relay.capture.identity import read_identity
 from relay.capture.position import Position, Snapshot
-from relay.db import connect
 from relay.errors import SchemaUnknown
 from relay.local.postgres import LocalPostgres
 from relay.local.registry import LocalRegistry
-from relay.outbox.migrate import migrate
+from relay.postgres.connect import connect
+from relay.postgres.identity import read_identity
+from relay.postgres.migrate import migrate
 from relay.publish.record import PositionRecord
 from relay.publish.store import Outcome, Stale, Store
-from relay.registry.client import RegistryClient
+from relay.schema.client.client import RegistryClient
 from tests import stack
 from tests.integration.registry_servers import record, unused_subject
 from tests.integration.standby import Standby, addresses

@@ -10,12 +10,12 @@ import psycopg
 import pytest
 
 from relay.capture.feed import Feed, Piece
-from relay.capture.identity import read_identity
 from relay.capture.position import BEGINNING, Position
 from relay.capture.reader import Page, Reader, Reading
-from relay.db import connect
 from relay.local.postgres import LocalPostgres
-from relay.outbox.migrate import migrate
+from relay.postgres.connect import connect
+from relay.postgres.identity import read_identity
+from relay.postgres.migrate import migrate
 from tests.stack import until
 
 DELIVERED = 100_000

@@ -14,7 +14,7 @@ import pytest
 
 from relay.local.kafka import LocalKafka
 from relay.local.postgres import LocalPostgres
-from relay.outbox.migrate import migrate
+from relay.postgres.migrate import migrate
 from tests.relaying import Relay, end
 from tests.stack import until
 

@@ -9,9 +9,9 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from relay.avro.decoder import compile_decoder
-from relay.catalog import Catalog, State
 from relay.kafka.options import client_options
+from relay.schema.avro.decoder import compile_decoder
+from relay.schema.catalog import Catalog, State
 from tests.integration.majors import activate_major, copy_id
 from tests.relaying import Record, Relay, kill
 from tests.stack import until

@@ -12,7 +12,7 @@ import pytest
 from relay.local.kafka import LocalKafka
 from relay.local.postgres import LocalPostgres
 from relay.local.registry import LocalRegistry
-from relay.outbox.migrate import migrate
+from relay.postgres.migrate import migrate
 from tests.relaying import Relay, end, read_topic
 from tests.stack import until
 

@@ -11,7 +11,7 @@ import pytest
 from psycopg.errors import InsufficientPrivilege
 
 from relay.bus import DomainEventBus
-from relay.outbox.checks import Finding, check_outbox
+from relay.operate.outbox_checks import Finding, check_outbox
 from tests.integration.publishing import noted
 
 # The tests' own server may run without fsync, and that is found.

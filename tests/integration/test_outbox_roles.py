@@ -10,8 +10,8 @@ import pytest
 from psycopg.errors import InsufficientPrivilege
 
 from relay.bus import DomainEventBus
-from relay.outbox.checks import check_outbox
-from relay.outbox.migrate import migrate
+from relay.operate.outbox_checks import check_outbox
+from relay.postgres.migrate import migrate
 from tests.integration.publishing import noted, rows
 
 COLUMNS = "id, event_type, aggregate_type, aggregate_id, payload"

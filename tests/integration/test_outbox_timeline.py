@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from relay.bus import DomainEventBus, event_context
-from relay.outbox.timeline import Timeline, read_timeline
+from relay.operate.timeline import Timeline, read_timeline
 from tests.integration.publishing import noted
 
 

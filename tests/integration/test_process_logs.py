@@ -11,7 +11,7 @@ import pytest
 
 from relay.local.kafka import LocalKafka
 from relay.local.postgres import LocalPostgres
-from relay.outbox.migrate import migrate
+from relay.postgres.migrate import migrate
 from tests.integration.consuming import Counted, World
 from tests.relaying import Relay
 from tests.stack import until

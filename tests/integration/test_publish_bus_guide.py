@@ -9,8 +9,8 @@ from typing import Any
 
 import psycopg
 
-from relay.db import libpq_url, sqlalchemy_url
-from relay.outbox.checks import check_outbox
+from relay.operate.outbox_checks import check_outbox
+from relay.postgres.connect import libpq_url, sqlalchemy_url
 from tests.integration.publishing import rows
 
 GUIDE = Path(__file__).parents[2] / "docs" / "publishing.md"

@@ -14,12 +14,12 @@ from psycopg.errors import ObjectNotInPrerequisiteState
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
-from relay.avro.fingerprint import rabin
 from relay.bus import DomainEventBus
-from relay.catalog import State
-from relay.db import sqlalchemy_url
 from relay.errors import SchemaNotActive
-from relay.governance import store
+from relay.postgres.connect import sqlalchemy_url
+from relay.schema.approvals import store
+from relay.schema.avro.fingerprint import rabin
+from relay.schema.catalog import State
 from tests.integration.publishing import NOTED_SCHEMA, OrderNoted, noted, notes, rows
 from tests.integration.reviewing import EVENT_TYPE, Connection, bring, version
 

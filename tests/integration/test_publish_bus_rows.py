@@ -12,10 +12,10 @@ import pytest
 from cuid2 import is_cuid
 from opentelemetry.sdk.trace import TracerProvider
 
-from relay.avro.decoder import compile_decoder
 from relay.bus import DomainEventBus, event_context
 from relay.errors import CatalogInvalid, PayloadInvalid
 from relay.events import Metadata
+from relay.schema.avro.decoder import compile_decoder
 from tests.integration.publishing import NOTED_SCHEMA, OrderNoted, noted, notes, rows
 
 

@@ -22,8 +22,8 @@ from sqlalchemy.orm import (
 )
 
 from relay.bus import DomainEventBus
-from relay.db import libpq_url, sqlalchemy_url
 from relay.errors import TransactionMissing
+from relay.postgres.connect import libpq_url, sqlalchemy_url
 from tests.integration.publishing import noted, notes, rows
 
 

@@ -13,15 +13,15 @@ from typing import Any
 import psycopg
 import pytest
 
-from relay.avro.decoder import compile_decoder
-from relay.avro.encoder import compile_encoder
-from relay.avro.fingerprint import rabin
-from relay.avro.logical import logical_digest
 from relay.bus import DomainEventBus
-from relay.catalog import State
 from relay.errors import SchemaNotActive
 from relay.events import DomainEvent
-from relay.outbox.migrate import migrate
+from relay.postgres.migrate import migrate
+from relay.schema.avro.decoder import compile_decoder
+from relay.schema.avro.encoder import compile_encoder
+from relay.schema.avro.fingerprint import rabin
+from relay.schema.avro.logical import logical_digest
+from relay.schema.catalog import State
 from tests.integration.publishing import notes, rows
 from tests.integration.reviewing import EVENT_TYPE, Connection, bring, version
 from tests.stack import Database

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from relay.avro.fingerprint import rabin
 from relay.errors import ConfigurationInvalid, RegistryUnavailable, SchemaUnknown
 from relay.local.ports import HOST
 from relay.local.postgres import LocalPostgres
 from relay.local.registry import LocalRegistry
-from relay.outbox.migrate import migrate
-from relay.registry.client import RegistryClient, RegistryRefused
+from relay.postgres.migrate import migrate
+from relay.schema.avro.fingerprint import rabin
+from relay.schema.client.client import RegistryClient, RegistryRefused
 from tests.integration.registry_servers import Asking, record, unused_subject
 from tests.stack import until
 

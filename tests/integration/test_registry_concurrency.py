@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 from relay.local.registry import LocalRegistry
-from relay.registry.server.store import Store
+from relay.registry.store import Store
 from tests.integration.registry_servers import Asking, record
 from tests.stack import until
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from relay.local.registry import LocalRegistry
-from relay.registry.server.schema import candidate_ids, compact, digest
+from relay.registry.schema import candidate_ids, compact, digest
 from tests.integration.registry_servers import Asking, record, unused_subject
 
 ONE = record("a:int")

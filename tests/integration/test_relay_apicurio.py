@@ -9,7 +9,7 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
-from relay.catalog import Catalog
+from relay.schema.catalog import Catalog
 from tests import apicurio
 from tests.relaying import Relay
 

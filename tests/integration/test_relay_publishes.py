@@ -11,11 +11,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from relay.avro.decoder import compile_decoder
-from relay.catalog import Catalog
 from relay.publish.services import Services
-from relay.publish.takeover import TakenOver
+from relay.publish.takeover.repair import TakenOver
 from relay.publish.worker import Worker
+from relay.schema.avro.decoder import compile_decoder
+from relay.schema.catalog import Catalog
 from tests.relaying import Relay
 from tests.stack import until
 

@@ -9,10 +9,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from relay.catalog import SchemaVersion, State
-from relay.governance.activation import Activated, activate
-from relay.registry.client import RegistryClient
-from relay.registry.register import Registration
+from relay.schema.approvals.activation import Activated, activate
+from relay.schema.catalog import SchemaVersion, State
+from relay.schema.client.client import RegistryClient
+from relay.schema.client.register import Registration
 from tests.integration.reviewing import Connection, bring, states, version
 
 

@@ -12,11 +12,11 @@ import pytest
 import yaml
 from psycopg.errors import ObjectNotInPrerequisiteState
 
-from relay.catalog import Catalog, State
 from relay.errors import SchemaNotActive
-from relay.governance import store
-from relay.governance.adopt import adopt_catalog, adopt_event_type, has_begun
-from relay.governance.standing import binding_decisions, not_in_use
+from relay.schema.approvals import store
+from relay.schema.approvals.adopt import adopt_catalog, adopt_event_type, has_begun
+from relay.schema.approvals.standing import binding_decisions, not_in_use
+from relay.schema.catalog import Catalog, State
 from tests.integration.reviewing import Connection
 from tests.relaying import SCHEMA_FIELDS, add_event_type, create_domain
 from tests.stack import until

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from relay.registry.client import RegistryClient
+from relay.schema.client.client import RegistryClient
 from tests import apicurio
 from tests.acceptance.test_schema_review import add_version, by_json, schema_ids, schemas
 from tests.relaying import Relay

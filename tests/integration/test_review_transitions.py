@@ -14,10 +14,10 @@ import psycopg
 import pytest
 from psycopg.errors import CheckViolation, ObjectNotInPrerequisiteState, UniqueViolation
 
-from relay.catalog import SchemaVersion, State
-from relay.governance import store
-from relay.governance.affected import count_undelivered
-from relay.governance.transitions import Action, transition
+from relay.schema.approvals import store
+from relay.schema.approvals.affected import count_undelivered
+from relay.schema.approvals.transitions import Action, transition
+from relay.schema.catalog import SchemaVersion, State
 from tests.integration.reviewing import EVENT_TYPE, Connection, bring, states, version
 from tests.stack import until
 

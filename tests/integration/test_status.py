@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from relay.db import connect
-from relay.reconcile.status import read_status
+from relay.operate.status import read_status
+from relay.postgres.connect import connect
 from tests.relaying import Relay
 
 

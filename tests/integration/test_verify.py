@@ -10,7 +10,7 @@ import psycopg
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from relay.reconcile.verify import verify as compare
+from relay.operate.verify import verify as compare
 from tests.relaying import SCHEMA_FIELDS, Record, Relay
 from tests.stack import until
 

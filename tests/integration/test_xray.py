@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any, ClassVar, Self
 
-from relay.avro.fingerprint import rabin
-from relay.catalog import Catalog
 from relay.consume import Fatal, Group
-from relay.consume.letters import Filter, find, replay
+from relay.consume.dead_letters.reconciler import reconcile
+from relay.consume.dead_letters.store import Filter, find, replay
 from relay.consume.worker import consume
-from relay.db import connect
 from relay.events import DomainEvent
-from relay.reconcile.committed import committed_at
-from relay.reconcile.outcomes import reconcile
-from relay.reconcile.xray import look
-from relay.registry.client import RegistryClient
+from relay.kafka.committed import committed_at
+from relay.operate.xray import look
+from relay.postgres.connect import connect
+from relay.schema.avro.fingerprint import rabin
+from relay.schema.catalog import Catalog
+from relay.schema.client.client import RegistryClient
 from relay.settings import Settings
 from tests.relaying import SCHEMA_FIELDS, Relay
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from relay.errors import RelayError
-from relay.registry.compatibility import Rule
+from relay.schema.compatibility import Rule
 from tests.oracle.generate import Generator
 from tests.oracle.graph import written
 from tests.oracle.java import AVRO_VERSION, Java

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from relay.registry.compatibility import findings
-from relay.registry.compatibility.parse import SchemaInvalid, parse
+from relay.schema.compatibility import findings
+from relay.schema.compatibility.parse import SchemaInvalid, parse
 
 __all__ = ["Verdict", "agree", "our_verdict"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from relay.governance.affected import (
+from relay.schema.approvals.affected import (
     Decoded,
     Reading,
     Text,

@@ -11,11 +11,11 @@ from fastavro import schemaless_reader
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from relay.avro.decoder import compile_decoder, decode
-from relay.avro.depth import bytes_too_deep
-from relay.avro.encoder import compile_encoder
-from relay.avro.nodes import read_schema
 from relay.errors import PayloadInvalid
+from relay.schema.avro.decoder import compile_decoder, decode
+from relay.schema.avro.depth import bytes_too_deep
+from relay.schema.avro.encoder import compile_encoder
+from relay.schema.avro.nodes import read_schema
 from tests.unit.avro_cases import cases
 
 AT = {"type": "long", "logicalType": "timestamp-micros"}

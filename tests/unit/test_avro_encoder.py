@@ -11,10 +11,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from relay.avro.decoder import compile_decoder
-from relay.avro.encoder import compile_encoder
-from relay.avro.varint import long_bytes
 from relay.errors import CatalogInvalid, PayloadInvalid
+from relay.schema.avro.decoder import compile_decoder
+from relay.schema.avro.encoder import compile_encoder
+from relay.schema.avro.varint import long_bytes
 
 NOTE = {"name": "note", "type": ["null", "string"], "default": None}
 

@@ -11,12 +11,12 @@ from fastavro import parse_schema, schemaless_reader
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from relay.avro.careful import Careful
-from relay.avro.decoder import compile_decoder, decode
-from relay.avro.encoder import compile_encoder
-from relay.avro.nodes import read_schema
-from relay.avro.varint import long_bytes
 from relay.errors import PayloadInvalid
+from relay.schema.avro.careful import Careful
+from relay.schema.avro.decoder import compile_decoder, decode
+from relay.schema.avro.encoder import compile_encoder
+from relay.schema.avro.nodes import read_schema
+from relay.schema.avro.varint import long_bytes
 from tests.unit.avro_cases import cases, json_values
 
 getcontext().prec = 60

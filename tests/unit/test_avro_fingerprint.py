@@ -9,8 +9,8 @@ from avro.schema import parse
 from hypothesis import given
 from orjson import dumps
 
-from relay.avro.fingerprint import canonical_form, rabin, sha256
 from relay.errors import CatalogInvalid
+from relay.schema.avro.fingerprint import canonical_form, rabin, sha256
 from tests.unit.avro_cases import schemas
 
 

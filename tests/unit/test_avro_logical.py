@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from relay.avro.fingerprint import rabin
-from relay.avro.logical import logical_digest
 from relay.errors import CatalogInvalid
+from relay.schema.avro.fingerprint import rabin
+from relay.schema.avro.logical import logical_digest
 from tests.unit.avro_cases import schemas
 
 

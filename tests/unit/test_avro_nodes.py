@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from relay.avro.decoder import compile_decoder
-from relay.avro.encoder import compile_encoder
-from relay.avro.fingerprint import rabin
-from relay.avro.nodes import read_schema
 from relay.errors import CatalogInvalid
-from relay.review.diff import diff
-from relay.review.lint import lint
-from relay.review.probe import probe
+from relay.schema.avro.decoder import compile_decoder
+from relay.schema.avro.encoder import compile_encoder
+from relay.schema.avro.fingerprint import rabin
+from relay.schema.avro.nodes import read_schema
+from relay.schema.checks.diff import diff
+from relay.schema.checks.lint import lint
+from relay.schema.checks.probe import probe
 
 
 def paid(type_: Any, **rest: Any) -> dict[str, Any]:

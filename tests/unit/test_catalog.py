@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from relay.catalog import Catalog, State
 from relay.errors import CatalogInvalid, SchemaUnknown
+from relay.schema.catalog import Catalog, State
 
 SHIPPED = Path(__file__).parents[2] / "schemas"
 ORDERS = """\

@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 from relay.cli import dlq
 from relay.cli.failures import in_words
 from relay.cli.schemas_input import reason_of
-from relay.db import connect
 from relay.errors import ConfigurationInvalid, DatabaseUnavailable, in_a_line
-from relay.outbox.migrate import migrate
+from relay.postgres.connect import connect
+from relay.postgres.migrate import migrate
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from avro.schema import Schema
 
-from relay.registry.compatibility.parse import parse
-from relay.registry.server.compatibility import Level, problems
+from relay.schema.compatibility.levels import Level, problems
+from relay.schema.compatibility.parse import parse
 
 
 def schema(**fields: Any) -> Schema:

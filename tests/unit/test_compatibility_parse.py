@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from relay.registry.compatibility import findings
-from relay.registry.compatibility.parse import SchemaInvalid, parse
-from relay.registry.compatibility.strictness import Strictness
+from relay.schema.compatibility import findings
+from relay.schema.compatibility.parse import SchemaInvalid, parse
+from relay.schema.compatibility.strictness import Strictness
 
 
 def field(kind: Any, **more: Any) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from relay.registry.compatibility import Finding, findings
-from relay.registry.compatibility.check import Check
-from relay.registry.compatibility.parse import SchemaInvalid, parse, read
+from relay.schema.compatibility import Finding, findings
+from relay.schema.compatibility.check import Check
+from relay.schema.compatibility.parse import SchemaInvalid, parse, read
 from tests.oracle.__main__ import pair
 from tests.unit.avro_cases import schemas
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from avro.schema import Schema
 
-from relay.registry.compatibility import Finding, Rule, findings
-from relay.registry.compatibility.parse import parse
+from relay.schema.compatibility import Finding, Rule, findings
+from relay.schema.compatibility.parse import parse
 
 INT = {"name": "a", "type": "int"}
 

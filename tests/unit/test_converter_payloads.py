@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from relay.avro.encoder import compile_encoder
-from relay.catalog import Catalog
 from relay.errors import CatalogInvalid, PayloadInvalid
-from relay.registry.payloads import payload_decoder, reads
-from relay.review.conversion import Converted, check_converter
+from relay.schema.avro.encoder import compile_encoder
+from relay.schema.catalog import Catalog
+from relay.schema.checks.conversion import Converted, check_converter
+from relay.schema.majors.payloads import payload_decoder, reads
 from tests.integration.majors import CONVERTER, add_major, add_version
 from tests.relaying import SCHEMA_FIELDS, add_event_type, create_domain
 

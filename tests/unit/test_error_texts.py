@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.db import storable
 from relay.errors import described, said
+from relay.postgres.connect import storable
 
 
 class Untold(Exception):

@@ -13,20 +13,20 @@ from typing import Any
 
 import pytest
 
-from relay.catalog import Catalog
-from relay.consume import headers as consumed
-from relay.consume.sender import Unsent
-from relay.export.asyncapi import asyncapi
-from relay.export.brokers import Brokers
-from relay.export.documents import json_text
-from relay.export.wire import (
+from relay.consume.dead_letters.producer import Unsent
+from relay.kafka import headers as consumed
+from relay.publish.message import Messages, Route
+from relay.schema.catalog import Catalog
+from relay.schema.export.asyncapi import asyncapi
+from relay.schema.export.brokers import Brokers
+from relay.schema.export.documents import json_text
+from relay.schema.export.wire import (
     ALWAYS,
     DEAD_LETTER_HEADERS,
     EVENT_HEADERS,
     REPLAY_HEADERS,
 )
-from relay.publish.copies import Copy
-from relay.publish.message import Messages, Route
+from relay.schema.majors.copies import Copy
 from tests.unit.test_catalog import ORDERS, SHIPPED, avsc
 
 PARSER = os.environ.get("ASYNCAPI_PARSER_DIR", "")

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from relay.avro.encoder import compile_encoder
-from relay.catalog import Catalog
 from relay.errors import PayloadInvalid
-from relay.export.json_schema import payload_schema, schema_of_version
+from relay.schema.avro.encoder import compile_encoder
+from relay.schema.catalog import Catalog
+from relay.schema.export.json_schema import payload_schema, schema_of_version
 from tests.unit.avro_cases import cases
 from tests.unit.test_avro_encoder_generated import changes
 from tests.unit.test_catalog import SHIPPED

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from relay.avro.nodes import read_schema
-from relay.catalog import Catalog
-from relay.export.markdown import catalog_page
-from relay.export.words import type_in_words
+from relay.schema.avro.nodes import read_schema
+from relay.schema.catalog import Catalog
+from relay.schema.export.markdown import catalog_page
+from relay.schema.export.words import type_in_words
 from tests.unit.test_catalog import ORDERS, SHIPPED
 
 ROOT = SHIPPED.parent

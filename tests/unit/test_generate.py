@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from relay.catalog import Catalog
 from relay.cli.schemas import app
 from relay.errors import CatalogInvalid
-from relay.registry.generate import generate, stale
+from relay.schema.catalog import Catalog
+from relay.schema.codegen.generate import generate, stale
 from tests.unit.test_catalog import SHIPPED
 
 ROOT = SHIPPED.parent
@@ -148,8 +148,8 @@ from decimal import Decimal
 from uuid import UUID
 import events_of_odd
 from events_of_odd.odd_shop.events import Branch, everything, nothing_at_all
-from relay.avro.decoder import compile_decoder
-from relay.avro.encoder import compile_encoder
+from relay.schema.avro.decoder import compile_decoder
+from relay.schema.avro.encoder import compile_encoder
 
 at = datetime(2026, 1, 31, tzinfo=UTC)
 event = everything(

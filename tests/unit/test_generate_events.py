@@ -15,12 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import schemas
-from relay.avro.decoder import compile_decoder
-from relay.avro.encoder import compile_encoder
-from relay.avro.fingerprint import rabin
-from relay.catalog import Catalog
 from relay.errors import PayloadInvalid, SchemaUnknown
 from relay.events import DomainEvent, Metadata, Part
+from relay.schema.avro.decoder import compile_decoder
+from relay.schema.avro.encoder import compile_encoder
+from relay.schema.avro.fingerprint import rabin
+from relay.schema.catalog import Catalog
 from schemas import DomainEventCatalog, event_class
 from schemas.orders.events import OrderPaid, OrdersEvent, order_paid
 from tests.unit.test_catalog import SHIPPED

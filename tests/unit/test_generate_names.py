@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from relay.catalog import Catalog
 from relay.errors import CatalogInvalid
-from relay.registry.generate import generate
+from relay.schema.catalog import Catalog
+from relay.schema.codegen.generate import generate
 from tests.unit.programs import run_beside
 from tests.unit.test_generate import ROOT, run
 

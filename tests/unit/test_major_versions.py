@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 import yaml
 
-from relay.catalog import Catalog, State
-from relay.catalog.convert import conversion
-from relay.catalog.entries import major_of
 from relay.consume.majors import Majors
 from relay.consume.record import Record
 from relay.errors import CatalogInvalid, PayloadInvalid, SchemaUnknown
-from relay.export.markdown import catalog_page
-from relay.export.wire import headers_schema
-from relay.registry.generate import generate, stale
-from relay.review.conversion import Converted, check_converter
+from relay.schema.catalog import Catalog, State
+from relay.schema.catalog.entries import major_of
+from relay.schema.checks.conversion import Converted, check_converter
+from relay.schema.codegen.generate import generate, stale
+from relay.schema.export.markdown import catalog_page
+from relay.schema.export.wire import headers_schema
+from relay.schema.majors.converters import conversion
 from tests.unit.programs import run_beside
 
 ROOT = Path(__file__).parents[2]

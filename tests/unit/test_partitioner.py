@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.publish.partitioner import murmur2, partition_of
+from relay.kafka.partitioner import murmur2, partition_of
 
 # From Kafka's own tests of Utils.murmur2, as Java's signed 32-bit numbers.
 KAFKAS_OWN = {

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.capture.identity import Identity
 from relay.capture.position import Position, Snapshot
 from relay.errors import PositionRefused
+from relay.postgres.identity import Identity
 from relay.publish.record import PositionRecord
 from tests.unit.test_holds import held
 from tests.unit.test_position import steps

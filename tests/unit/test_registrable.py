@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from relay.catalog import State
-from relay.governance.registrable import registrable
-from relay.governance.store import Decision
+from relay.schema.approvals.registrable import registrable
+from relay.schema.approvals.store import Decision
+from relay.schema.catalog import State
 from tests.integration.reviewing import version
 
 ONE = version(1, state=State.ACTIVE)

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from relay.errors import ConfigurationInvalid, RegistryUnavailable
-from relay.registry.answer import RegistryRefused, content_of
-from relay.registry.client import RegistryClient
+from relay.schema.client.answer import RegistryRefused, content_of
+from relay.schema.client.client import RegistryClient
 
 SCHEMA = {"schema": str}
 REQUEST = httpx.Request("GET", "http://someone:secret@registry:8081/schemas/ids/5")

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.registry.server.compatibility import Level, problems
-from relay.registry.server.names import context_of, qualify, scopes
-from relay.registry.server.refusals import Refusal
-from relay.registry.server.schema import candidate_ids, compact, digest, parse
+from relay.registry.names import context_of, qualify, scopes
+from relay.registry.refusals import Refusal
+from relay.registry.schema import candidate_ids, compact, digest, parse
+from relay.schema.compatibility.levels import Level, problems
 
 names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
 records = st.builds(

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from relay.registry.compatibility import findings
-from relay.registry.server.refusals import Refusal
-from relay.registry.server.schema import normal, parse
+from relay.registry.refusals import Refusal
+from relay.registry.schema import normal, parse
+from relay.schema.compatibility import findings
 from tests.unit.registry_schemas import field, record
 
 WORDS = [

@@ -10,8 +10,10 @@ from avro.schema import Schema
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from relay.avro.fingerprint import canonical_form
-from relay.registry.compatibility.types import (
+from relay.registry.refusals import Refusal
+from relay.registry.schema import digest, normal, parse
+from relay.schema.avro.fingerprint import canonical_form
+from relay.schema.compatibility.types import (
     NAMED,
     aliases_of,
     branches_of,
@@ -20,8 +22,6 @@ from relay.registry.compatibility.types import (
     full_name,
     kind_of,
 )
-from relay.registry.server.refusals import Refusal
-from relay.registry.server.schema import digest, normal, parse
 from tests.oracle.__main__ import pair
 from tests.unit.registry_schemas import field, record
 

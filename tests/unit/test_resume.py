@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.capture.identity import Identity
 from relay.capture.position import Position, Snapshot
 from relay.errors import PositionRefused
+from relay.postgres.identity import Identity
 from relay.publish.record import PositionRecord
-from relay.publish.resume import Continue, Decision, Recover, Redo, Start, decide
+from relay.publish.takeover.resume import Continue, Decision, Recover, Redo, Start, decide
 
 HERE = Identity("7000000000000000001", 16384, 3)
 

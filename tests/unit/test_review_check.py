@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.catalog import Catalog
-from relay.registry.server.compatibility import Level
-from relay.review.base import Base, BaseType, Earlier, base_of_catalog
-from relay.review.check import Checked, Problem, check
-from relay.review.plan import Status, plan
-from relay.review.probe import Direction
+from relay.schema.catalog import Catalog
+from relay.schema.checks.base import Base, BaseType, Earlier, base_of_catalog
+from relay.schema.checks.check import Checked, Problem, check
+from relay.schema.checks.plan import Status, plan
+from relay.schema.checks.probe import Direction
+from relay.schema.compatibility.levels import Level
 from tests.unit.review_schemas import decimal, enum, record
 
 EVENT = "order.paid"

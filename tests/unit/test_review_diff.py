@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.errors import CatalogInvalid
-from relay.review.change import Change, Effect, Kind
-from relay.review.diff import diff
+from relay.schema.checks.change import Change, Effect, Kind
+from relay.schema.checks.diff import diff
 from tests.unit.avro_cases import schemas
 from tests.unit.review_schemas import decimal, enum, record, timestamp
 

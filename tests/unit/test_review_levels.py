@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.registry.server.compatibility import Level
-from relay.review.levels import LevelChange, lost
-from relay.review.report import Report, Weight, level_line, summary
+from relay.schema.checks.levels import LevelChange, lost
+from relay.schema.checks.report import Report, Weight, level_line, summary
+from relay.schema.compatibility.levels import Level
 
 LEVELS = st.sampled_from(Level)
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from relay.catalog import Catalog
-from relay.review.finding import Finding, Severity
-from relay.review.lint import lint, lint_versions
-from relay.review.lint_schema import RULES as SCHEMA_RULES
-from relay.review.lint_versions import RULES as VERSION_RULES
+from relay.schema.catalog import Catalog
+from relay.schema.checks.finding import Finding, Severity
+from relay.schema.checks.lint import lint, lint_versions
+from relay.schema.checks.lint_schema import RULES as SCHEMA_RULES
+from relay.schema.checks.lint_versions import RULES as VERSION_RULES
 from tests.unit.review_schemas import decimal, enum, record, timestamp
 from tests.unit.test_catalog import SHIPPED
 

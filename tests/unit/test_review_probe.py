@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from relay.avro.nodes import read_schema
-from relay.catalog import Catalog
 from relay.errors import CatalogInvalid
-from relay.review.probe import Direction, Failure, Outcome, probe
-from relay.review.samples import Branch, samples
+from relay.schema.avro.nodes import read_schema
+from relay.schema.catalog import Catalog
+from relay.schema.checks.probe import Direction, Failure, Outcome, probe
+from relay.schema.checks.samples import Branch, samples
 from tests.unit.avro_cases import schemas
 from tests.unit.review_schemas import decimal, enum, record, timestamp
 from tests.unit.test_catalog import SHIPPED
@@ -263,7 +263,7 @@ def test_a_value_that_fastavro_can_not_write_is_not_called_well(
     def refuse(*_: Any, **__: Any) -> None:
         raise KeyError("x")
 
-    monkeypatch.setattr("relay.review.probe.schemaless_writer", refuse)
+    monkeypatch.setattr("relay.schema.checks.probe.schemaless_writer", refuse)
 
     failures = types("int", "int")
 

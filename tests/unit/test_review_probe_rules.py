@@ -10,7 +10,7 @@ from avro.schema import parse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.review.probe import Direction, Outcome, probe
+from relay.schema.checks.probe import Direction, Outcome, probe
 from tests.unit.review_schemas import record
 
 SCALARS = ["null", "boolean", "int", "long", "float", "double", "bytes", "string"]

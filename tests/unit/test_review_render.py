@@ -7,9 +7,9 @@ from io import StringIO
 
 from rich.console import Console
 
-from relay.review.change import Change, Kind
-from relay.review.diff import diff
-from relay.review.render import as_json, as_markdown, print_text
+from relay.schema.checks.change import Change, Kind
+from relay.schema.checks.diff import diff
+from relay.schema.checks.render import as_json, as_markdown, print_text
 from tests.unit.review_schemas import record
 
 CHANGES = diff(

@@ -8,9 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from relay.catalog import State
 from relay.errors import BrokerUnavailable, CatalogInvalid, RegistryUnavailable
 from relay.publish.message import NotPublishable, Waiting
+from relay.schema.catalog import State
 from tests.unit.test_routes_review import (
     Registry,
     add_major,

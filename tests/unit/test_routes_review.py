@@ -12,13 +12,13 @@ from typing import Any, cast
 
 import pytest
 
-from relay.avro.fingerprint import rabin
-from relay.catalog import Catalog, State
 from relay.errors import SchemaNotActive, SchemaUnknown
-from relay.governance.store import Decision
+from relay.kafka.topics import TopicState
 from relay.publish.message import NotPublishable, Route, Waiting
 from relay.publish.routes import Routes
-from relay.publish.topics import TopicState
+from relay.schema.approvals.store import Decision
+from relay.schema.avro.fingerprint import rabin
+from relay.schema.catalog import Catalog, State
 
 NAME = "relay.events.shop.CartFilled"
 SUBJECT = f"events.shop-{NAME}"

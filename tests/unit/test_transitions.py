@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.catalog import State
-from relay.governance.explain import explain
-from relay.governance.store import Decision
-from relay.governance.transitions import PUBLISHABLE, Action, advice, transition
+from relay.schema.approvals.explain import explain
+from relay.schema.approvals.store import Decision
+from relay.schema.approvals.transitions import PUBLISHABLE, Action, advice, transition
+from relay.schema.catalog import State
 
 ACTIONS = [action for action in Action if action is not Action.ADOPT]
 ALLOWED = {

@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import schemas
-from relay.avro.encoder import compile_encoder
 from relay.errors import PayloadInvalid
 from relay.events import DomainEvent, Part, natural
-from relay.validation import validate
+from relay.schema.avro.encoder import compile_encoder
+from relay.schema.avro.validation import validate
 from schemas.orders.events import OrderCreated, OrderLine, order_created
 from tests.unit.test_generate_events import paid, values_of
 

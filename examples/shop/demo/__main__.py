@@ -16,9 +16,9 @@ from examples.shop.demo.errors import DemoFailed
 from examples.shop.demo.processes import Processes
 from examples.shop.demo.screen import Screen
 from examples.shop.demo.story import Options, Story
-from relay.db import connect
 from relay.errors import RelayError
 from relay.local.stack import LocalStack, StackAddresses
+from relay.postgres.connect import connect
 
 __all__ = ["main"]
 

@@ -15,7 +15,7 @@ import psycopg
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
 from examples.shop.demo.errors import DemoFailed
-from relay.sqlfile import load
+from relay.postgres.sqlfile import load
 
 __all__ = ["Audit", "Row", "SeenRecord", "audit", "compare", "read_topics"]
 

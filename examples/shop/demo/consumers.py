@@ -11,10 +11,10 @@ from typing import Any
 from consumers import billing, fulfillment, timeline
 from relay.consume import Context, Group
 from relay.consume.group import Handler
-from relay.db import connect
 from relay.events import DomainEvent
+from relay.postgres.connect import connect
+from relay.postgres.sqlfile import load
 from relay.settings import load_settings
-from relay.sqlfile import load
 
 __all__ = ["billing_group", "fulfillment_group", "timeline_group"]
 

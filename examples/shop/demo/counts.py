@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from relay.sqlfile import load
+from relay.postgres.sqlfile import load
 
 __all__ = ["Counts", "GroupCount", "count"]
 

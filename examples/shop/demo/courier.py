@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 from examples.shop import shipments
-from relay.db import sqlalchemy_url
+from relay.postgres.connect import sqlalchemy_url
 from relay.settings import load_settings
 
 __all__ = ["main"]

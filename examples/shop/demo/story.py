@@ -20,7 +20,7 @@ from examples.shop.demo.readiness import Readiness
 from examples.shop.demo.screen import Screen
 from examples.shop.tables import create_tables
 from relay.local.stack import LocalStack
-from relay.sqlfile import load
+from relay.postgres.sqlfile import load
 
 __all__ = ["Options", "Story"]
 

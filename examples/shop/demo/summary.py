@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 from rich.table import Table
 
 from examples.shop.demo.audit import Audit
-from relay.sqlfile import load
+from relay.postgres.sqlfile import load
 
 __all__ = [
     "check_effects", "doubts", "read_numbers", "table", "unresolved", "verified", "xray",

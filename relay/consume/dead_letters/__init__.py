@@ -1,0 +1,1 @@
+"""Dead letters of consumer groups: stored, produced, replayed, discarded, reconciled."""

@@ -1,0 +1,211 @@
+"""The sender: brings dead letters and their outcomes from the database to their topics."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import psycopg
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from psycopg.rows import class_row
+
+from relay.consume.session import Session, Stopped
+from relay.kafka import headers as names
+from relay.kafka.clients import idempotent_producer
+from relay.kafka.errors import is_away
+from relay.outages import Outage
+from relay.postgres.sqlfile import load
+from relay.settings import Settings
+
+__all__ = ["Sender", "Unsent"]
+
+log = logging.getLogger(__name__)
+
+POLL_S: Final = 0.25
+FLUSH_S: Final = 16.0
+_REPORTER: Final = "dead letters"
+
+
+@dataclass(frozen=True)
+class Unsent:
+    """A dead letter whose state is not in its topic yet. Fields: columns of the table."""
+
+    event_id: str
+    attempt: int
+    state: str
+    topic: str
+    partition: int
+    kafka_offset: int
+    key: bytes
+    value: bytes | None
+    header_names: list[str]
+    header_values: list[bytes | None]
+    stage: str
+    error_class: str
+    error: str
+    stacktrace: str
+    first_failed_at: datetime
+    failed_at: datetime
+    settled_at: datetime | None
+    dlq_topic: str
+
+    def headers(self, group: str) -> list[tuple[str, str | bytes | None]]:
+        """The original headers, then where and why the event failed in `group`.
+
+        `__dlq.id` (event, group and attempt) is the same when the record is sent twice.
+        """
+        own = {
+            names.LETTER_ID: f"{self.event_id}/{group}/{self.attempt}",
+            names.EVENT: self.event_id,
+            names.OUTCOME: "resolved" if self.state == "resolved" else "dead",
+            names.GROUP: group,
+            names.ATTEMPT: str(self.attempt),
+            names.ORIGIN_TOPIC: self.topic,
+            names.ORIGIN_PARTITION: str(self.partition),
+            names.ORIGIN_OFFSET: str(self.kafka_offset),
+        }
+        if self.state != "resolved":
+            own |= {
+                names.MESSAGE: self.error,
+                names.EXCEPTION_CLASS: self.error_class,
+                names.EXCEPTION_STACKTRACE: self.stacktrace,
+                names.STAGE: self.stage,
+                names.FIRST_FAILED_AT: names.timestamp(self.first_failed_at),
+                names.FAILED_AT: names.timestamp(self.failed_at),
+            }
+        elif self.settled_at is not None:
+            own[names.RESOLVED_AT] = names.timestamp(self.settled_at)
+        original = zip(self.header_names, self.header_values, strict=True)
+        return [*original, *((name, text.encode()) for name, text in own.items())]
+
+
+class Sender(threading.Thread):
+    """Owns its connection and its producer. A dead letter may be sent twice, never not at all:
+    it stays unsent until the broker has acknowledged it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        group: str,
+        session: Session,
+        stop: threading.Event,
+        kafka: Outage,
+        *,
+        crashed: Callable[[BaseException], None],
+    ) -> None:
+        super().__init__(name=f"{group} sender", daemon=True)
+        self._settings = settings
+        self._group = group
+        self._session = session
+        self._ending = stop
+        self._kafka = kafka
+        self._crashed = crashed
+        self._too_large: set[tuple[str, int]] = set()
+        self._nudged = threading.Event()
+
+    def wake(self) -> None:
+        """There may be something to send, or the end has come."""
+        self._nudged.set()
+
+    def run(self) -> None:
+        """The thread: sends what is unsent, then waits."""
+        producer: Producer | None = None
+        try:
+            while not self._ending.is_set():
+                leased = self._session.run(self._lease)
+                if leased:
+                    producer = producer or idempotent_producer(
+                        self._settings, f"{self._group}-dead-letters"
+                    )
+                    self._send(producer, leased)
+                else:
+                    self._nudged.wait(POLL_S)
+                    self._nudged.clear()
+        except Stopped:
+            log.debug("%s stopped", self.name)
+        except BaseException as error:
+            self._crashed(error)
+        finally:
+            self._session.close()
+            if producer is not None:
+                producer.close()
+
+    def _lease(self, connection: psycopg.Connection[Any]) -> list[Unsent]:
+        """Unsent letters that no other process is sending, in the order of their failures."""
+        with connection.cursor(row_factory=class_row(Unsent)) as cursor:
+            cursor.execute(load(__package__, "lease_unsent.sql"), {"group": self._group})
+            return sorted(cursor, key=lambda letter: letter.settled_at or letter.failed_at)
+
+    def _send(self, producer: Producer, letters: list[Unsent]) -> None:
+        sent: list[dict[str, Any]] = []
+        known = len(self._too_large)
+        for letter in letters:
+            headers, value = letter.headers(self._group), letter.value
+            if (letter.event_id, letter.attempt) in self._too_large:
+                headers.append((names.VALUE_OMITTED, b"too large, see inbox.dead_letters"))
+                value = None
+            try:
+                producer.produce(
+                    letter.dlq_topic,
+                    key=letter.key or None,
+                    value=None if letter.state == "resolved" else value,
+                    headers=headers,
+                    on_delivery=self._note(letter, sent),
+                )
+            except KafkaException as error:
+                self._refused(letter, error.args[0])
+        producer.flush(FLUSH_S)
+        if sent:
+            self._kafka.back(_REPORTER)
+            self._session.run(lambda connection: self._mark(connection, sent))
+        if len(self._too_large) > known:
+            large = self._too_large
+            self._send(producer, [one for one in letters if (one.event_id, one.attempt) in large])
+        elif len(sent) < len(letters):
+            self._ending.wait(1)
+
+    def _note(
+        self, letter: Unsent, sent: list[dict[str, Any]]
+    ) -> Callable[[KafkaError | None, Message], None]:
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            if error is not None:
+                self._refused(letter, error)
+                return
+            sent.append(
+                {
+                    "group": self._group,
+                    "event_id": letter.event_id,
+                    "attempt": letter.attempt,
+                    "dlq_partition": message.partition(),
+                    "dlq_offset": message.offset(),
+                }
+            )
+
+        return delivered
+
+    def _refused(self, letter: Unsent, error: KafkaError) -> None:
+        """It stays unsent and is tried again when its lease has run out.
+
+        With the headers that a dead letter gets, a record that just fitted its topic may no
+        longer fit: then it goes without its value, which the database keeps.
+        """
+        if is_away(error):
+            self._kafka.away(_REPORTER, error.str())
+            return
+        log.warning(
+            "the dead letter of %s could not be sent to %s, it is tried again: %s",
+            letter.event_id,
+            letter.dlq_topic,
+            error,
+        )
+        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+            self._too_large.add((letter.event_id, letter.attempt))
+
+    @staticmethod
+    def _mark(connection: psycopg.Connection[Any], sent: list[dict[str, Any]]) -> None:
+        with connection.transaction(), connection.cursor() as cursor:
+            cursor.executemany(load(__package__, "mark_sent.sql"), sent)

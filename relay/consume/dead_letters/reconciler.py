@@ -1,0 +1,237 @@
+"""The reconciler: reads all dead-letter topics and writes outcomes beside the outbox rows."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import psycopg
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from relay.consume.attempt import idle_timeout_ms
+from relay.consume.record import LONGEST_EVENT_ID
+from relay.consume.session import Session, Stopped
+from relay.kafka import headers as names
+from relay.kafka.client_log import BrokerWatch
+from relay.kafka.clients import Ends, consumer, existing_topics, headers_of, leave, reason
+from relay.outages import Outages
+from relay.postgres.sqlfile import load
+from relay.process.logs import name_process
+from relay.process.waiting import wait_for_servers
+from relay.schema.catalog import Catalog
+from relay.settings import Settings
+
+__all__ = ["Outcome", "reconcile"]
+
+log = logging.getLogger(__name__)
+
+BATCH: Final = 500
+POLL_S: Final = 0.2
+LOOK_FOR_TOPICS_S: Final = 5.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one record of a dead-letter topic says about an event in a group.
+
+    state: dead or resolved. attempt: the group's attempt that led to it; a greater one wins.
+    topic, partition, offset: where the event was first read. at_ms: the record's timestamp,
+    milliseconds since the epoch.
+    """
+
+    event_id: str
+    group: str
+    state: str
+    attempt: int
+    error: str | None
+    topic: str
+    partition: int
+    offset: int
+    dlq_topic: str
+    dlq_partition: int
+    dlq_offset: int
+    at_ms: int
+
+    @classmethod
+    def of(cls, message: Message) -> Outcome | None:
+        """The outcome that a record tells; None when it is no dead letter of this relay's."""
+        found = {name: names.text(value) for name, value in headers_of(message)}
+        event_id, group = found.get(names.EVENT), found.get(names.GROUP)
+        state, topic = found.get(names.OUTCOME), found.get(names.ORIGIN_TOPIC)
+        attempt = names.number(found.get(names.ATTEMPT), names.MOST_ATTEMPT)
+        partition = names.number(found.get(names.ORIGIN_PARTITION), names.MOST_PARTITION)
+        offset = names.number(found.get(names.ORIGIN_OFFSET), names.MOST_OFFSET)
+        dlq_topic, dlq_partition, dlq_offset = (
+            message.topic(),
+            message.partition(),
+            message.offset(),
+        )
+        if event_id is None or group is None or state not in {"dead", "resolved"}:
+            return None
+        if len(event_id) > LONGEST_EVENT_ID:
+            return None
+        if topic is None or attempt is None or partition is None or offset is None:
+            return None
+        if dlq_topic is None or dlq_partition is None or dlq_offset is None:
+            return None
+        return cls(
+            event_id=event_id,
+            group=group,
+            state=state,
+            attempt=attempt,
+            error=found.get(names.MESSAGE),
+            topic=topic,
+            partition=partition,
+            offset=offset,
+            dlq_topic=dlq_topic,
+            dlq_partition=dlq_partition,
+            dlq_offset=dlq_offset,
+            at_ms=message.timestamp()[1],
+        )
+
+
+def reconcile(
+    settings: Settings, *, until_idle: bool = False, stop: threading.Event | None = None
+) -> int:
+    """Writes outcomes until `stop` is set; the number of records that were read.
+
+    until_idle: ends when every assigned partition is read to its end.
+    Offsets are committed after the database: a crash between the two repeats records, and a
+    repeated record changes nothing.
+    Outages are waited out, at the start as well. Raises CatalogInvalid, DatabaseRefused.
+    """
+    name_process("reconciler")
+    stop = stop or threading.Event()
+    outages = Outages()
+    catalog = Catalog.load(settings.schemas_dir)
+    watch = BrokerWatch(outages.kafka, "consumer")
+    reader = consumer(settings, f"relay.{settings.name}.reconciler", watch)
+    session = Session(
+        settings.database_url,
+        "reconciler",
+        stop,
+        outages,
+        idle_timeout_ms=idle_timeout_ms(settings.session_timeout_ms),
+    )
+    try:
+        return _Reconciler(reader, session, catalog, Ends(settings), outages).run(until_idle, stop)
+    except Stopped:
+        return 0
+    finally:
+        session.close()
+        leave(reader)
+
+
+class _Reconciler:
+    """Runs in one thread, which owns the consumer and the session."""
+
+    def __init__(
+        self, reader: Consumer, session: Session, catalog: Catalog, ends: Ends, outages: Outages
+    ) -> None:
+        self._reader = reader
+        self._session = session
+        self._broker_ends = ends
+        self._outages = outages
+        origins = "|".join(re.escape(topic) for topic in catalog.topics)
+        self._pattern = re.compile(rf"(?:{origins})\.[a-z][a-z0-9-]*\.dlq")
+        self._topics: list[str] = []
+        self._look_again = 0.0
+        self._ends: dict[tuple[str, int], int] = {}
+        self._assigned: set[tuple[str, int]] | None = None
+
+    def run(self, until_idle: bool, stop: threading.Event) -> int:
+        """The loop; the number of records that were read."""
+        count = 0
+        while not stop.is_set():
+            if time.monotonic() >= self._look_again:
+                wait_for_servers(self._follow_topics, self._outages, stop)
+            messages = self._read()
+            if messages:
+                self._write(messages)
+                count += len(messages)
+            elif until_idle and (not self._topics or self._at_end()):
+                break
+        return count
+
+    def _follow_topics(self) -> None:
+        """Subscribes to the dead-letter topics that exist, new ones too."""
+        topics = sorted(t for t in existing_topics(self._reader) if self._pattern.fullmatch(t))
+        self._look_again = time.monotonic() + LOOK_FOR_TOPICS_S
+        if topics != self._topics:
+            self._topics = topics
+            log.info("reads %s", ", ".join(topics) or "nothing yet")
+            if topics:
+                self._reader.subscribe(
+                    topics, on_assign=self._on_assign, on_revoke=self._on_revoke,
+                    on_lost=self._on_revoke,
+                )  # fmt: skip
+
+    def _read(self) -> list[Message]:
+        if not self._topics:
+            time.sleep(POLL_S)
+            return []
+        first = self._reader.poll(POLL_S)
+        if first is None:
+            return []
+        records = []
+        for message in [first, *self._reader.consume(BATCH, 0)]:
+            error = message.error()
+            place = _place(message)
+            if error is None:
+                self._ends.pop(place, None)
+                records.append(message)
+            elif error.code() == KafkaError._PARTITION_EOF:
+                self._ends[place] = message.offset() or 0
+            else:
+                log.info("Kafka: %s", error.str())
+        return records
+
+    def _write(self, messages: Sequence[Message]) -> None:
+        outcomes = []
+        for message in messages:
+            outcome = Outcome.of(message)
+            if outcome is None:
+                log.warning(
+                    "%s[%s]@%s is no dead letter of a group of this relay and is passed over",
+                    message.topic(), message.partition(), message.offset(),
+                )  # fmt: skip
+            else:
+                outcomes.append(asdict(outcome))
+        if outcomes:
+            self._session.run(lambda connection: _store(connection, outcomes))
+        following = {_place(m): (m.offset() or 0) + 1 for m in messages}
+        try:
+            self._reader.commit(
+                offsets=[TopicPartition(*place, offset) for place, offset in following.items()],
+                asynchronous=False,
+            )
+        except KafkaException as error:
+            log.info("offsets were not committed, the records come again: %s", reason(error))
+
+    def _at_end(self) -> bool:
+        if self._assigned is None or self._assigned - self._ends.keys():
+            return False
+        return self._broker_ends.reached({place: self._ends[place] for place in self._assigned})
+
+    def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._assigned = (self._assigned or set()) | {(p.topic, p.partition) for p in partitions}
+
+    def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        gone = {(p.topic, p.partition) for p in partitions}
+        self._assigned = (self._assigned or set()) - gone
+        for place in gone:
+            self._ends.pop(place, None)
+
+
+def _place(message: Message) -> tuple[str, int]:
+    return message.topic() or "", message.partition() or 0
+
+
+def _store(connection: psycopg.Connection[Any], outcomes: list[dict[str, Any]]) -> None:
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.executemany(load(__package__, "write_outcome.sql"), outcomes)

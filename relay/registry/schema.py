@@ -1,0 +1,152 @@
+"""Schema texts: what they say, in which form they are kept, and which ids they get.
+
+Source of the text rules: Apache Avro 1.12 specification, "Schema Declaration".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import count
+from typing import Any
+
+from avro.schema import Schema
+
+from relay.registry.normal import normal_form
+from relay.registry.refusals import invalid_schema, schema_too_large
+from relay.schema.compatibility.parse import SchemaInvalid, read
+from relay.schema.compatibility.strictness import Strictness
+
+__all__ = ["Reference", "candidate_ids", "compact", "digest", "normal", "parse"]
+
+LARGEST_TEXT = 1_000_000
+
+_ID_BITS = 31
+# Bounds what is remembered: a schema takes some twenty times the memory of its text.
+_REMEMBERED = 512
+_REMEMBERED_TEXT = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A named type that a schema takes from a version of another subject."""
+
+    name: str
+    subject: str
+    version: int
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in requests and answers."""
+        return {"name": self.name, "subject": self.subject, "version": self.version}
+
+
+def compact(text: str) -> str:
+    """`text` without white space, its keys in the order they were written.
+
+    Raises Refusal 42201 when it is not JSON, 42209 when it has more than a million characters.
+    """
+    if len(text) > LARGEST_TEXT:
+        raise schema_too_large(len(text), LARGEST_TEXT)
+    try:
+        loaded = json.loads(text, parse_constant=_no_number, parse_float=_float)
+        found = json.dumps(loaded, separators=(",", ":"), ensure_ascii=False)
+        found.encode()  # half a surrogate pair can be written in JSON, and stored nowhere
+        return found
+    except (ValueError, RecursionError) as error:
+        raise invalid_schema(f"the text is not JSON: {error}") from error
+
+
+def _no_number(word: str) -> float:
+    # Python reads and writes NaN and Infinity, which no other reader of JSON takes.
+    raise ValueError(f"{word} is no number")
+
+
+def _float(text: str) -> float:
+    if math.isinf(number := float(text)):
+        raise ValueError(f"{text[:20]} is beyond the numbers of a double")
+    return number
+
+
+def normal(text: str, referenced: Sequence[str] = (), *, new: bool = True) -> str:
+    """Normal form of `text`, see relay.registry.normal; arguments and errors as `parse`."""
+    return _understood(text, referenced, new=new).form
+
+
+def parse(text: str, referenced: Sequence[str] = (), *, new: bool = True) -> Schema:
+    """The schema of `text`; small ones are remembered and must not be changed.
+
+    referenced: texts whose named types it may use, each after those that it needs itself.
+    new: whether it stands nowhere yet, so that it must be valid in everything. One that stands,
+    here or in another registry, is read whatever its defaults are.
+    Raises Refusal 42201 with the place and the reason.
+    """
+    return _understood(text, referenced, new=new).schema
+
+
+def digest(
+    text: str, references: Sequence[Reference] = (), referenced: Sequence[bytes] = ()
+) -> bytes:
+    """32 bytes that are equal for texts which differ in white space and order of keys only.
+
+    referenced: digests of the schemas behind the references. The number of a version alone would
+    not do: it may stand for another schema in another database, or once it was deleted for ever.
+    Of normal forms they are equal where two schemas are the same.
+    """
+    behind = [[one.hex() for one in referenced]] if referenced else []
+    ordered = json.dumps(
+        [json.loads(text), [reference.to_json() for reference in references], *behind],
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=True,
+    )
+    return hashlib.sha256(ordered.encode()).digest()
+
+
+def candidate_ids(of_digest: bytes) -> Iterator[int]:
+    """Ids to try in turn, each in 1 .. 2**31 - 1; the first is free unless two texts collide.
+
+    An id follows from the text and not from a sequence, since a sequence that went back in a
+    failover would give the id of records already in topics to another schema.
+    """
+    size = 2**_ID_BITS - 1
+    first = int.from_bytes(of_digest[:8], "big") % size
+    for step in count():
+        yield (first + step) % size + 1
+
+
+class _Understood:
+    """What a text says, in the forms that it is needed in. Raises Refusal 42201."""
+
+    def __init__(self, text: str, referenced: Sequence[str], new: bool) -> None:
+        strictness = Strictness.SPECIFICATION if new else Strictness.STANDING
+        try:
+            self._reading = read(text, referenced, strictness=strictness)
+        except SchemaInvalid as error:
+            raise invalid_schema(str(error)) from error
+
+    @cached_property
+    def form(self) -> str:
+        try:
+            return normal_form(self._reading.full)
+        except RecursionError as error:
+            raise invalid_schema("$: it is nested too deeply. Flatten it") from error
+
+    @cached_property
+    def schema(self) -> Schema:
+        try:
+            return self._reading.schema
+        except SchemaInvalid as error:
+            raise invalid_schema(str(error)) from error
+
+
+def _understood(text: str, referenced: Sequence[str], *, new: bool) -> _Understood:
+    small = len(text) + sum(map(len, referenced)) <= _REMEMBERED_TEXT
+    make = _remembered if small else _Understood
+    return make(text, tuple(referenced), new)
+
+
+_remembered = lru_cache(_REMEMBERED)(_Understood)

@@ -1,0 +1,1 @@
+"""Everything about schemas: Avro, compatibility, catalog, approvals, checks, code."""

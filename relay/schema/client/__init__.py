@@ -1,0 +1,1 @@
+"""Client of any schema registry with Confluent's API."""

@@ -1,0 +1,1 @@
+"""Typed events generated from the catalog."""

@@ -1,0 +1,221 @@
+"""Reasons for a verdict, in the order of the reader's schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from avro.schema import Field, Schema
+
+from relay.schema.compatibility.check import Ambiguous, Check
+from relay.schema.compatibility.describe import described, listed, named
+from relay.schema.compatibility.finding import Finding
+from relay.schema.compatibility.mend import (
+    Mend,
+    mend_ambiguous,
+    mend_branch,
+    mend_field,
+    mend_name,
+    mend_size,
+    mend_symbols,
+    mend_type,
+)
+from relay.schema.compatibility.places import ROOT, Place
+from relay.schema.compatibility.rules import Rule
+from relay.schema.compatibility.types import (
+    NAMED,
+    branches_of,
+    default_symbol,
+    field_aliases,
+    fields_of,
+    kind_of,
+    same_name,
+)
+from relay.schema.compatibility.walk import (
+    Asked,
+    Unmatched,
+    alike,
+    broken_by_leaf,
+    matches,
+    missing_symbols,
+    parts,
+    tries_branches,
+)
+
+__all__ = ["findings"]
+
+# Of unions within unions; beyond it the reasons of reasons confuse.
+_BECAUSE_DEPTH = 3
+# Fields of the writer that are tried as a missing field's former name.
+_CANDIDATES = 20
+
+
+def findings(reader: Schema, writer: Schema) -> list[Finding]:
+    """Why data written with `writer` can't be read with `reader`; empty when it can.
+
+    The verdict is that of Java's SchemaCompatibility.checkReaderWriterCompatibility. Where that
+    throws, since a field of the reader matches several of the writer's, the finding's rule is
+    AMBIGUOUS_FIELD. Ambiguous fields come first, all others in the order of the reader's schema;
+    a pair of types that is met at several places is reported at the first of them.
+    """
+    check = Check(reader, writer)
+    if check.compatible:
+        return []
+    found = [_ambiguous(one) for one in check.ambiguous]
+    return found + _Explanation(check).of(_Pair(reader, writer, ROOT))
+
+
+class _Pair(NamedTuple):
+    """Types that do not go together. union: the writer's union that `writer` is a branch of."""
+
+    reader: Schema
+    writer: Schema
+    place: Place
+    union: Schema | None = None
+
+    def finding(
+        self,
+        rule: Rule,
+        mend: Mend,
+        *,
+        place: Place | None = None,
+        reader: str = "",
+        writer: str = "",
+        because: tuple[Finding, ...] = (),
+    ) -> Finding:
+        at = place or self.place
+        theirs = writer or described(self.writer)
+        if self.union is not None:
+            theirs += f" in a {described(self.union)}"
+        ours = reader or described(self.reader)
+        return Finding(rule, at.path, at.field, ours, theirs, mend.reader, mend.writer, because)
+
+
+class _Explanation:
+    """Walks down from a pair that does not fit to the rules that are broken."""
+
+    def __init__(self, check: Check) -> None:
+        self._check = check
+        self._explained: set[tuple[int, int]] = set()
+        # Apart, since what is said of a branch must not keep its place of its own from being
+        # named; shared by all branches, so that each pair is looked at twice at most.
+        self._explained_in_branches: set[tuple[int, int]] = set()
+
+    def of(self, pair: _Pair, depth: int = 0) -> list[Finding]:
+        """Findings of a pair in order. depth: unions that the pair is a branch of."""
+        explained = self._explained_in_branches if depth else self._explained
+        found: list[Finding] = []
+        ahead: list[_Pair | Finding] = [pair]
+        while ahead:
+            following = ahead.pop()
+            if isinstance(following, Finding):
+                found.append(following)
+                continue
+            key = (id(following.reader), id(following.writer))
+            if key in explained or self._check.fits(following.reader, following.writer):
+                continue
+            explained.add(key)
+            ahead.extend(reversed(list(self._look_into(following, depth))))
+        return found
+
+    def _look_into(self, pair: _Pair, depth: int) -> Iterator[_Pair | Finding]:
+        reader, writer = pair.reader, pair.writer
+        broken = broken_by_leaf(reader, writer)
+        if broken is not None:
+            yield from (_broken(rule, pair) for rule in broken)
+        elif tries_branches(reader, writer):
+            yield self._missing_branch(pair, depth)
+        else:
+            union = writer if writer.type == "union" else None
+            theirs: _WritersFields | None = None
+            for part in parts(reader, writer):
+                if isinstance(part, Asked):
+                    yield _Pair(part.reader, part.writer, pair.place.to(part.step), union)
+                elif isinstance(part, Rule):
+                    yield _broken(part, pair)
+                elif not part.matched:
+                    theirs = theirs or _fields_of_writer(reader, writer)
+                    yield _missing_field(pair, part, theirs)
+
+    def _missing_branch(self, pair: _Pair, depth: int) -> Finding:
+        reader, writer = pair.reader, pair.writer
+        because: list[Finding] = []
+        nearest = _nearest(reader, writer)
+        if nearest is not None and depth < _BECAUSE_DEPTH:
+            branch = branches_of(reader)[nearest]
+            because = self.of(_Pair(branch, writer, pair.place.to(nearest)), depth + 1)
+        mend = mend_branch(reader, writer, pair.union, nearly=nearest is not None)
+        return pair.finding(Rule.MISSING_UNION_BRANCH, mend, because=tuple(because))
+
+
+def _broken(rule: Rule, pair: _Pair) -> Finding:
+    """A rule that the pair breaks by itself."""
+    reader, writer, place = pair.reader, pair.writer, pair.place
+    match rule:
+        case Rule.NAME_MISMATCH:
+            mend, at = mend_name(reader, writer), place.down("name")
+            ours, theirs = named(reader), named(writer)
+            return pair.finding(rule, mend, place=at, reader=ours, writer=theirs)
+        case Rule.MISSING_ENUM_SYMBOLS:
+            mend = mend_symbols(reader, missing_symbols(reader, writer))
+            return pair.finding(rule, mend, place=place.down("symbols"))
+        case Rule.FIXED_SIZE_MISMATCH:
+            return pair.finding(rule, mend_size(reader, writer), place=place.down("size"))
+    return pair.finding(rule, mend_type(reader, writer, pair.union))
+
+
+class _WritersFields(NamedTuple):
+    """unread: some that no field of the reader stands for. words: the record with all of them."""
+
+    unread: list[Field]
+    words: str
+
+
+def _fields_of_writer(reader: Schema, writer: Schema) -> _WritersFields:
+    by_name = {field.name: field for field in fields_of(writer)}
+    read = {one.name for field in fields_of(reader) for one in matches(field, by_name)}
+    unread = islice((one for one in by_name.values() if one.name not in read), _CANDIDATES)
+    return _WritersFields(list(unread), f"{named(writer)} with {_fields(list(by_name))}")
+
+
+def _missing_field(pair: _Pair, missing: Unmatched, theirs: _WritersFields) -> Finding:
+    field = missing.field
+    renamed = [one.name for one in theirs.unread if alike(field.type, one.type)]
+    ours = f"field {field.name} of {described(field.type)}, without default"
+    if kind_of(field.type) == "enum" and default_symbol(field.type) is not None:
+        ours += " (the enum's own is for unknown symbols)"
+    return pair.finding(
+        Rule.READER_FIELD_MISSING_DEFAULT_VALUE,
+        mend_field(field, renamed),
+        place=pair.place.at(missing.at),
+        reader=ours,
+        writer=theirs.words,
+    )
+
+
+def _nearest(union: Schema, writer: Schema) -> int | None:
+    """Index of the branch that was meant: of the same kind and, where it has one, name."""
+    kind = kind_of(writer)
+    for index, branch in enumerate(branches_of(union)):
+        if kind_of(branch) == kind and (kind not in NAMED or same_name(branch, writer)):
+            return index
+    return None
+
+
+def _ambiguous(one: Ambiguous) -> Finding:
+    names = list(dict.fromkeys(field.name for field in one.matched))
+    mend = mend_ambiguous(one.field, one.matched)
+    return Finding(
+        Rule.AMBIGUOUS_FIELD,
+        one.place.path,
+        one.place.field,
+        f"field {one.field.name} with the aliases {listed(field_aliases(one.field))}",
+        f"the fields {listed(names)}" if len(names) > 1 else f"the field {names[0]}",
+        mend.reader,
+        mend.writer,
+    )
+
+
+def _fields(names: list[str]) -> str:
+    return f"the fields {listed(names)}" if names else "no fields"

@@ -1,0 +1,1 @@
+"""Major versions of an event: their families, converters between them, and copies."""
