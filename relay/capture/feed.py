@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from relay.capture.position import Position, Snapshot, Step
 from relay.capture.reader import Page, Reader, Reading, Row
 from relay.errors import DatabaseUnavailable
+from relay.observe import Events
 from relay.outages import Outage
 from relay.postgres.connect import OUTAGES
 from relay.postgres.identity import Identity
 
-__all__ = ["Durable", "Feed", "Piece", "Taker"]
+__all__ = ["Feed", "ShardRows", "ShardSink", "SnapshotLost"]
 
 log = logging.getLogger(__name__)
 
@@ -30,45 +32,30 @@ _ROOM_SECONDS = 0.05
 _PAUSE_A_TRANSACTION = 0.0001
 
 
-class Durable:
-    """Whether all that a page's snapshot saw is on disk.
-
-    Until it is, a crash of the database could take back what was read and give the transactions'
-    ids to others. Settled once, by the reading thread.
-    """
-
-    def __init__(self) -> None:
-        self._settled = threading.Event()
-        self._lost = False
-
-    def settle(self, lost: bool = False) -> None:
-        """It is on disk; or `lost`: the connection broke before anyone could tell."""
-        self._lost = lost
-        self._settled.set()
-
-    def wait(self, timeout: float) -> bool:
-        """True once it is on disk; False when that can't be told (in time)."""
-        return self._settled.wait(timeout) and not self._lost
+class SnapshotLost(Exception):
+    """The connection broke before anyone could tell whether what was read is on disk."""
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class ShardRows:
     """A step's rows of one shard, in the order of seq.
 
-    size: of their payloads or Avro in bytes, roughly.
+    size: of their payloads or Avro in bytes, roughly. durable: done once all that the page's
+    snapshot saw is on disk, or with SnapshotLost. Until then a crash of the database could take
+    back what was read and give the transactions' ids to others.
     """
 
     step: Step
     rows: list[Row]
     size: int
-    durable: Durable = field(compare=False)
+    durable: Future[None] = field(compare=False)
 
 
-class Taker(Protocol):
+class ShardSink(Protocol):
     """A shard as the feed sees it."""
 
-    def offer(self, piece: Piece) -> bool:
-        """Takes a piece; False when there is no room for it now."""
+    def offer(self, part: ShardRows) -> bool:
+        """Takes a part; False when there is no room for it now."""
 
     def lost(self, reason: str) -> None:
         """The database connection broke: what was not on disk then may never have been."""
@@ -76,7 +63,7 @@ class Taker(Protocol):
 
 @dataclass(slots=True)
 class _Cursor:
-    taker: Taker
+    sink: ShardSink
     identity: Identity
     position: Position
 
@@ -105,7 +92,7 @@ class Feed:
         self._shards = shards
         self._longest_pause = longest_pause
         self._prompt = prompt
-        self._database = database or Outage("PostgreSQL")
+        self._database = database or Outage("PostgreSQL", Events())
         self._cursors: dict[int, _Cursor] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -119,7 +106,7 @@ class Feed:
         # What ended the thread, other than being stopped; the worker ends then, too.
         self.failure: Exception | None = None
         # What was handed out and is not known to be on disk yet, and up to where the log has to be.
-        self._unsettled: list[Durable] = []
+        self._unsettled: list[Future[None]] = []
         self._needed_lsn = 0
         self._flushed_lsn = 0
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
@@ -134,18 +121,18 @@ class Feed:
         self._wake.set()
         self._thread.join()
 
-    def add(self, shard: int, position: Position, identity: Identity, taker: Taker) -> None:
+    def add(self, shard: int, position: Position, identity: Identity, sink: ShardSink) -> None:
         """From now on the shard is read for, from `position`, which belongs to one database."""
         with self._lock:
-            self._cursors[shard] = _Cursor(taker, identity, position)
+            self._cursors[shard] = _Cursor(sink, identity, position)
             self._added += 1
             self._idle_rounds = 0
         self._wake.set()
 
-    def remove(self, shard: int, taker: Taker) -> None:
-        """The shard is read for no longer, unless another taker has come since."""
+    def remove(self, shard: int, sink: ShardSink) -> None:
+        """The shard is read for no longer, unless another sink has come since."""
         with self._lock:
-            if (cursor := self._cursors.get(shard)) is not None and cursor.taker is taker:
+            if (cursor := self._cursors.get(shard)) is not None and cursor.sink is sink:
                 del self._cursors[shard]
         self._wake.set()
 
@@ -168,7 +155,7 @@ class Feed:
                 continue
             try:
                 source = source or self._open_reader()
-                found, crowd = self._round(*source)
+                found, open_transactions = self._round(*source)
                 self._database.back(_REPORTER)
             except OUTAGES as error:
                 source = None
@@ -186,7 +173,9 @@ class Feed:
                 self._idle_rounds = 0
             else:
                 self._idle_rounds += 1
-            self._wake.wait(min(pause, self._longest_pause) + crowd * _PAUSE_A_TRANSACTION)
+            self._wake.wait(
+                min(pause, self._longest_pause) + open_transactions * _PAUSE_A_TRANSACTION
+            )
             self._wake.clear()
             pause = min(pause * _GROWTH, self._longest_pause)
 
@@ -231,9 +220,9 @@ class Feed:
         Whether they are on disk is mostly told with the next reading: by then the services' own
         commits have brought them there.
         """
-        durable = Durable()
+        durable: Future[None] = Future()
         if self._flushed_lsn >= reading.insert_lsn:
-            durable.settle()
+            durable.set_result(None)
         else:
             self._unsettled.append(durable)
             self._needed_lsn = reading.insert_lsn
@@ -252,13 +241,13 @@ class Feed:
             cursor.position = step.position()
             if rows or (step.recovering and step.through is None):
                 size = page.size * len(rows) // max(len(page.rows), 1)
-                piece = Piece(step, rows, size, durable)
-                if not cursor.taker.offer(piece):
-                    waiting.append((shard, cursor, piece))
+                part = ShardRows(step, rows, size, durable)
+                if not cursor.sink.offer(part):
+                    waiting.append((shard, cursor, part))
         if waiting or self._prompt:
             self._settle(reader)
-        for shard, cursor, piece in waiting:
-            while not cursor.taker.offer(piece) and self._cursors.get(shard) is cursor:
+        for shard, cursor, part in waiting:
+            while not cursor.sink.offer(part) and self._cursors.get(shard) is cursor:
                 if self._stopping:
                     return
                 self._room.wait(_ROOM_SECONDS)
@@ -274,19 +263,19 @@ class Feed:
             reader.flush()
             self._flushed_lsn = self._needed_lsn
         for durable in self._unsettled:
-            durable.settle()
+            durable.set_result(None)
         self._unsettled.clear()
 
     def _lose(self, reason: str) -> None:
         for durable in self._unsettled:
-            durable.settle(lost=True)
+            durable.set_exception(SnapshotLost())
         self._unsettled.clear()
         self._flushed_lsn = 0
         self._nothing_new = None
         with self._lock:
             cursors, self._cursors = self._cursors, {}
         for cursor in cursors.values():
-            cursor.taker.lost(reason)
+            cursor.sink.lost(reason)
 
 
 def _furthest_behind(behind: dict[int, _Cursor]) -> tuple[Position, dict[int, _Cursor]]:

@@ -22,8 +22,10 @@ from relay.consume.session import Session
 from relay.errors import ConfigurationInvalid
 from relay.kafka.client_log import BrokerWatch
 from relay.kafka.clients import Ends, consumer
+from relay.observe import Events
 from relay.outages import Outages
 from relay.postgres.connect import connect
+from relay.process.event_log import log_event
 from relay.process.logs import name_process
 from relay.process.waiting import wait_for_servers
 from relay.schema.catalog import Catalog
@@ -58,7 +60,7 @@ def consume(
         raise ConfigurationInvalid(f"consumer group {group.name} has no handler. Register one")
     name_process(f"group {group.name}")
     stop = stop or threading.Event()
-    outages = Outages()
+    outages = Outages(Events(log_event))
     if wait_for_servers(lambda: _check_tables(settings), outages, stop):
         _GroupProcess(settings, group, catalog, schemas, stop, outages).run(until_idle)
 

@@ -42,8 +42,7 @@ def wait_for_servers(
         except RegistryUnavailable as error:
             outages.registry.away(_REPORTER, str(error))
         else:
-            for outage in (outages.database, outages.kafka, outages.registry):
-                outage.back(_REPORTER)
+            outages.no_longer_missed_by(_REPORTER)
             return found
         stop.wait(pause)
         pause = min(pause * 2, _LONGEST_PAUSE)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from relay.capture.feed import Piece
+from relay.capture.feed import ShardRows
 from relay.capture.position import Step
 from relay.capture.reader import Row
 from relay.errors import described, said
 from relay.postgres.connect import storable
-from relay.publish.doubt import Doubt
+from relay.publish.errors import OutcomeUnknown
 from relay.publish.holds import Aggregate, Backoff, Hold, Holds
 from relay.publish.message import Message, Messages, NotPublishable, Route, RoutesOfRows, Waiting
 
@@ -51,7 +52,7 @@ class Builder:
 
     Of each row there is a message or a reason why it has none: whatever is raised while it is
     built, also by a converter that ends the program, is a failed attempt of this row alone.
-    blamed: rows that the broker refused when they came alone, with its reason; each counts as one
+    suspect: rows that the broker refused when they came alone, with its reason; each counts as one
     attempt and is then forgotten.
     """
 
@@ -62,7 +63,7 @@ class Builder:
         self._holds = holds
         self._backoff = backoff
         self._max_attempts = max_attempts
-        self.blamed: dict[int, str] = {}
+        self.suspect: dict[int, str] = {}
 
     def routes(self, rows: Sequence[Row]) -> RoutesOfRows:
         """See Messages.routes; raises RegistryUnavailable."""
@@ -92,7 +93,7 @@ class Builder:
     def _build_fresh(
         self, batch: Batch, routes: RoutesOfRows, now: datetime
     ) -> Iterator[tuple[int, int, Message]]:
-        blocked, held, blamed = self._holds.blocked(), batch.held, self.blamed
+        blocked, held, suspect = self._holds.blocked(), batch.held, self.suspect
         build, copies, copied = self._messages.build, self._messages.copies, _copied(routes)
         for row in batch.rows:
             batch.used += 1
@@ -100,11 +101,11 @@ class Builder:
                 held.append(_behind(row))
             else:
                 try:
-                    if blamed and (reason := blamed.pop(row[0], None)) is not None:
+                    if suspect and (reason := suspect.pop(row[0], None)) is not None:
                         raise NotPublishable(reason)
                     message = build(row, routes)
                     beside = copies(row, routes, message) if copied else ()
-                except Doubt:
+                except OutcomeUnknown:
                     raise
                 except BaseException as error:  # see the class
                     hold = self._failed(row, 0, error, now)
@@ -131,11 +132,11 @@ class Builder:
                     batch.released.append(hold.seq)  # deleted by hand: nothing is left to publish
                     continue
                 try:
-                    if (reason := self.blamed.pop(hold.seq, None)) is not None:
+                    if (reason := self.suspect.pop(hold.seq, None)) is not None:
                         raise NotPublishable(reason)
                     message = self._messages.build(row, routes)
                     beside = self._messages.copies(row, routes, message)
-                except Doubt:
+                except OutcomeUnknown:
                     raise
                 except BaseException as error:  # see the class
                     failed = self._failed(row, hold.attempts, error, now)
@@ -152,7 +153,8 @@ class Builder:
     def _failed(self, row: Row, attempts: int, error: BaseException, now: datetime) -> Hold:
         foreseen = isinstance(error, NotPublishable | Waiting)
         if not foreseen and not attempts:
-            log.warning("the message of event %s can't be built", row[1], exc_info=error)
+            trace = storable("".join(traceback.format_exception(error)))
+            log.warning("the message of event %s can't be built: %s", row[1], trace)
         why = said(error) if foreseen else f"its message can't be built: {described(error)}"
         hold = Hold(row[0], row[1], (row[4], row[5]), "failing", attempts, _short(why))
         if isinstance(error, Waiting):
@@ -163,19 +165,19 @@ class Builder:
         return replace(hold, attempts=attempts, next_attempt_at=now + self._backoff.after(attempts))
 
 
-def cut(pieces: Sequence[Piece], count: int) -> tuple[list[Step], list[Piece]]:
-    """The steps that the first `count` rows of pieces make up, and the pieces left over."""
+def cut(parts: Sequence[ShardRows], count: int) -> tuple[list[Step], list[ShardRows]]:
+    """The steps that the first `count` rows of parts make up, and the parts left over."""
     steps: list[Step] = []
-    for number, piece in enumerate(pieces):
-        if len(piece.rows) <= count:
-            steps.append(piece.step)
-            count -= len(piece.rows)
+    for number, part in enumerate(parts):
+        if len(part.rows) <= count:
+            steps.append(part.step)
+            count -= len(part.rows)
         elif count == 0:
-            return steps, list(pieces[number:])
+            return steps, list(parts[number:])
         else:
-            done, left = piece.step.split(piece.rows[count - 1][0])
-            rest = replace(piece, step=left, rows=piece.rows[count:])
-            return [*steps, done], [rest, *pieces[number + 1 :]]
+            done, left = part.step.split(part.rows[count - 1][0])
+            rest = replace(part, step=left, rows=part.rows[count:])
+            return [*steps, done], [rest, *parts[number + 1 :]]
     return steps, []
 
 

@@ -7,38 +7,20 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 
 from relay.outages import Outage
 from relay.postgres.connect import OUTAGES
-from relay.publish.producer import Acknowledged
-from relay.publish.store import Outcome, Stale, Store
+from relay.publish.errors import Fenced
+from relay.publish.producer import Published
+from relay.publish.store import Outcome, Store
 
-__all__ = ["Deliveries", "Receipt", "copy_text"]
+__all__ = ["Deliveries", "copy_text"]
 
 log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 0.5
 _REPORTER = "flags"
-
-
-class Receipt:
-    """Tells the shard's thread when its flags are in the database, or that they never will be."""
-
-    def __init__(self) -> None:
-        self._done = threading.Event()
-        self._stale = False
-
-    def settle(self, stale: bool) -> None:
-        """Called by the writing thread alone."""
-        self._stale = stale
-        self._done.set()
-
-    def wait(self, timeout: float) -> bool:
-        """Whether it is settled within `timeout` seconds. Raises Stale."""
-        settled = self._done.wait(timeout)
-        if self._stale:
-            raise Stale("another worker has taken the shard over")
-        return settled
 
 
 class Deliveries:
@@ -61,7 +43,7 @@ class Deliveries:
         self._held: Callable[[], Sequence[tuple[int, int]]] = tuple
         self._renew_seconds = renew_seconds
         self._renew_at = 0.0
-        self._queue: deque[tuple[Outcome, Receipt]] = deque()
+        self._queue: deque[tuple[Outcome, Future[None]]] = deque()
         self._changed = threading.Condition()
         self._stopping = False
         # What ended the thread, other than being stopped; the worker ends then, too.
@@ -81,13 +63,13 @@ class Deliveries:
             self._changed.notify()
         self._thread.join(timeout)
 
-    def put(self, outcome: Outcome) -> Receipt:
-        """Queues an outcome."""
-        receipt = Receipt()
+    def put(self, outcome: Outcome) -> Future[None]:
+        """Queues an outcome; done once its flags are in the database, or with Fenced."""
+        written: Future[None] = Future()
         with self._changed:
-            self._queue.append((outcome, receipt))
+            self._queue.append((outcome, written))
             self._changed.notify()
-        return receipt
+        return written
 
     def _run(self) -> None:
         store: Store | None = None
@@ -113,7 +95,7 @@ class Deliveries:
                 self.failure = error
                 return
 
-    def _next(self) -> list[tuple[Outcome, Receipt]] | None:
+    def _next(self) -> list[tuple[Outcome, Future[None]]] | None:
         """What is queued, nothing when it is time to renew the shards; None: stop."""
         with self._changed:
             while not self._queue:
@@ -124,30 +106,31 @@ class Deliveries:
                 self._changed.wait(left)
             return list(self._queue)
 
-    def _write(self, store: Store, work: list[tuple[Outcome, Receipt]]) -> None:
-        """Writes all at once; where one is stale, one by one."""
+    def _write(self, store: Store, work: list[tuple[Outcome, Future[None]]]) -> None:
+        """Writes all at once; where one is fenced, one by one."""
         try:
             store.write(outcome for outcome, _ in work)
-        except Stale:
+        except Fenced:
             if len(work) > 1:
                 for single in work:
                     self._write(store, [single])
                 return
-            self._settle(work, stale=True)
+            self._settle(work, Fenced("another worker has taken the shard over"))
         else:
-            self._settle(work, stale=False)
+            self._settle(work, None)
 
-    def _settle(self, work: list[tuple[Outcome, Receipt]], stale: bool) -> None:
+    def _settle(self, work: list[tuple[Outcome, Future[None]]], fenced: Fenced | None) -> None:
         with self._changed:
             for _ in work:
                 self._queue.popleft()
-        for _, receipt in work:
-            receipt.settle(stale)
+        for _, written in work:
+            if fenced is None:
+                written.set_result(None)
+            else:
+                written.set_exception(fenced)
 
 
-def copy_text(
-    published: Mapping[tuple[str, int, int], Acknowledged], attempts: Mapping[int, int]
-) -> bytes:
+def copy_text(published: Published, attempts: Mapping[int, int]) -> bytes:
     """COPY text of deliveries: seq, copy, topic, partition, offset, attempts.
 
     attempts: of events that did not go at the first try, by seq.

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from relay.errors import BrokerUnavailable
 from relay.kafka.topics import TopicState
-from relay.publish.producer import Acknowledged
+from relay.publish.producer import Published
 from relay.publish.record import Ends
 
 __all__ = ["TopicEnds"]
@@ -49,7 +49,7 @@ class TopicEnds:
             name: self._ask(name) for name in (names if topics is None else names & set(topics))
         }
 
-    def moved(self, published: Mapping[tuple[str, int, int], Acknowledged]) -> None:
+    def moved(self, published: Published) -> None:
         """Records were written: the partitions reach at least behind them."""
         with self._lock:
             for (topic, partition, _), lane in published.items():

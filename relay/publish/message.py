@@ -17,7 +17,7 @@ from relay.capture.reader import Row
 from relay.errors import BrokerUnavailable, PayloadInvalid
 from relay.kafka.partitioner import partition_of
 from relay.postgres.connect import OUTAGES
-from relay.publish.doubt import Doubt
+from relay.publish.errors import OutcomeUnknown
 from relay.schema.approvals.store import Decision
 from relay.schema.avro.encoder import compile_encoder
 from relay.schema.catalog import SchemaVersion
@@ -198,7 +198,7 @@ class Messages:
         """Raises NotPublishable for a record that is too large for its topic now.
 
         People raise a topic's limit because an event was refused for it, so before that happens
-        the broker is asked again, once a transaction. Raises Doubt where it does not answer.
+        the broker is asked again, once a transaction. Raises OutcomeUnknown where it is silent.
         """
         size, topic = _size(key, value, headers), route.topic
         if size <= route.limit:
@@ -207,9 +207,9 @@ class Messages:
             try:
                 self._limits[topic] = self._limit_now(topic)
             except BrokerUnavailable as error:
-                raise Doubt(str(error), "kafka") from error
+                raise OutcomeUnknown(str(error), "kafka") from error
             except OUTAGES as error:
-                raise Doubt(str(error).strip(), "database") from error
+                raise OutcomeUnknown(str(error).strip(), "database") from error
         limit = self._limits[topic]
         if limit is None:
             raise Waiting(f"topic {topic} does not exist: create it with `relay migrate`")

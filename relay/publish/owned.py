@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import time
 
 from relay.capture.feed import Feed
+from relay.observe import ShardInDoubt, ShardsGained, ShardsLost
 from relay.publish.deliveries import Deliveries
-from relay.publish.doubt import CommitResent, Doubt
+from relay.publish.errors import CommitResent, Fenced, OutcomeUnknown
 from relay.publish.services import Services
 from relay.publish.shard import Shard
-from relay.publish.store import Stale
 from relay.publish.takeover.membership import Membership
-from relay.publish.transact import Caution
+from relay.publish.transaction import BatchLimit
 
 __all__ = ["OwnedShards"]
-
-log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 0.5
 # A shard whose take-over fails again and again is tried ever more slowly.
@@ -34,7 +31,7 @@ class OwnedShards:
         self._feed = feed
         self._deliveries = deliveries
         self._running: dict[int, Shard] = {}
-        self._cautions: dict[int, Caution] = {}
+        self._limits: dict[int, BatchLimit] = {}
         self._retry_at: dict[int, float] = {}
         self._pauses: dict[int, float] = {}
         self._started_at: dict[int, float] = {}
@@ -54,16 +51,14 @@ class OwnedShards:
 
     def gained(self, shards: list[int]) -> None:
         """The group has given this worker more shards."""
-        if shards:
-            log.info("gained shards %s", shards)
+        self._services.events.emit(ShardsGained(shards))
         for number in shards:
             self._start(number)
 
     def lost(self, shards: list[int]) -> None:
         """Ends shards that are handed over: each finishes its transaction. One that takes too long
         is fenced by the next owner."""
-        if shards:
-            log.info("handing over shards %s", shards)
+        self._services.events.emit(ShardsLost(shards))
         for number in shards:
             if number in self._running:
                 self._running[number].stop()
@@ -72,7 +67,7 @@ class OwnedShards:
             self._retry_at.pop(number, None)
             if (running := self._running.pop(number, None)) is not None:
                 running.join(max(0.0, deadline - time.monotonic()))
-            self._services.outages_end(number)
+            self._services.outages.no_longer_missed_by(f"shard {number}")
 
     def end(self) -> None:
         """Hands over all that still run."""
@@ -105,26 +100,25 @@ class OwnedShards:
             self._services,
             self._feed,
             self._deliveries,
-            self._cautions.setdefault(number, Caution()),
+            self._limits.setdefault(number, BatchLimit()),
         )
         self._running[number] = shard
         self._started_at[number] = time.monotonic()
         shard.start()
 
     def _ended(self, number: int, shard: Shard) -> None:
-        match shard.failure:
-            case Doubt(server="kafka" | "database" as server) as failure:
-                self._services.outage_of(server).away(f"shard {number}", str(failure))
-                log.debug("shard %d is retaken: %s", number, failure)
-            case Doubt() | Stale() as failure:
-                log.warning("shard %d is in doubt and retaken: %s", number, failure)
-            case Exception() as failure:
-                raise failure
-            case None:
-                raise RuntimeError(f"shard {number} ended without a reason")
+        failure = shard.failure
+        if failure is None:
+            raise RuntimeError(f"shard {number} ended without a reason")
+        if not isinstance(failure, OutcomeUnknown | Fenced):
+            raise failure
+        server = failure.server if isinstance(failure, OutcomeUnknown) else None
+        self._services.events.emit(ShardInDoubt(number, str(failure), server))
+        if server is not None:
+            self._services.outage_of(server).away(f"shard {number}", str(failure))
         del self._running[number]
         # After a commit that was sent again the shard is well; it only needs a new epoch.
-        resent = isinstance(shard.failure, CommitResent)
+        resent = isinstance(failure, CommitResent)
         pause = _FIRST_PAUSE if resent else self._pause(number)
         self._retry_at[number] = time.monotonic() + pause
 

@@ -1,42 +1,59 @@
-"""The producer of one shard: a transaction a batch, or plain idempotent delivery.
+"""The producer of one shard: a transaction a batch, or idempotent delivery without transactions.
 
-Every failure is a `Doubt`: whether the batch is in Kafka is then only known from the positions
-topic, so the producer is given up and the shard taken over anew.
+Every failure is an OutcomeUnknown: the producer is dropped and the shard taken over again.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar
 
 from confluent_kafka import KafkaError, KafkaException, Producer, libversion
 
 from relay.errors import ConfigurationInvalid
 from relay.kafka.errors import is_away
 from relay.kafka.options import client_options
-from relay.publish.doubt import CommitResent, Doubt, Refused, Server
 from relay.publish.end_txn import EndTxnLog
+from relay.publish.errors import CommitResent, OutcomeUnknown, Refused
 from relay.publish.message import Message
 from relay.settings import Settings
 
-__all__ = ["Acknowledged", "ShardProducer", "transactional_id"]
+__all__ = [
+    "Acknowledged",
+    "AtLeastOnceProducer",
+    "ExactlyOnceProducer",
+    "Published",
+    "ShardProducer",
+    "open_producer",
+    "transactional_id",
+]
 
 log = logging.getLogger(__name__)
 
 # How many messages are handed over between two looks at what the broker has acknowledged.
 _SERVE_EVERY = 1000
+_INIT_SECONDS = 30.0
+_RECORD_REFUSED = {
+    KafkaError.MSG_SIZE_TOO_LARGE,
+    KafkaError.INVALID_RECORD,
+    KafkaError.INVALID_MSG,
+    KafkaError.INVALID_MSG_SIZE,
+    KafkaError.POLICY_VIOLATION,
+}
+_TOPIC_GONE = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError._UNKNOWN_PARTITION,
+}
 
 
-class Acknowledged(Protocol):
-    """Collects offsets of one partition, in the order in which its records were produced."""
+class Acknowledged:
+    """The records that one batch puts into one partition: events, or copies of one number.
 
-    seqs: list[int]
-    offsets: list[int]
-
-
-class _Lane:
-    """The records that one batch puts into one partition: events, or copies of one number."""
+    seqs: of their rows. offsets: in the same order, once the broker has acknowledged them.
+    """
 
     __slots__ = ("delivered", "offsets", "seqs")
 
@@ -54,18 +71,18 @@ class _Lane:
         self.delivered = delivered
 
 
-_BLAMES_A_RECORD = {
-    KafkaError.MSG_SIZE_TOO_LARGE,
-    KafkaError.INVALID_RECORD,
-    KafkaError.INVALID_MSG,
-    KafkaError.INVALID_MSG_SIZE,
-    KafkaError.POLICY_VIOLATION,
-}
-_TOPIC_GONE = {
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-    KafkaError._UNKNOWN_TOPIC,
-    KafkaError._UNKNOWN_PARTITION,
-}
+# By topic, partition and copy.
+Published = Mapping[tuple[str, int, int], Acknowledged]
+
+
+def open_producer(settings: Settings, shard: int, largest_batch: int) -> ShardProducer:
+    """The producer for EVENT_BUS_DELIVERY.
+
+    largest_batch: bytes, no more than the smallest max.message.bytes of the topics.
+    """
+    if settings.delivery == "exactly-once":
+        return ExactlyOnceProducer(settings, shard, largest_batch)
+    return AtLeastOnceProducer(settings, shard, largest_batch)
 
 
 def transactional_id(name: str, shard: int) -> str:
@@ -74,102 +91,142 @@ def transactional_id(name: str, shard: int) -> str:
 
 
 class ShardProducer:
-    """Owned by the shard's thread; no other thread may call it."""
+    """What both kinds share. Owned by the shard's thread; no other thread may call it.
+
+    The calls of one batch, in this order: begin, send, send_position, flush, commit. Each raises
+    OutcomeUnknown or Refused; nothing but `drop` may be called afterwards.
+    """
+
+    is_transactional: ClassVar[bool] = False
 
     def __init__(self, settings: Settings, shard: int, largest_batch: int) -> None:
-        """largest_batch: bytes, no more than the smallest max.message.bytes of the topics."""
-        self._exactly_once = settings.delivery == "exactly-once"
         self._timeout = settings.transaction_timeout_ms / 1000
-        options: dict[str, Any] = {
-            **client_options(settings),
-            "client.id": transactional_id(settings.name, shard),
-            "enable.idempotence": True,
-            "acks": "all",
-            "linger.ms": 0,
-            "retry.backoff.ms": 1,
-            "retry.backoff.max.ms": 5,
-            "batch.size": largest_batch,
-            "batch.num.messages": 10_000,
-            "message.max.bytes": 100_000_000,
-            "queue.buffering.max.messages": 1_000_000,
-            "queue.buffering.max.kbytes": 131_072,
-            "topic.metadata.propagation.max.ms": 1_000,
-            "compression.type": settings.kafka_options.get("compression.type", "lz4"),
-        }
-        self._end_txn = EndTxnLog()
-        if self._exactly_once:
-            options["transactional.id"] = transactional_id(settings.name, shard)
-            options["transaction.timeout.ms"] = settings.transaction_timeout_ms
-            options |= self._end_txn.options(settings.kafka_options.get("debug"))
-        else:
-            options["message.timeout.ms"] = settings.transaction_timeout_ms
-        self._producer = Producer(options)
+        self._failures: list[KafkaError] = []
+        self._producer = Producer(
+            {
+                **client_options(settings),
+                "client.id": transactional_id(settings.name, shard),
+                "enable.idempotence": True,
+                "acks": "all",
+                "linger.ms": 0,
+                "retry.backoff.ms": 1,
+                "retry.backoff.max.ms": 5,
+                "batch.size": largest_batch,
+                "batch.num.messages": 10_000,
+                "message.max.bytes": 100_000_000,
+                "queue.buffering.max.messages": 1_000_000,
+                "queue.buffering.max.kbytes": 131_072,
+                "topic.metadata.propagation.max.ms": 1_000,
+                "compression.type": settings.kafka_options.get("compression.type", "lz4"),
+                **self._own_options(settings, shard),
+            }
+        )
+
+    def _own_options(self, settings: Settings, shard: int) -> dict[str, Any]:
+        raise NotImplementedError
 
     def take(self) -> None:
         """Fences any earlier producer of the shard and ends its open transaction."""
-        if self._exactly_once:
-            self._ask(lambda: self._producer.init_transactions(30.0), "taking the shard over")
 
-    def publish(
-        self,
-        batch: Iterable[tuple[int, int, Message]],
-        position: Callable[[], tuple[str, int, bytes]],
-        before_commit: Callable[[], None],
-    ) -> dict[tuple[str, int, int], Acknowledged]:
-        """Publishes (seq, copy, message) and the position record, all or (exactly-once) nothing.
+    def begin(self) -> None:
+        """Begins a batch."""
+        self._failures.clear()
 
-        position: gives topic, partition and value of the position record, once the last message was
-        taken from `batch`. Without transactions it is not asked for.
-        before_commit: called when all records are at the broker; what it raises leaves the
-        transaction open, to be ended by whoever takes the shard over. Without transactions it is
-        called before anything is sent.
-        Returns seqs and offsets by (topic, partition, copy). Raises Doubt, Refused.
-        """
-        producer, produce = self._producer, self._producer.produce
-        failures: list[KafkaError] = []
-        lanes: dict[tuple[str, int, int], _Lane] = {}
-        if not self._exactly_once:
-            before_commit()
-        try:
-            if self._exactly_once:
-                producer.begin_transaction()
-            for count, (seq, copy, (topic, value, key, partition, headers)) in enumerate(batch, 1):
-                lane = lanes.get((topic, partition, copy))
-                if lane is None:
-                    lane = lanes[topic, partition, copy] = _Lane(failures)
-                lane.seqs.append(seq)
+    def send(self, messages: Iterable[tuple[int, int, Message]]) -> Published:
+        """Hands (seq, copy, message) over to be sent; what is acknowledged of them fills up until
+        `flush` returns."""
+        producer, produce, failures = self._producer, self._producer.produce, self._failures
+        published: dict[tuple[str, int, int], Acknowledged] = {}
+        with _outcome_unknown():
+            for count, (seq, copy, (topic, value, key, partition, headers)) in enumerate(
+                messages, 1
+            ):
+                place = published.get((topic, partition, copy))
+                if place is None:
+                    place = published[topic, partition, copy] = Acknowledged(failures)
+                place.seqs.append(seq)
                 while True:
                     try:
-                        produce(topic, value, key, partition, lane.delivered, None, 0, headers)
+                        produce(topic, value, key, partition, place.delivered, None, 0, headers)
                         break
                     except BufferError:
                         producer.poll(0.05)
                 if count % _SERVE_EVERY == 0:
                     producer.poll(0)
-                    _check(failures)
-            if self._exactly_once:
-                topic, partition, record = position()
-                producer.produce(
-                    topic,
-                    record,
-                    str(partition).encode(),
-                    partition,
-                    _Lane(failures).delivered,
-                )
-            left = producer.flush(self._timeout)
-            _check(failures)
-            if left:
-                raise Doubt(
-                    f"{left} records were not acknowledged in {self._timeout:.0f} s", "kafka"
-                )
-        except (KafkaException, SystemError) as error:
-            raise _doubt(_kafka_error(error)) from error
-        if self._exactly_once:
-            before_commit()
-            self._commit()
-        return dict(lanes)
+                    _raise_first(failures)
+        return published
 
-    def _commit(self) -> None:
+    def send_position(self, topic: str, partition: int, record: bytes) -> None:
+        """Hands the position record over, which commits together with the events."""
+
+    def flush(self) -> None:
+        """Waits until the broker has acknowledged all that was handed over."""
+        with _outcome_unknown():
+            left = self._producer.flush(self._timeout)
+        _raise_first(self._failures)
+        if left:
+            raise OutcomeUnknown(
+                f"{left} records were not acknowledged in {self._timeout:.0f} s", "kafka"
+            )
+
+    def commit(self) -> None:
+        """Makes the batch visible."""
+
+    def drop(self) -> None:
+        """Drops everything that is not acknowledged; the next owner's take() ends the rest.
+
+        Nothing else may be called afterwards.
+        """
+        try:
+            self._producer.purge()
+            self._producer.poll(0)
+        except (KafkaException, SystemError) as error:
+            log.debug("a producer that is dropped reports: %s", _kafka_error(error).str())
+        # Its threads end with the last reference, and a failure's traceback may still hold this.
+        del self._producer
+
+
+class AtLeastOnceProducer(ShardProducer):
+    """For brokers without transactions: what is sent is visible at once, the position is kept in
+    the database only."""
+
+    def _own_options(self, settings: Settings, shard: int) -> dict[str, Any]:  # noqa: ARG002
+        return {"message.timeout.ms": settings.transaction_timeout_ms}
+
+
+class ExactlyOnceProducer(ShardProducer):
+    """One transaction a batch, with the position record in it."""
+
+    is_transactional = True
+
+    def _own_options(self, settings: Settings, shard: int) -> dict[str, Any]:
+        self._end_txn = EndTxnLog()
+        return {
+            "transactional.id": transactional_id(settings.name, shard),
+            "transaction.timeout.ms": settings.transaction_timeout_ms,
+            **self._end_txn.options(settings.kafka_options.get("debug")),
+        }
+
+    def take(self) -> None:
+        with _outcome_unknown("taking the shard over"):
+            self._producer.init_transactions(_INIT_SECONDS)
+
+    def begin(self) -> None:
+        super().begin()
+        with _outcome_unknown("beginning a transaction"):
+            self._producer.begin_transaction()
+
+    def send_position(self, topic: str, partition: int, record: bytes) -> None:
+        with _outcome_unknown():
+            self._producer.produce(
+                topic,
+                record,
+                str(partition).encode(),
+                partition,
+                Acknowledged(self._failures).delivered,
+            )
+
+    def commit(self) -> None:
         """Commits. Raises CommitResent where the commit succeeded but was sent more than once.
 
         The first copy of an EndTxn that librdkafka has sent again may still be on its way. It would
@@ -177,8 +234,9 @@ class ShardProducer:
         take() raises the producer's epoch, under which the broker refuses that copy.
         """
         self._end_txn.answers.clear()
-        self._ask(lambda: self._producer.commit_transaction(self._timeout), "committing")
-        self._ask(lambda: self._producer.poll(0), "committing")
+        with _outcome_unknown("committing"):
+            self._producer.commit_transaction(self._timeout)
+            self._producer.poll(0)
         match self._end_txn.answers:
             case ["NO_ERROR"]:
                 return
@@ -191,29 +249,17 @@ class ShardProducer:
             case answers:
                 raise CommitResent(f"the commit was sent more than once: {', '.join(answers)}")
 
-    def give_up(self) -> None:
-        """Drops everything that is not acknowledged; the next owner's take() ends the rest.
 
-        Nothing else may be called afterwards.
-        """
-        try:
-            self._producer.purge()
-            self._producer.poll(0)
-        except (KafkaException, SystemError) as error:
-            log.debug("a producer that is given up says: %s", _kafka_error(error).str())
-        # Its threads end with the last reference, and a failure's traceback may still hold this.
-        del self._producer
-
-    def _ask(self, call: Callable[[], Any], what: str) -> None:
-        try:
-            call()
-        except (KafkaException, SystemError) as error:
-            found = _kafka_error(error)
-            raise Doubt(f"{what}: {found.str()}", _server(found)) from error
+@contextmanager
+def _outcome_unknown(what: str = "") -> Iterator[None]:
+    try:
+        yield
+    except (KafkaException, SystemError) as error:
+        raise _unknown(_kafka_error(error), what) from error
 
 
 def _kafka_error(error: KafkaException | SystemError) -> KafkaError:
-    """What Kafka said.
+    """What Kafka reported.
 
     A fatal error, such as being fenced, is raised by the client while it may still call delivery
     callbacks, whose first call then ends in SystemError with the true error as its cause.
@@ -225,20 +271,17 @@ def _kafka_error(error: KafkaException | SystemError) -> KafkaError:
     return found
 
 
-def _check(failures: list[KafkaError]) -> None:
+def _raise_first(failures: list[KafkaError]) -> None:
     if failures:
-        # What was purged or fenced behind the first failure says nothing about the cause.
-        telling = [error for error in failures if error.code() in _BLAMES_A_RECORD | _TOPIC_GONE]
-        raise _doubt((telling or failures)[0])
+        # What was purged or fenced after the first failure says nothing about the cause.
+        telling = [error for error in failures if error.code() in _RECORD_REFUSED | _TOPIC_GONE]
+        raise _unknown((telling or failures)[0])
 
 
-def _doubt(error: KafkaError) -> Doubt:
+def _unknown(error: KafkaError, what: str = "") -> OutcomeUnknown:
+    reason = f"{what}: {error.str()}" if what else error.str()
     if error.code() in _TOPIC_GONE:
-        return Refused(error.str(), gone=True)
-    if error.code() in _BLAMES_A_RECORD:
-        return Refused(error.str(), gone=False)
-    return Doubt(error.str(), _server(error))
-
-
-def _server(error: KafkaError) -> Server | None:
-    return "kafka" if is_away(error) else None
+        return Refused(reason, gone=True)
+    if error.code() in _RECORD_REFUSED:
+        return Refused(reason, gone=False)
+    return OutcomeUnknown(reason, "kafka" if is_away(error) else None)

@@ -13,13 +13,14 @@ from confluent_kafka import Consumer
 from relay.capture.reader import Reader, Row
 from relay.errors import DatabaseUnavailable
 from relay.kafka import topics
+from relay.observe import Events
 from relay.outages import Outage, Outages
 from relay.postgres.connect import OUTAGES, connect
 from relay.postgres.identity import Identity, read_identity
 from relay.postgres.sqlfile import load
 from relay.publish import pinned
-from relay.publish.doubt import Server
 from relay.publish.ends import TopicEnds
+from relay.publish.errors import Server
 from relay.publish.holds import Backoff, Hold
 from relay.publish.message import Messages
 from relay.publish.routes import Routes
@@ -39,13 +40,14 @@ Result = TypeVar("Result")
 class Services:
     """One a worker. What uses the shared connection and consumer waits for its turn."""
 
-    def __init__(self, settings: Settings, worker: str, outages: Outages) -> None:
-        """worker: the name under which it holds shards. outages: of this process.
+    def __init__(self, settings: Settings, worker: str, events: Events, outages: Outages) -> None:
+        """worker: the name under which it holds shards. events, outages: of this process.
 
         Raises ConfigurationInvalid, CatalogInvalid, PositionRefused, DatabaseUnavailable,
         BrokerUnavailable when something is wrong from the start.
         """
         self.settings = settings
+        self.events = events
         self.outages = outages
         self.backoff = Backoff(
             timedelta(milliseconds=settings.backoff_initial_ms),
@@ -74,11 +76,6 @@ class Services:
     def outage_of(self, server: Server) -> Outage:
         """What is known about a server."""
         return self.outages.kafka if server == "kafka" else self.outages.database
-
-    def outages_end(self, shard: int) -> None:
-        """A shard was taken over, or is not this worker's any more: it misses no server."""
-        for outage in (self.outages.database, self.outages.kafka, self.outages.registry):
-            outage.back(f"shard {shard}")
 
     def messages(self) -> Messages:
         """A builder of messages for one shard."""
@@ -130,6 +127,7 @@ class Services:
                 consumer,
                 self.ends.now,
                 exactly_once,
+                self.events,
             )
 
         return self._use(run)

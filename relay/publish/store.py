@@ -12,15 +12,12 @@ import psycopg
 from relay.capture.position import Step
 from relay.postgres.identity import Identity, read_identity
 from relay.postgres.sqlfile import load
+from relay.publish.errors import Fenced
 from relay.publish.holds import Hold
 from relay.publish.record import Ends, PositionRecord
 from relay.publish.takeover.tail import Place
 
-__all__ = ["Outcome", "Stale", "Store"]
-
-
-class Stale(Exception):
-    """Another worker has taken the shard over; nothing was written."""
+__all__ = ["Outcome", "Store"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +71,14 @@ class Store:
         """Writes flags, holds and mirrored positions in one transaction; those that are there
         already, since only the answer to their commit was lost, are passed over.
 
-        Raises Stale when one of the shards belongs to someone else, or when one of the outcomes is
+        Raises Fenced when one of the shards belongs to someone else, or when one of the outcomes is
         of another database or timeline, where its numbers are other rows'; nothing is written then.
         """
         connection, identity = self._connection, self.identity
         outcomes = list(outcomes)
         for outcome in outcomes:
             if outcome.record.identity != identity:
-                raise Stale(f"shard {outcome.shard} was taken over on another database")
+                raise Fenced(f"shard {outcome.shard} was taken over on another database")
         with connection.transaction():
             stood_at = self._guard([(one.shard, one.epoch, one.record) for one in outcomes])
             outcomes = [one for one in outcomes if stood_at[one.shard] != one.record.number]
@@ -100,7 +97,7 @@ class Store:
         holds: Sequence[Hold] = (),
         released: Sequence[int] = (),
     ) -> None:
-        """Writes the flags that a dead worker did not write. Raises Stale.
+        """Writes the flags that a dead worker did not write. Raises Fenced.
 
         places: seq and place; None where retention has taken the record.
         """
@@ -183,7 +180,7 @@ class Store:
     def _guard(self, held: Sequence[tuple[int, int, PositionRecord | None]]) -> dict[int, int]:
         """Locks shards that are held under an epoch, and mirrors their positions where given.
 
-        Returns the numbers that their mirrors stood at, -1 for none. Raises Stale.
+        Returns the numbers that their mirrors stood at, -1 for none. Raises Fenced.
         """
         rows = self._connection.execute(
             load(__package__, "mirror_positions.sql"),
@@ -195,7 +192,7 @@ class Store:
         ).fetchall()
         stale = {(shard, epoch) for shard, epoch, _ in held} - {row[:2] for row in rows}
         if stale:
-            raise Stale(
+            raise Fenced(
                 "; ".join(
                     f"shard {shard} is no longer held under epoch {epoch}"
                     for shard, epoch in sorted(stale)

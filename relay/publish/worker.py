@@ -6,14 +6,16 @@ import threading
 import time
 
 from relay.capture.feed import Feed
+from relay.observe import Events
 from relay.outages import Outages
 from relay.postgres.connect import OUTAGES
+from relay.process.event_log import log_event
 from relay.process.logs import name_process
 from relay.process.waiting import wait_for_servers
 from relay.publish.deliveries import Deliveries
 from relay.publish.owned import OwnedShards
 from relay.publish.services import Services
-from relay.publish.takeover.membership import Membership, Seat
+from relay.publish.takeover.membership import InstanceId, Membership
 from relay.settings import Settings
 
 __all__ = ["Worker"]
@@ -35,7 +37,7 @@ class Worker:
         """stop: ends it when it is set, as `stop` does. Raises ConfigurationInvalid when it can't
         have a name of its own on this machine."""
         self._settings = settings
-        self._seat = Seat(settings.name)
+        self._instance = InstanceId(settings.name)
         self._stop = stop or threading.Event()
 
     def stop(self) -> None:
@@ -48,10 +50,13 @@ class Worker:
 
         Outages are waited out, at the start as well. Raises RelayError when a person has to look.
         """
-        name_process(self._seat.name)
-        outages = Outages()
+        name_process(self._instance.name)
+        events = Events(log_event)
+        outages = Outages(events)
         services = wait_for_servers(
-            lambda: Services(self._settings, self._seat.name, outages), outages, self._stop
+            lambda: Services(self._settings, self._instance.name, events, outages),
+            outages,
+            self._stop,
         )
         if services is None:
             return
@@ -69,7 +74,7 @@ class Worker:
         )
         shards = OwnedShards(services, feed, deliveries)
         membership = Membership(
-            self._settings, self._seat.name, shards.gained, shards.lost, outages.kafka
+            self._settings, self._instance.name, shards.gained, shards.lost, outages.kafka
         )
         feed.start()
         deliveries.start(shards.held)

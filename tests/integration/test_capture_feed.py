@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from relay.capture.feed import Feed, Piece
+from relay.capture.feed import Feed, ShardRows
 from relay.capture.position import BEGINNING, Position
 from relay.capture.reader import Reader, Row
 from relay.postgres.connect import connect
@@ -21,28 +21,28 @@ SHARDS = 4
 
 
 class Life:
-    """A taker between two starts. It is full after three pieces."""
+    """A sink between two starts. It is full after three parts."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._pieces: list[Piece] = []
+        self._parts: list[ShardRows] = []
 
-    def offer(self, piece: Piece) -> bool:
-        """See relay.capture.feed.Taker."""
+    def offer(self, part: ShardRows) -> bool:
+        """See relay.capture.feed.ShardSink."""
         with self._lock:
-            if len(self._pieces) >= 3:
+            if len(self._parts) >= 3:
                 return False
-            self._pieces.append(piece)
+            self._parts.append(part)
             return True
 
     def lost(self, reason: str) -> None:
-        """See relay.capture.feed.Taker."""
+        """See relay.capture.feed.ShardSink."""
         raise AssertionError(f"told of an outage: {reason}")
 
-    def take(self) -> Piece | None:
-        """The oldest piece."""
+    def take(self) -> ShardRows | None:
+        """The oldest part."""
         with self._lock:
-            return self._pieces.pop(0) if self._pieces else None
+            return self._parts.pop(0) if self._parts else None
 
 
 class Shard:
@@ -66,20 +66,20 @@ class Shard:
         self._feed.add(self.number, position, self._identity, self._life)
 
     def work(self) -> None:
-        """Publishes the oldest piece, or some of its rows."""
-        if (piece := self._life.take()) is None:
+        """Publishes the oldest part, or some of its rows."""
+        if (part := self._life.take()) is None:
             return
         self._feed.nudge()
-        assert piece.durable.wait(30)
-        assert {row[11] for row in piece.rows} <= {self.number}
-        if len(piece.rows) > 1 and self._chance.random() < 0.3:
-            count = self._chance.randrange(1, len(piece.rows))
-            done, _ = piece.step.split(piece.rows[count - 1][0])
-            self._publish(done.position(), piece.rows[:count])
+        assert part.durable.wait(30)
+        assert {row[11] for row in part.rows} <= {self.number}
+        if len(part.rows) > 1 and self._chance.random() < 0.3:
+            count = self._chance.randrange(1, len(part.rows))
+            done, _ = part.step.split(part.rows[count - 1][0])
+            self._publish(done.position(), part.rows[:count])
             self.restarts += 1
             self.begin()
         else:
-            self._publish(piece.step.position(), piece.rows)
+            self._publish(part.step.position(), part.rows)
 
     def _publish(self, position: Position, rows: list[Row]) -> None:
         self.published += rows
@@ -148,8 +148,8 @@ def test_a_shard_that_comes_to_an_idle_database_gets_what_is_there(database_url:
         # When another comes that has read nothing yet
         feed.add(1, Position(BEGINNING), identity, late)
         # Then it gets its rows, and the first one nothing
-        piece = until(late.take)
-        assert {row[11] for row in piece.rows} == {1}
+        part = until(late.take)
+        assert {row[11] for row in part.rows} == {1}
         assert up_to_date.take() is None
     finally:
         feed.stop()
@@ -174,12 +174,12 @@ def test_a_position_of_another_timeline_is_not_read_on(database_url: str) -> Non
     feed.start()
     try:
         # When a shard was taken over on the promoted one
-        taker = Told()
+        sink = Told()
         promoted = replace(identity, timeline=identity.timeline + 1)
-        feed.add(0, Position(BEGINNING), promoted, taker)
+        feed.add(0, Position(BEGINNING), promoted, sink)
         # Then the shard is told, and gets nothing
-        until(lambda: taker.reason)
-        assert taker.take() is None
+        until(lambda: sink.reason)
+        assert sink.take() is None
     finally:
         feed.stop()
         connection.close()

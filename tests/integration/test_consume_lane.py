@@ -17,6 +17,7 @@ from relay.consume.partition import Item, Partition
 from relay.consume.record import Record
 from relay.consume.session import Session
 from relay.errors import RegistryUnavailable
+from relay.observe import Events
 from relay.outages import Outages
 from tests.integration.consuming import Counted, OneSchema, World, act
 from tests.stack import until
@@ -80,7 +81,7 @@ def test_a_revoked_partitions_records_are_dropped_and_those_of_others_acted_on(
     released: list[Item] = []
     lane = Lane(
         "lane under test",
-        Session(world.database_url, "lane", ending, Outages(), idle_timeout_ms=10_000),
+        Session(world.database_url, "lane", ending, Outages(Events()), idle_timeout_ms=10_000),
         Attempts(group, Decoder(schemas, Majors({"counted"}, {})), 10_000),
         Policy(5, Backoff(50, 400, 2.0)),
         ending,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from confluent_kafka import Producer
 
+from relay.observe import Events
 from relay.outages import Outage
 from relay.publish.producer import transactional_id
 from relay.publish.takeover.membership import Membership
@@ -19,7 +20,7 @@ class Polled:
 
     def __init__(self, relay: Relay, seat: str) -> None:
         self.membership = Membership(
-            relay.settings(), seat, lambda _: None, lambda _: None, Outage("Kafka")
+            relay.settings(), seat, lambda _: None, lambda _: None, Outage("Kafka", Events())
         )
 
     def poll_until(self, condition: Callable[[], bool]) -> None:

@@ -15,9 +15,10 @@ from confluent_kafka import OFFSET_END, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from relay.postgres.connect import connect
+from relay.publish.errors import Fenced
 from relay.publish.record import PositionRecord
-from relay.publish.store import Outcome, Stale, Store
-from relay.publish.takeover.membership import Seat
+from relay.publish.store import Outcome, Store
+from relay.publish.takeover.membership import InstanceId
 from relay.publish.takeover.positions import last_record, reader
 from tests.relaying import Relay, end, kill
 from tests.stack import until
@@ -161,7 +162,7 @@ def test_a_zombies_unfenced_flag_writes_are_refused_by_the_epoch(relay: Relay) -
         new, _ = store.take(shard, "owner")
         record = replace(record, number=record.number + 1)
         # When the former owner writes flags
-        with pytest.raises(Stale):
+        with pytest.raises(Fenced):
             store.write([Outcome(shard, old, record, b"1000\t0\tx\t0\t0\t1\n")])
         # Then nothing is written, and the new owner can
         assert relay.sql("select count(*) from outbox.deliveries where seq = 1000") == [(0,)]
@@ -197,11 +198,11 @@ def test_flags_whose_commit_was_not_answered_are_written_once_and_the_worker_goe
 
 
 def test_two_workers_in_one_folder_have_two_instance_ids_and_a_restart_has_the_same() -> None:
-    first, second = Seat("seats"), Seat("seats")
+    first, second = InstanceId("seats"), InstanceId("seats")
     assert first.name != second.name
     taken = first.name
     del first
-    assert Seat("seats").name == taken
+    assert InstanceId("seats").name == taken
 
 
 @pytest.mark.parametrize("seconds", [1, 4])

@@ -19,8 +19,9 @@ from relay.local.registry import LocalRegistry
 from relay.postgres.connect import connect
 from relay.postgres.identity import read_identity
 from relay.postgres.migrate import migrate
+from relay.publish.errors import Fenced
 from relay.publish.record import PositionRecord
-from relay.publish.store import Outcome, Stale, Store
+from relay.publish.store import Outcome, Store
 from relay.schema.client.client import RegistryClient
 from tests import stack
 from tests.integration.registry_servers import record, unused_subject
@@ -177,7 +178,7 @@ def test_flags_of_one_timeline_are_not_written_to_another_where_numbers_are_othe
         seen = Position(Snapshot(900, 900))
         line = b"1\t0\tevents.other\t0\t7\t1\n"
         # When flags of the lost row are written
-        with pytest.raises(Stale):
+        with pytest.raises(Fenced):
             store.write([Outcome(0, epoch, PositionRecord(1, 0, 2, former, seen), line)])
         # Then nothing is, neither flags nor position
         assert connection.execute("select count(*) from outbox.deliveries").fetchone() == (0,)

@@ -9,7 +9,7 @@ from itertools import pairwise
 import psycopg
 import pytest
 
-from relay.capture.feed import Feed, Piece
+from relay.capture.feed import Feed, ShardRows
 from relay.capture.position import BEGINNING, Position
 from relay.capture.reader import Page, Reader, Reading
 from relay.local.postgres import LocalPostgres
@@ -99,14 +99,14 @@ class CountingReader(Reader):
 
 
 class Nobody:
-    """A taker that nothing comes for."""
+    """A sink that nothing comes for."""
 
-    def offer(self, piece: Piece) -> bool:  # noqa: ARG002
-        """See relay.capture.feed.Taker."""
+    def offer(self, part: ShardRows) -> bool:  # noqa: ARG002
+        """See relay.capture.feed.ShardSink."""
         return True
 
     def lost(self, reason: str) -> None:
-        """See relay.capture.feed.Taker."""
+        """See relay.capture.feed.ShardSink."""
 
 
 @pytest.fixture

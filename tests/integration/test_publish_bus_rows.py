@@ -105,12 +105,12 @@ def test_a_class_that_was_generated_from_another_schema_is_refused(
     database_url: str, connection: psycopg.Connection[Any]
 ) -> None:
     @dataclass(frozen=True, slots=True, kw_only=True)
-    class Stale(OrderNoted):
+    class Fenced(OrderNoted):
         FINGERPRINT = bytes(8)
 
     with pytest.raises(CatalogInvalid, match="relay schemas generate"):
         DomainEventBus.publish(
-            connection, Stale(aggregate_id="1", order_id="1", note="", labels={})
+            connection, Fenced(aggregate_id="1", order_id="1", note="", labels={})
         )
     assert rows(database_url) == []
 

@@ -6,7 +6,9 @@ import logging
 
 import pytest
 
+from relay.observe import Events
 from relay.outages import Outage
+from relay.process.event_log import log_event
 
 
 class Clock:
@@ -25,7 +27,7 @@ def clock() -> Clock:
 @pytest.fixture
 def outage(clock: Clock, caplog: pytest.LogCaptureFixture) -> Outage:
     caplog.set_level(logging.INFO)
-    return Outage("Kafka", clock)
+    return Outage("Kafka", Events(log_event), clock)
 
 
 def test_an_outage_is_logged_when_it_begins_and_when_it_ends(

@@ -19,8 +19,10 @@ from relay.consume.session import Session, Stopped
 from relay.kafka import headers as names
 from relay.kafka.client_log import BrokerWatch
 from relay.kafka.clients import Ends, consumer, existing_topics, headers_of, leave, reason
+from relay.observe import Events
 from relay.outages import Outages
 from relay.postgres.sqlfile import load
+from relay.process.event_log import log_event
 from relay.process.logs import name_process
 from relay.process.waiting import wait_for_servers
 from relay.schema.catalog import Catalog
@@ -107,7 +109,7 @@ def reconcile(
     """
     name_process("reconciler")
     stop = stop or threading.Event()
-    outages = Outages()
+    outages = Outages(Events(log_event))
     catalog = Catalog.load(settings.schemas_dir)
     watch = BrokerWatch(outages.kafka, "consumer")
     reader = consumer(settings, f"relay.{settings.name}.reconciler", watch)

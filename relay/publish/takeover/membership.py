@@ -26,31 +26,31 @@ from relay.kafka.options import client_options
 from relay.outages import Outage
 from relay.settings import Settings
 
-__all__ = ["Membership", "Seat"]
+__all__ = ["InstanceId", "Membership"]
 
 log = logging.getLogger(__name__)
 
-_SEATS = 1000
+_MOST_INSTANCES = 1000
 _WARNINGS = 4
 _REPORTER = "membership"
 _MOST_FENCINGS = 6
 _FENCING_SECONDS = 60.0
 
 
-class Seat:
-    """A worker's place among those of one relay on this machine and in this folder.
+class InstanceId:
+    """Which one of a relay's workers on this machine and in this folder this is.
 
-    Its name is the group.instance.id: a worker that is started again after a crash takes the same
-    seat and gets its shards back at once, and two that run side by side have two seats. A seat is
-    a locked file, free again the moment its process ends, however it ends.
+    Its name is the group.instance.id. A worker that is started again after a crash gets the same
+    one, and so its shards at once; two that run side by side have two. Each is a locked file, which
+    is free again as soon as its process has ended.
     """
 
     def __init__(self, relay: str) -> None:
-        """Raises ConfigurationInvalid when no seat can be had."""
+        """Raises ConfigurationInvalid when there is no free one, or no folder for it."""
         place = f"{relay}\n{socket.gethostname()}\n{Path.cwd().resolve()}\n{os.getuid()}"
         digest = hashlib.sha256(place.encode()).hexdigest()[:12]
         folder = Path(tempfile.gettempdir())
-        for number in range(_SEATS):
+        for number in range(_MOST_INSTANCES):
             path = folder / f"outbox-relay-{digest}-{number}.lock"
             try:
                 file = path.open("a")
@@ -67,7 +67,9 @@ class Seat:
             self._file: IO[str] = file
             self.name = f"{relay}-{socket.gethostname()}-{digest}-{number}"
             return
-        raise ConfigurationInvalid(f"all {_SEATS} seats of relay {relay} on this machine are taken")
+        raise ConfigurationInvalid(
+            f"{_MOST_INSTANCES} workers of relay {relay} run in this folder. End some of them"
+        )
 
 
 class Membership:
@@ -80,14 +82,14 @@ class Membership:
     def __init__(
         self,
         settings: Settings,
-        seat: str,
+        instance: str,
         gained: Callable[[list[int]], None],
         lost: Callable[[list[int]], None],
         kafka: Outage,
     ) -> None:
         self._settings = settings
         self._topic = settings.positions_topic
-        self._seat = seat
+        self._instance = instance
         self._gained = gained
         self._lost = lost
         self._shards: set[int] = set()
@@ -104,7 +106,7 @@ class Membership:
                 **self._watch.options(),
                 "log_level": _WARNINGS,
                 "group.id": f"relay.{settings.name}",
-                "group.instance.id": self._seat,
+                "group.instance.id": self._instance,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "latest",
                 "partition.assignment.strategy": "cooperative-sticky",
@@ -127,7 +129,8 @@ class Membership:
         return frozenset(self._shards)
 
     def poll(self, timeout: float) -> None:
-        """Serves the group protocol. Raises ConfigurationInvalid when the seat is taken twice."""
+        """Serves the group protocol. Raises ConfigurationInvalid when another worker has this
+        instance id."""
         message: Any = self._consumer.poll(timeout)
         if message is None or (error := message.error()) is None:
             return

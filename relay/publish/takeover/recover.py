@@ -20,8 +20,8 @@ from relay.kafka import topics
 from relay.postgres.identity import Identity, read_identity
 from relay.postgres.sqlfile import load
 from relay.publish import pinned
-from relay.publish.doubt import Doubt
-from relay.publish.producer import ShardProducer
+from relay.publish.errors import OutcomeUnknown
+from relay.publish.producer import open_producer
 from relay.publish.record import PositionRecord
 from relay.publish.takeover.positions import last_record, reader
 from relay.publish.takeover.resume import Recover, decide
@@ -210,14 +210,15 @@ def _write_record(
         partitions=partitions,
     )
     for attempt in range(1, _TRIES + 1):
-        producer = ShardProducer(settings, shard, _SMALL_BATCH)
+        producer = open_producer(settings, shard, _SMALL_BATCH)
         try:
             producer.take()
-            producer.publish(
-                [], lambda: (settings.positions_topic, shard, record.to_bytes()), lambda: None
-            )
+            producer.begin()
+            producer.send_position(settings.positions_topic, shard, record.to_bytes())
+            producer.flush()
+            producer.commit()
             return
-        except Doubt as error:
+        except OutcomeUnknown as error:
             # A worker that still runs may have taken the shard back in between.
             if attempt == _TRIES:
                 raise BrokerUnavailable(
@@ -225,4 +226,4 @@ def _write_record(
                     "Stop all workers, check that Kafka runs, then run `relay recover` again"
                 ) from error
         finally:
-            producer.give_up()
+            producer.drop()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from confluent_kafka import Consumer
 
 from relay.capture.position import BEGINNING, Position
+from relay.observe import Events, FlagsRedone
 from relay.postgres.identity import Identity
 from relay.publish.holds import Hold
 from relay.publish.record import Ends, PositionRecord
@@ -49,12 +50,13 @@ def take_over(
     consumer: Consumer,
     ends_now: Callable[[Iterable[str] | None], Ends],
     exactly_once: bool,
+    events: Events,
 ) -> TakenOver:
     """Goes on where the last owner stopped. The producer must have fenced it before.
 
     record: the last one of the positions topic. consumer: sees committed records and ends.
     ends_now: high watermarks of those topics of some, or of all, that exist.
-    Raises PositionRefused, Stale, BrokerUnavailable, psycopg.Error.
+    Raises PositionRefused, Fenced, BrokerUnavailable, psycopg.Error.
     """
     epoch, mirror = store.take(shard, worker)
     if not exactly_once:
@@ -70,7 +72,7 @@ def take_over(
         case Continue(last):
             number, position = last.number, last.position
         case Redo(last):
-            _redo(shard, epoch, store, last, consumer, ends_now)
+            _redo(shard, epoch, store, last, consumer, ends_now, events)
             number, position = last.number, last.position
         case Recover(reason, number):
             log.warning("shard %d is recovered from table and topics: %s", shard, reason)
@@ -86,6 +88,7 @@ def _redo(
     record: PositionRecord,
     consumer: Consumer,
     ends_now: Callable[[Iterable[str] | None], Ends],
+    events: Events,
 ) -> None:
     """Writes the flags and holds of the last transaction."""
     held = {hold.seq for hold in record.not_produced}
@@ -95,7 +98,7 @@ def _redo(
     wanted = {event_id: seq for event_id, seq in produced.items() if seq not in held}
     stops = ends_now(record.ends)
     places = tail.find(consumer, record.ends, stops, wanted.keys(), len(wanted))
-    log.info("shard %d: %d flags of the last transaction are redone", shard, len(wanted))
+    events.emit(FlagsRedone(shard, len(wanted)))
     store.repair(
         shard,
         epoch,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-__all__ = ["CommitResent", "Doubt", "Refused", "Server"]
+__all__ = ["CommitResent", "Fenced", "OutcomeUnknown", "Refused", "Server"]
 
 Server = Literal["kafka", "database"]
 
 
-class Doubt(Exception):
-    """Nobody but the positions topic knows whether the batch is published.
+class OutcomeUnknown(Exception):
+    """Whether the batch is published is known from the positions topic only.
 
     server: which one is unavailable, where that is the reason.
     """
@@ -20,16 +20,20 @@ class Doubt(Exception):
         self.server = server
 
 
-class CommitResent(Doubt):
+class CommitResent(OutcomeUnknown):
     """The batch is published, but a copy of its commit may still arrive (H39)."""
 
 
-class Refused(Doubt):
-    """The broker refused a batch of records; one of them may be to blame.
+class Refused(OutcomeUnknown):
+    """The broker refused a batch of records; one of them may be the reason.
 
-    gone: the topic does not exist (any more), so no record is to blame.
+    gone: the topic does not exist (any more), so no record is the reason.
     """
 
     def __init__(self, reason: str, gone: bool) -> None:
         super().__init__(reason)
         self.gone = gone
+
+
+class Fenced(Exception):
+    """Another worker has taken the shard over; nothing was written."""

@@ -1,0 +1,59 @@
+"""The log lines of the core's events."""
+
+from __future__ import annotations
+
+import logging
+
+from relay import observe
+from relay.observe import Event
+
+__all__ = ["log_event"]
+
+log = logging.getLogger("relay")
+
+
+def log_event(event: Event) -> None:  # noqa: PLR0912, one case an event
+    """Subscribes to relay.observe. What needs somebody's attention is a WARNING."""
+    match event:
+        case observe.ShardsGained(shards):
+            if shards:
+                log.info("gained shards %s", list(shards))
+        case observe.ShardsLost(shards):
+            if shards:
+                log.info("handing over shards %s", list(shards))
+        case observe.ShardTakenOver(shard, _, number, seconds):
+            log.info("shard %d: taken over at transaction %d in %.2f s", shard, number, seconds)
+        case observe.ShardInDoubt(shard, reason, server):
+            # An outage has lines of its own.
+            level = logging.DEBUG if server else logging.WARNING
+            log.log(level, "shard %d is in doubt and retaken: %s", shard, reason)
+        case observe.FlagsRedone(shard, count):
+            log.info("shard %d: %d flags of the last transaction are redone", shard, count)
+        case observe.EventFailed(event_id, _, _, attempt, error):
+            log.info("event %s failed, attempt %d: %s", event_id, attempt, error)
+        case observe.EventDead(event_id, type_, aggregate_id, attempts, error, None, blocks):
+            log.warning(
+                "event %s of %s %s is dead after %d attempts, %s: %s",
+                event_id, type_, aggregate_id, attempts,
+                "later events of it wait" if blocks else "later events of it go on",
+                error,
+            )  # fmt: skip
+        case observe.EventDead(event_id, _, _, attempts, error, group):
+            log.warning(
+                "event %s is dead in group %s after %d attempts: %s",
+                event_id, group, attempts, error,
+            )  # fmt: skip
+        case observe.AttemptFailed(group, event_id, attempt, _, error):
+            log.info("group %s: attempt %d of %s failed: %s", group, attempt, event_id, error)
+        case observe.EventParked(group, event_id, attempts, error):
+            log.info(
+                "group %s: %s is parked after %d attempts: %s", group, event_id, attempts, error
+            )
+        case observe.ServerUnavailable(server, reason, 0.0):
+            log.warning("%s is unavailable, waiting for it: %s", server, reason)
+        case observe.ServerUnavailable(server, reason, seconds):
+            log.warning("%s is still unavailable after %.0f s: %s", server, seconds, reason)
+        case observe.ServerAvailable(server, seconds):
+            log.warning("%s is available again after %.1f s", server, seconds)
+        case _:
+            log.debug("%s", event)
