@@ -73,12 +73,17 @@ def three_brokers(tmp_path: Path) -> Iterator[str]:
             servers[-1].launch()
         for server in servers:
             server.await_ready()
-        admin = AdminClient({"bootstrap.servers": first.bootstrap_servers})
-        until(lambda: len(admin.list_topics(timeout=10).brokers) == 3)
+        for server in servers:
+            until(lambda address=server.bootstrap_servers: brokers_known_to(address) == 3)
         yield ",".join(server.bootstrap_servers for server in servers)
     finally:
         for server in reversed(servers):
             server.kill()
+
+
+def brokers_known_to(address: str) -> int:
+    """How many brokers one of them knows; each learns of the others in its own time."""
+    return len(AdminClient({"bootstrap.servers": address}).list_topics(timeout=10).brokers)
 
 
 def test_the_relays_topics_have_three_copies_of_which_two_must_have_a_write(

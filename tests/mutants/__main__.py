@@ -79,7 +79,8 @@ def judge(mutant: Mutant, limit: float) -> tuple[Verdict, str]:
             return "TOO SLOW", f"no result after {limit:.0f} s"
     failed = [line for line in output.splitlines() if line.startswith("FAILED ")]
     if status == _SOME_TEST_FAILED and failed:
-        return "killed", failed[0].split()[1].rpartition("/")[2]
+        test, _, reason = failed[0].removeprefix("FAILED ").partition(" - ")
+        return "killed", f"{test.rpartition('::')[2]}: {reason}"
     if status == _ALL_PASSED:
         return "SURVIVED", " ".join(mutant.tests)
     return "NOT RUN", " | ".join(output.strip().splitlines()[-3:])
@@ -119,7 +120,7 @@ def run_tests(mutant: Mutant, tree: Path, limit: float) -> tuple[int, str]:
     process = subprocess.Popen(
         [*command, "--timeout", str(int(limit)), *mutant.tests],
         cwd=tree,
-        env={**os.environ, "PYTHONPATH": str(tree)},
+        env={**os.environ, "PYTHONPATH": str(tree), "COLUMNS": "250"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
