@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test setup check bench chaos oracle apicurio java-client clean
+.PHONY: demo test setup check bench chaos mutants oracle apicurio java-client clean
 
 demo: setup ## The main job on the local stack; ends by itself and prints a summary.
 	$(BIN)/python -m examples.shop.demo
@@ -34,6 +34,9 @@ bench: setup ## Measures this machine and the relay on it.
 
 chaos: setup ## The tests that kill, freeze and cut things off.
 	$(BIN)/python -m pytest tests/acceptance tests/integration -k "hazard or killed or kill or crash"
+
+mutants: setup ## Takes the rules of hazards out one by one and shows that a test fails; NAME=H10 runs one.
+	$(BIN)/python -m tests.mutants $(NAME)
 
 oracle: $(READY) ## Compatibility on 20,000 generated pairs of schemas against Java's verdict.
 	$(BIN)/python -m tests.oracle --pairs 20000

@@ -1,1 +1,1 @@
-"""Measures the relay and the machine that it runs on; `relay bench` is its command line."""
+"""Measures how fast the relay is, and what the machine below it can do; `relay bench` runs it."""

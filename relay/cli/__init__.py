@@ -1,1 +1,1 @@
-"""."""
+"""The command `relay`: one module per group of subcommands, and how results are printed."""

@@ -1,4 +1,4 @@
-"""Consumer groups: handlers whose effects happen once, in order per aggregate."""
+"""Runs consumer groups: each record's handler takes effect once, in order per aggregate."""
 
 from relay.consume.context import Context
 from relay.consume.failures import Fatal, Poison, Retryable

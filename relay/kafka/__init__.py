@@ -1,1 +1,1 @@
-"""Clients of Kafka: their options, and what they report."""
+"""Everything that talks to Kafka shares this: clients and their options, topics, headers."""

@@ -1,7 +1,7 @@
-"""PostgreSQL, Kafka and the registry on one machine, without Docker.
+"""Runs PostgreSQL, Kafka and the registry on one machine, without Docker.
 
-`relay.local.stack.LocalStack` is the whole; `relay.local.postgres.LocalPostgres`,
-`relay.local.kafka.LocalKafka` and `relay.local.registry.LocalRegistry` are its parts.
+`relay.local.stack.LocalStack` starts all three; `relay.local.postgres.LocalPostgres`,
+`relay.local.kafka.LocalKafka` and `relay.local.registry.LocalRegistry` are the servers.
 """
 
 from __future__ import annotations

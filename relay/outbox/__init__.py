@@ -1,1 +1,1 @@
-"""The outbox: its tables, the ways into them, and reading them."""
+"""The service's side: an event becomes a row of the outbox, in the service's transaction."""

@@ -1,1 +1,1 @@
-"""PostgreSQL: connections, identity of a database, SQL files, the schema and its migrations."""
+"""Connections to PostgreSQL, a database's identity, SQL files, the schema and its migrations."""

@@ -1,1 +1,1 @@
-"""What long-running commands share: waiting for servers at the start, supervision, signals."""
+"""What long-running commands share: supervision, signals, logs, waiting for servers."""

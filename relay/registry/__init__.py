@@ -1,4 +1,4 @@
-"""The embedded schema registry: Confluent's HTTP API over the relay's own PostgreSQL."""
+"""The embedded schema registry: a server with Confluent's HTTP API, kept in PostgreSQL."""
 
 from relay.registry.app import build_app
 from relay.registry.serve import serve

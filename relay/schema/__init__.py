@@ -1,1 +1,1 @@
-"""Everything about schemas: Avro, compatibility, catalog, approvals, checks, code."""
+"""Everything about schemas, from Avro to reviews; usable without Kafka."""

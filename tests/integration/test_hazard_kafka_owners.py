@@ -69,6 +69,32 @@ def test_a_worker_killed_between_kafkas_commit_and_the_flags_commit_is_redone(
     assert_flags_match_the_topic(relay)
 
 
+def test_a_transaction_is_not_committed_before_the_flags_of_the_last_one_are(
+    make_relay: Callable[..., Relay],
+) -> None:
+    # Given a worker that can't write the flags of a committed transaction
+    relay = make_relay(shards="1", transaction_timeout_ms="20000")
+    with relay.running():
+        relay.publish("warm", 0)
+        relay.wait_until_delivered(1)
+        with relay.locked("outbox.deliveries"):
+            relay.publish("a", 1)
+            until(lambda: records(relay)[0].number == 2)
+            # When the events of the next one are in Kafka, its position record with them
+            relay.publish("a", 2)
+            until(lambda: "".join(keys_written(relay)) == "a" * 2)
+            # Then that one is not committed, so that only the last one can need redoing
+            with pytest.raises(AssertionError):
+                until(lambda: records(relay)[0].number > 2, timeout=2.0)
+        relay.wait_until_delivered(3)
+    assert_flags_match_the_topic(relay)
+
+
+def keys_written(relay: Relay) -> list[str]:
+    """Keys of the event topic's records, also of open transactions, but for the first."""
+    return [record.key for record in relay.published("read_uncommitted") if record.key != "warm"]
+
+
 def test_rows_that_were_not_produced_are_not_forgotten_when_the_worker_dies_before_the_hold(
     make_relay: Callable[..., Relay],
 ) -> None:
@@ -123,6 +149,31 @@ def test_a_released_row_whose_flag_was_not_written_is_not_published_twice(
     assert len(relay.published()) == 1
     assert_flags_match_the_topic(relay)
     assert relay.sql("select count(*) from outbox.holds") == [(0,)]
+
+
+def test_flags_are_redone_from_the_topics_ends_before_the_batch_and_not_from_its_beginning(
+    make_relay: Callable[..., Relay],
+) -> None:
+    # Given a record of an event's id that was in the topic before the worker started
+    relay = make_relay(shards="1", partitions="1")
+    event = "an-event-with-an-older-record"
+    decoy = Producer({"bootstrap.servers": relay.environment["EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS"]})
+    decoy.produce(relay.topic, b"", b"a", 0, headers=[("ce_id", event), ("ce_sequence", "1")])
+    assert decoy.flush(20) == 0
+    worker = relay.start("run")
+    with relay.locked("outbox.deliveries"):
+        # When that event is published, and the worker is killed before it is flagged
+        relay.sql(
+            """insert into outbox.domain_events
+                   (id, event_type, aggregate_type, aggregate_id, payload)
+               values (%s, 'counted', 'counter', 'a', '{"number": 1}')""",
+            (event,),
+        )
+        until(lambda: len(relay.published()) == 2)
+        kill(worker)
+    relay.must("run", "--until-idle")
+    # Then only what was written since is looked through
+    assert relay.status()[0]["kafka_offset"] == relay.published()[1].offset
 
 
 def test_flags_whose_records_retention_deleted_say_delivered_with_the_offset_unknown(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import psycopg
 import pytest
@@ -19,6 +21,7 @@ from confluent_kafka.admin import (
 )
 
 from relay.errors import ConfigurationInvalid
+from relay.kafka import topics
 from relay.publish.takeover.positions import last_record, reader
 from relay.settings import load_settings
 from tests.relaying import Relay, end, kill
@@ -217,6 +220,43 @@ def test_a_topic_limit_that_refuses_a_batch_blames_the_one_row_and_no_innocent_o
     assert len(relay.published()) == 31
     # and the worker went on
     assert "Traceback" not in relay.log()
+
+
+def test_a_refusal_that_no_limit_explains_is_narrowed_down_to_the_one_row(
+    make_relay: Callable[..., Relay], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a topic that takes less than the relay is told
+    relay = make_relay(
+        shards="1", max_attempts="1", kafka_options='{"compression.type": "none"}', partitions="1"
+    )
+    monkeypatch.chdir(relay.folder)
+    ask = topics.states
+
+    def overstated(*asked: Any) -> dict[str, topics.TopicState]:
+        return {
+            name: replace(state, max_message_bytes=1_000_000) for name, state in ask(*asked).items()
+        }
+
+    monkeypatch.setattr(topics, "states", overstated)
+    set_config(relay, relay.topic, "max.message.bytes", "15000")
+    with relay.working_here():
+        # When thirty small events and one large one come in one transaction
+        relay.sql(
+            """select outbox.publish('counted', 'counter', 'k' || n, jsonb_build_object(
+                   'number', n, 'note', case n when 17 then repeat('x', 20000) else '' end))
+               from generate_series(1, 31) as n"""
+        )
+        # Then all but the large one are published
+        relay.wait_until_delivered(30, timeout=60)
+        until(lambda: relay.sql("select count(*) from outbox.holds") == [(1,)])
+        # and the worker goes on
+        relay.publish("k1", 32)
+        relay.wait_until_delivered(31)
+    # and it alone is dead, for the broker's reason
+    (dead,) = [row for row in relay.status() if row["dead_letter"]]
+    assert dead["aggregate_id"] == "k17"
+    assert "too large" in dead["last_error"]
+    assert len({record.event_id for record in relay.published()}) == len(relay.published()) == 31
 
 
 def test_a_row_that_is_too_large_from_the_start_is_refused_before_anything_is_produced(

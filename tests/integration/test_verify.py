@@ -279,3 +279,24 @@ def test_an_event_that_later_ones_passed_while_it_was_dead_is_not_out_of_order(
     # Then verify finds all in order that was promised
     status, counts, _ = verify(relay)
     assert (status, counts["in_topics"], counts["out_of_order"]) == (0, 2, 0)
+
+
+def test_rows_with_one_id_are_named_where_the_database_does_not_keep_them_apart(
+    relay: Relay,
+) -> None:
+    # Given an outbox whose ids are not unique, as where it is partitioned by time
+    relay.sql("alter table outbox.domain_events drop constraint domain_events_id_key")
+    # When two rows with one id are written past `publish`, which makes ids itself, and not read yet
+    relay.publish("a", 1)
+    for number in (2, 3):
+        relay.sql(
+            """insert into outbox.domain_events
+                   (id, event_type, aggregate_type, aggregate_id, payload)
+               values ('twin', 'counted', 'counter', 'b', jsonb_build_object('number', %s))""",
+            (number,),
+        )
+    status, counts, words = verify(relay)
+    # Then one of them is too many
+    assert (status, counts["duplicated"], counts["pending"]) == (1, 1, 3)
+    assert "2 rows have this id" in words
+    assert "twin" in words

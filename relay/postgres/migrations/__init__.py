@@ -1,0 +1,1 @@
+"""Alembic's environment: brings a database to the present schema."""

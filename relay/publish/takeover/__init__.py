@@ -1,1 +1,1 @@
-"""Where a shard goes on: its owner, its last position, and the repair of its last batch."""
+"""Where a new owner of a shard goes on: last position, repair of the last batch, recovery."""

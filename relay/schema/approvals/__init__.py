@@ -1,1 +1,1 @@
-"""What may be published: states of schema versions, who decided them, and who reads which."""
+"""Who decided which schema version may be published, and which groups still read it."""

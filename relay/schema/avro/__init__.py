@@ -1,1 +1,1 @@
-"""Avro: fingerprints, a strict encoder generated from the schema, and the way back."""
+"""The model of Avro schemas, with a strict encoder, a decoder and fingerprints."""

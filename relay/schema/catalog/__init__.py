@@ -1,4 +1,4 @@
-"""The catalog: what the schemas folder says about domains, event types, versions and groups."""
+"""The schemas folder as objects: domains, event types, versions and their states."""
 
 from relay.schema.catalog.catalog import Catalog
 from relay.schema.catalog.entries import Domain, EventType, SchemaVersion, State

@@ -1,1 +1,1 @@
-"""What a reviewer of schemas reads: the difference in words, lint, and values really resolved."""
+"""Reviews a change of a schema: differences in words, lint, and values really converted."""

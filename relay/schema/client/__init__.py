@@ -1,1 +1,1 @@
-"""Client of any schema registry with Confluent's API."""
+"""A client of any schema registry that speaks Confluent's HTTP API."""

@@ -1,1 +1,1 @@
-"""Typed events generated from the catalog."""
+"""Generates typed Python events from the catalog."""

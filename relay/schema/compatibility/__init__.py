@@ -1,7 +1,7 @@
-"""Whether data written with one Avro schema can be read with another, and if not, why.
+"""Decides whether data of one Avro schema can be read with another, and explains why not.
 
-The verdict is that of Java's `org.apache.avro.SchemaCompatibility` 1.12.1, whose rules most
-registries apply; the reasons are made for people.
+The result is that of Java's `org.apache.avro.SchemaCompatibility` 1.12.1, whose rules most
+registries apply.
 """
 
 from relay.schema.compatibility.explain import findings

@@ -1,1 +1,1 @@
-"""What the catalog is told to others as: JSON Schema, AsyncAPI, a page for people."""
+"""Exports the catalog as AsyncAPI, JSON Schema or Markdown."""
