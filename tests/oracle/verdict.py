@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from relay.schema.avro.invalid import SchemaInvalid
+from relay.schema.avro.parse import parse
 from relay.schema.compatibility import findings
-from relay.schema.compatibility.parse import SchemaInvalid, parse
 
 __all__ = ["Verdict", "agree", "our_verdict"]
 
