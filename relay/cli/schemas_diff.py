@@ -55,7 +55,7 @@ def command(
 
 
 def _check(schema: NamedSchema) -> None:
-    from relay.schema.avro.nodes import read_schema
+    from relay.schema.avro.parse import read_schema
 
     try:
         read_schema(schema.schema)

@@ -17,10 +17,10 @@ def say_written(paths: Sequence[Path]) -> None:
     note(f"{len(paths)} files written")
 
 
-def say_stale(paths: Sequence[Path], kind: str, mend: str) -> bool:
-    """Names what is stale; whether anything is. kind: of file; mend: what to do."""
+def say_stale(paths: Sequence[Path], kind: str, fix: str) -> bool:
+    """Names what is stale; whether anything is. kind: of file; fix: what to do."""
     for path in paths:
         print(path)
     if paths:
-        note(f"relay: {len(paths)} {kind} files are stale. {mend}")
+        note(f"relay: {len(paths)} {kind} files are stale. {fix}")
     return bool(paths)

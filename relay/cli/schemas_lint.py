@@ -77,6 +77,6 @@ def _print(found: Sequence[tuple[NamedSchema, Finding]]) -> None:
         line = Text.assemble(
             "  ",
             (f"{finding.severity.value:7} {finding.rule}", colour),
-            f" {finding.problem} {finding.mend}",
+            f" {finding.problem} {finding.fix}",
         )
         console.print(line, soft_wrap=True)

@@ -15,7 +15,7 @@ from relay.errors import CatalogInvalid, PayloadInvalid, SchemaUnknown
 from relay.events import Metadata
 from relay.kafka import headers
 from relay.schema.avro.decoder import decode
-from relay.schema.avro.nodes import full_name
+from relay.schema.avro.names import full_name
 
 if TYPE_CHECKING:
     from relay.events import DomainEvent

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from avro.schema import Schema
-
 from relay.registry import refusals
 from relay.registry.names import is_context
 from relay.registry.references import latest_named, referred_to
@@ -20,6 +18,7 @@ from relay.registry.schema import (
 )
 from relay.registry.scoped import check_writable, level_of, mode_of
 from relay.registry.store import Registered, Store
+from relay.schema.avro.nodes import Node
 from relay.schema.compatibility.levels import problems
 
 __all__ = ["Proposed", "disagreements", "find", "live_versions", "register"]
@@ -49,7 +48,7 @@ class _Read:
 
     text: str
     form: str
-    schema: Schema
+    root: Node
     proposed: Proposed
     referenced: Sequence[bytes]
 
@@ -143,12 +142,11 @@ def _read(store: Store, proposed: Proposed, *, new: bool) -> _Read:
     texts = [found.text for found in referenced]
     text = compact(proposed.text)
     form = normal(text, texts, new=new)
-    # The package that compatibility is judged with must understand it as well.
-    schema = parse(text, texts, new=new)
+    root = parse(text, texts, new=new)
     return _Read(
         text=form if proposed.normalize else text,
         form=form,
-        schema=schema,
+        root=root,
         proposed=proposed,
         referenced=[found.digest for found in referenced],
     )
@@ -180,12 +178,10 @@ def _next_version(store: Store, subject: str, versions: Sequence[Registered]) ->
 def _problems(store: Store, subject: str, read: _Read, earlier: Sequence[Registered]) -> list[str]:
     level = level_of(store, subject)
     against = earlier if level.transitive else earlier[-1:]
-    return problems(
-        level, read.schema, [(found.version, _parsed(store, found)) for found in against]
-    )
+    return problems(level, read.root, [(found.version, _parsed(store, found)) for found in against])
 
 
-def _parsed(store: Store, found: Registered) -> Schema:
+def _parsed(store: Store, found: Registered) -> Node:
     referenced = referred_to(store, found.references, deleted=True)
     return parse(found.text, [one.text for one in referenced], new=False)
 

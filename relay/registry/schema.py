@@ -14,12 +14,12 @@ from functools import cached_property, lru_cache
 from itertools import count
 from typing import Any
 
-from avro.schema import Schema
-
 from relay.registry.normal import normal_form
 from relay.registry.refusals import invalid_schema, schema_too_large
-from relay.schema.compatibility.parse import SchemaInvalid, read
-from relay.schema.compatibility.strictness import Strictness
+from relay.schema.avro.invalid import SchemaInvalid
+from relay.schema.avro.nodes import Node
+from relay.schema.avro.parse import parse_with_references
+from relay.schema.avro.strictness import Strictness
 
 __all__ = ["Reference", "candidate_ids", "compact", "digest", "normal", "parse"]
 
@@ -62,7 +62,7 @@ def compact(text: str) -> str:
 
 def _no_number(word: str) -> float:
     # Python reads and writes NaN and Infinity, which no other reader of JSON takes.
-    raise ValueError(f"{word} is no number")
+    raise ValueError(f"{word} is not a number")
 
 
 def _float(text: str) -> float:
@@ -76,15 +76,15 @@ def normal(text: str, referenced: Sequence[str] = (), *, new: bool = True) -> st
     return _understood(text, referenced, new=new).form
 
 
-def parse(text: str, referenced: Sequence[str] = (), *, new: bool = True) -> Schema:
-    """The schema of `text`; small ones are remembered and must not be changed.
+def parse(text: str, referenced: Sequence[str] = (), *, new: bool = True) -> Node:
+    """The type of `text`; small ones are remembered and must not be changed.
 
     referenced: texts whose named types it may use, each after those that it needs itself.
     new: whether it stands nowhere yet, so that it must be valid in everything. One that stands,
     here or in another registry, is read whatever its defaults are.
     Raises Refusal 42201 with the place and the reason.
     """
-    return _understood(text, referenced, new=new).schema
+    return _understood(text, referenced, new=new).root
 
 
 def digest(
@@ -92,13 +92,14 @@ def digest(
 ) -> bytes:
     """32 bytes that are equal for texts which differ in white space and order of keys only.
 
-    referenced: digests of the schemas behind the references. The number of a version alone would
-    not do: it may stand for another schema in another database, or once it was deleted for ever.
+    referenced: digests of the schemas that the references stand for. The number of a version is
+    not enough: it may stand for another schema in another database, or after it was deleted
+    forever.
     Of normal forms they are equal where two schemas are the same.
     """
-    behind = [[one.hex() for one in referenced]] if referenced else []
+    following = [[one.hex() for one in referenced]] if referenced else []
     ordered = json.dumps(
-        [json.loads(text), [reference.to_json() for reference in references], *behind],
+        [json.loads(text), [reference.to_json() for reference in references], *following],
         sort_keys=True,
         separators=(",", ":"),
         ensure_ascii=True,
@@ -119,28 +120,22 @@ def candidate_ids(of_digest: bytes) -> Iterator[int]:
 
 
 class _Understood:
-    """What a text says, in the forms that it is needed in. Raises Refusal 42201."""
+    """A text that was read. Raises Refusal 42201."""
 
     def __init__(self, text: str, referenced: Sequence[str], new: bool) -> None:
         strictness = Strictness.SPECIFICATION if new else Strictness.STANDING
         try:
-            self._reading = read(text, referenced, strictness=strictness)
+            self._parsed = parse_with_references(text, referenced, strictness=strictness)
         except SchemaInvalid as error:
             raise invalid_schema(str(error)) from error
+        self.root = self._parsed.root
 
     @cached_property
     def form(self) -> str:
         try:
-            return normal_form(self._reading.full)
+            return normal_form(self._parsed)
         except RecursionError as error:
             raise invalid_schema("$: it is nested too deeply. Flatten it") from error
-
-    @cached_property
-    def schema(self) -> Schema:
-        try:
-            return self._reading.schema
-        except SchemaInvalid as error:
-            raise invalid_schema(str(error)) from error
 
 
 def _understood(text: str, referenced: Sequence[str], *, new: bool) -> _Understood:

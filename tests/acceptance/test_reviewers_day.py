@@ -80,7 +80,7 @@ def test_a_change_goes_from_a_bad_draft_to_an_active_version(day: Day) -> None:
     assert (checked["name"], checked["status"], checked["passed"]) == ("counted@2", "new", False)
     (broken,) = checked["comparisons"][0]["incompatibilities"]
     assert broken["rule"] == "READER_FIELD_MISSING_DEFAULT_VALUE"
-    assert broken["mend"]
+    assert broken["fix"]
     # and a pull request shows it
     page = day.fails("check", "--against", "main", "--format", "markdown")
     assert "### counted@2 is new: stopped" in page
@@ -97,12 +97,12 @@ def test_a_change_goes_from_a_bad_draft_to_an_active_version(day: Day) -> None:
     assert answer["is_compatible"] is False
     assert "price" in " ".join(answer["messages"])
 
-    # When the draft is mended
-    mended = day.write(name="unit", type="string", default="piece", doc="What was counted.")
+    # When the draft is fixed
+    fixed = day.write(name="unit", type="string", default="piece", doc="What was counted.")
     day.runs("lint", "counted@2")
     assert "counted@2 is new: passes" in day.runs("check", "--against", "main")
     assert "counted@2 is new: passes" in day.runs("check", "counted", "--against-registry")
-    assert client.test_compatibility(day.subject, Schema(mended, "AVRO"))
+    assert client.test_compatibility(day.subject, Schema(fixed, "AVRO"))
     # then nothing of all that has registered it, nor do its author's proposal and the approval
     day.runs("propose", "counted", "2", "--by", "anna", "--reason", "units are asked for")
     day.list_as("approved")

@@ -1,4 +1,4 @@
-"""python -m tests.oracle --pairs 20000: compares verdicts with Java's on generated pairs.
+"""python -m tests.oracle --pairs 20000: compares our verdicts and canonical forms with Java's.
 
 The last line is the number of pairs and of disagreements. A pair follows from the seed and its
 number alone, so that a disagreement can be looked at again.
@@ -30,7 +30,7 @@ _SHOWN = 20
 
 
 def main() -> int:
-    """Runs the comparison; 1 when the verdicts differ anywhere, or a rule was never broken."""
+    """Runs the comparison; 1 when the two sides differ anywhere, or a rule was never broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.oracle", description=__doc__)
     parser.add_argument("--pairs", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=SEED)

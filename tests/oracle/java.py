@@ -28,6 +28,7 @@ class Java:
         jpype = start_jvm(_jars())
         self._refused = jpype.JException
         self._parser = jpype.JClass("org.apache.avro.Schema").Parser
+        self._normalization = jpype.JClass("org.apache.avro.SchemaNormalization")
         self._compatibility = jpype.JClass("org.apache.avro.SchemaCompatibility")
 
     def verdict(self, reader: str, writer: str) -> Verdict:
@@ -36,17 +37,19 @@ class Java:
             pair = [self._parser().parse(text) for text in (reader, writer)]
         except self._refused as refused:
             return Verdict("refused", notes=(str(refused),))
+        forms = tuple(str(self._normalization.toParsingForm(schema)) for schema in pair)
         try:
             found = self._compatibility.checkReaderWriterCompatibility(*pair)
         except self._refused as refused:
             if "matches multiple fields" not in str(refused):
                 raise
-            return Verdict("ambiguous", frozenset({"AMBIGUOUS_FIELD"}))
+            return Verdict("ambiguous", frozenset({"AMBIGUOUS_FIELD"}), forms=forms)
         broken = list(found.getResult().getIncompatibilities())
         return Verdict(
             str(found.getType()).lower(),
             frozenset(_rule(one) for one in broken),
             tuple(f"{one.getType()} at {one.getLocation()}: {one.getMessage()}" for one in broken),
+            forms,
         )
 
 

@@ -15,7 +15,7 @@ from relay.errors import PayloadInvalid
 from relay.schema.avro.decoder import compile_decoder, decode
 from relay.schema.avro.depth import bytes_too_deep
 from relay.schema.avro.encoder import compile_encoder
-from relay.schema.avro.nodes import read_schema
+from relay.schema.avro.parse import read_schema
 from tests.unit.avro_cases import cases
 
 AT = {"type": "long", "logicalType": "timestamp-micros"}

@@ -416,8 +416,8 @@ def test_a_surrogate_is_no_text() -> None:
         (logical("bytes", "decimal", precision=2, scale=3), "decimal"),
         (logical("bytes", "decimal"), "decimal"),
         (logical("fixed", "decimal", precision=12, scale=2, name="D", size=2), "4 digits"),
-        ("nowhere.Known", "unknown type"),
-        (["string", logical("string", "uuid")], "bad union"),
+        ("nowhere.Known", '"nowhere.Known" is not known'),
+        (["string", logical("string", "uuid")], "the union has 'string' twice"),
         ({"type": "enum", "name": "E", "symbols": []}, "symbols"),
     ],
 )
@@ -427,7 +427,7 @@ def test_a_schema_that_can_not_be_encoded_is_refused_with_its_place(
     with pytest.raises(CatalogInvalid, match=message) as caught:
         compile_encoder(of(type_))
 
-    assert "shop.Paid" in str(caught.value) or "E" in str(caught.value)
+    assert str(caught.value).startswith("$.fields[0].type")
 
 
 def test_a_default_that_does_not_fit_its_type_is_refused() -> None:

@@ -15,7 +15,7 @@ from relay.errors import PayloadInvalid
 from relay.schema.avro.careful import Careful
 from relay.schema.avro.decoder import compile_decoder, decode
 from relay.schema.avro.encoder import compile_encoder
-from relay.schema.avro.nodes import read_schema
+from relay.schema.avro.parse import read_schema
 from relay.schema.avro.varint import long_bytes
 from tests.unit.avro_cases import cases, json_values
 

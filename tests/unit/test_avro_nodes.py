@@ -10,7 +10,7 @@ from relay.errors import CatalogInvalid
 from relay.schema.avro.decoder import compile_decoder
 from relay.schema.avro.encoder import compile_encoder
 from relay.schema.avro.fingerprint import rabin
-from relay.schema.avro.nodes import read_schema
+from relay.schema.avro.parse import read_schema
 from relay.schema.checks.diff import diff
 from relay.schema.checks.lint import lint
 from relay.schema.checks.probe import probe
@@ -70,19 +70,19 @@ def test_fields_sort_ascending_unless_they_say_otherwise() -> None:
 @pytest.mark.parametrize(
     ("schema", "problem"),
     [
-        (paid("int", aliases=None), r"Paid\.x: bad aliases None\. Give a list"),
-        (paid("int", aliases="old"), r"bad aliases 'old'"),
-        (paid("int", aliases=[5]), r"bad aliases \[5\]"),
-        ({**paid("int"), "aliases": "Old"}, r"Paid: bad aliases 'Old'"),
-        ({**paid("int"), "aliases": [1]}, r"bad aliases \[1\]"),
-        ({**paid("int"), "namespace": 5}, r"namespace 5 is no text"),
-        (colour([["RED"]]), "bad symbols"),
-        (colour([1, 2]), "bad symbols"),
-        (colour(["RED"], default="BLUE"), "default 'BLUE' is none of its symbols"),
-        (colour(["RED"], default=["RED"]), "is none of its symbols"),
+        (paid("int", aliases=None), r"\$\.fields\[0\]\.aliases: null is not a list of names"),
+        (paid("int", aliases="old"), r'aliases: "old" is not a list'),
+        (paid("int", aliases=[5]), r"aliases: \[5\] is not a list"),
+        ({**paid("int"), "aliases": "Old"}, r'\$\.aliases: "Old" is not a list'),
+        ({**paid("int"), "aliases": [1]}, r"\$\.aliases: \[1\] is not a list"),
+        ({**paid("int"), "namespace": 5}, r"namespace: 5 is not a string"),
+        (colour([["RED"]]), r'symbols\[0\]: \["RED"\] is not a name'),
+        (colour([1, 2]), r"symbols\[0\]: 1 is not a name"),
+        (colour(["RED"], default="BLUE"), 'default: "BLUE" is none of the symbols'),
+        (colour(["RED"], default=["RED"]), "is none of the symbols"),
         (paid({"type": "bytes", "logicalType": "decimal", "precision": 10**9}), "10,000 digits"),
         (nested(101), "more than 100 levels"),
-        (nested(900), "more than 100 levels"),
+        (nested(900), "nested too deeply"),
     ],
 )
 def test_what_is_no_schema_is_refused_with_the_place_by_whoever_reads_it(
@@ -112,7 +112,7 @@ def test_a_schema_that_is_too_deep_to_be_written_has_no_fingerprint() -> None:
 
 
 def test_a_symbol_that_no_parser_takes_makes_no_decoder() -> None:
-    with pytest.raises(CatalogInvalid, match="no valid Avro schema"):
+    with pytest.raises(CatalogInvalid, match='"a b" is not a name'):
         compile_decoder(colour(["a b"]))
 
 
@@ -124,6 +124,6 @@ def test_a_default_that_holds_itself_without_end_is_refused() -> None:
 
 
 def test_a_fixed_that_no_record_has_room_for_is_not_probed() -> None:
-    schema = paid({"type": "fixed", "name": "Huge", "size": 2**40})
+    schema = paid({"type": "fixed", "name": "Huge", "size": 2**30})
 
     assert {failure.outcome.value for failure in probe(schema, schema)} == {"not-probed"}

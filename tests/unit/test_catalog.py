@@ -182,10 +182,10 @@ def test_two_active_versions_are_refused(folder: Path) -> None:
         (json.dumps(avsc(name="OrderPayed")), "must be 'relay.events.orders.OrderPaid'"),
         (json.dumps(avsc(namespace="orders")), "must be 'relay.events.orders.OrderPaid'"),
         (json.dumps({**avsc(), "name": 1}), "must be 'relay.events.orders.OrderPaid'"),
-        (json.dumps({**avsc(), "aliases": 1}), "OrderPaid: bad aliases 1"),
+        (json.dumps({**avsc(), "aliases": 1}), "$.aliases: 1 is not a list of names"),
         (
             json.dumps({**avsc(), "fields": [{"name": "a", "type": "int", "aliases": "b"}]}),
-            "OrderPaid.a: bad aliases 'b'",
+            '$.fields[0].aliases: "b" is not a list of names',
         ),
         (
             json.dumps(
@@ -196,12 +196,15 @@ def test_two_active_versions_are_refused(folder: Path) -> None:
                     ],
                 }
             ),
-            "bad symbols [['A']]",
+            '$.fields[0].type.symbols[0]: ["A"] is not a name',
         ),
-        (json.dumps({**avsc(), "fields": [{"name": "a", "type": "text"}]}), "unknown type 'text'"),
+        (
+            json.dumps({**avsc(), "fields": [{"name": "a", "type": "text"}]}),
+            '$.fields[0].type: the type "text" is not known',
+        ),
         (
             json.dumps({**avsc(), "fields": [{"name": "a", "type": "int", "default": "x"}]}),
-            "default 'x' does not fit int",
+            'the default is "x", which is not a value of int',
         ),
     ],
 )

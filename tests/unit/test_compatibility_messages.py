@@ -1,4 +1,4 @@
-"""What the registry says of a schema that may not follow: all that is needed to mend it."""
+"""What the registry says of a schema that may not follow: all that is needed to fix it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import json
 from typing import Any
 
 import pytest
-from avro.schema import Schema
 
+from relay.schema.avro.nodes import Node
+from relay.schema.avro.parse import parse
 from relay.schema.compatibility.levels import Level, problems
-from relay.schema.compatibility.parse import parse
 
 
-def schema(**fields: Any) -> Schema:
+def schema(**fields: Any) -> Node:
     entries = [{"name": name, "type": kind} for name, kind in fields.items()]
     return parse(json.dumps({"type": "record", "name": "Order", "fields": entries}))
 
 
-def test_a_message_names_version_direction_path_rule_both_sides_and_the_mend() -> None:
+def test_a_message_names_version_direction_path_rule_both_sides_and_the_fix() -> None:
     old, new = schema(amount="long"), schema(amount="int")
 
     assert problems(Level.BACKWARD, new, [(3, old)]) == [
@@ -28,7 +28,7 @@ def test_a_message_names_version_direction_path_rule_both_sides_and_the_mend() -
     ]
 
 
-def test_the_mend_is_one_of_the_new_schema_also_where_the_old_one_reads() -> None:
+def test_the_fix_is_one_of_the_new_schema_also_where_the_old_one_reads() -> None:
     old, new = schema(amount="int"), schema(amount="long")
 
     assert problems(Level.FORWARD, new, [(3, old)]) == [
@@ -73,7 +73,7 @@ def test_a_union_is_told_with_what_is_wrong_in_the_branch_that_was_meant() -> No
     )
 
     assert message.endswith(
-        "Mend the record Line in the union. The branch fails with TYPE_MISMATCH at "
+        "Fix the record Line in the union. The branch fails with TYPE_MISMATCH at "
         "$.fields[0].type[1].fields[0].type (line.price): string for int. "
         "Make it int or long or float or double, or a union with int in it."
     )

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from relay.schema.avro.invalid import SchemaInvalid
+from relay.schema.avro.parse import parse
+from relay.schema.avro.strictness import Strictness
 from relay.schema.compatibility import findings
-from relay.schema.compatibility.parse import SchemaInvalid, parse
-from relay.schema.compatibility.strictness import Strictness
 
 
 def field(kind: Any, **more: Any) -> dict[str, Any]:
@@ -126,7 +127,7 @@ def test_an_empty_namespace_takes_a_type_out_of_its_records() -> None:
 
     schema = parse(json.dumps(outer))
 
-    assert schema.props["fields"][0].type.fullname == "F"
+    assert schema.fields[0].node.name == "F"
 
 
 def test_a_type_without_namespace_is_found_from_within_one_once_it_is_defined() -> None:
@@ -147,7 +148,7 @@ def test_types_within_an_error_have_its_namespace() -> None:
 
     schema = parse(json.dumps(outer))
 
-    assert schema.props["fields"][0].type.fullname == "shop.F"
+    assert schema.fields[0].node.name == "shop.F"
 
 
 def test_referenced_types_are_the_same_wherever_they_come_from() -> None:

@@ -1,4 +1,4 @@
-"""Each rule of compatibility: where it is broken, in what words, and what mends it."""
+"""Each rule of compatibility: where it is broken, in what words, and what fixes it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from avro.schema import Schema
 
+from relay.schema.avro.nodes import Node
+from relay.schema.avro.parse import parse
 from relay.schema.compatibility import Finding, Rule, findings
-from relay.schema.compatibility.parse import parse
 
 INT = {"name": "a", "type": "int"}
 
@@ -35,7 +35,7 @@ def places(reader: Any, writer: Any) -> list[tuple[Rule, str]]:
 
 
 @pytest.mark.parametrize(
-    ("reader", "writer", "rule", "path", "field", "mends", "mended_reader", "mended_writer"),
+    ("reader", "writer", "rule", "path", "field", "fixes", "fixed_reader", "fixed_writer"),
     [
         (
             "int",
@@ -166,23 +166,23 @@ def places(reader: Any, writer: Any) -> list[tuple[Rule, str]]:
         ),
     ],
 )
-def test_a_broken_rule_is_found_at_its_place_and_either_mend_makes_the_pair_compatible(
+def test_a_broken_rule_is_found_at_its_place_and_either_fix_makes_the_pair_compatible(
     reader: Any,
     writer: Any,
     rule: Rule,
     path: str,
     field: str,
-    mends: tuple[str, str],
-    mended_reader: Any,
-    mended_writer: Any,
+    fixes: tuple[str, str],
+    fixed_reader: Any,
+    fixed_writer: Any,
 ) -> None:
     [finding] = found(reader, writer)
 
     assert (finding.rule, finding.path, finding.field) == (rule, path, field)
-    assert (finding.reader_mend, finding.writer_mend) == mends
-    assert found(mended_reader, writer) == []
-    if mended_writer is not None:
-        assert found(reader, mended_writer) == []
+    assert (finding.reader_fix, finding.writer_fix) == fixes
+    assert found(fixed_reader, writer) == []
+    if fixed_writer is not None:
+        assert found(reader, fixed_writer) == []
 
 
 def test_both_sides_are_described() -> None:
@@ -211,7 +211,7 @@ def test_a_union_says_why_the_branch_that_was_meant_does_not_fit() -> None:
     )
 
     assert finding.rule == Rule.MISSING_UNION_BRANCH
-    assert finding.reader_mend == "Mend the record S in the union"
+    assert finding.reader_fix == "Fix the record S in the union"
     [reason] = finding.because
     assert (reason.rule, reason.path) == (Rule.TYPE_MISMATCH, "$.fields[0].type[1].fields[0].type")
     assert reason.field == "r.a"
@@ -297,7 +297,7 @@ def test_recursive_types_are_compared_once() -> None:
 
 
 def test_types_may_name_each_other_deeper_than_the_stack_of_calls() -> None:
-    def chain(last: str) -> Schema:
+    def chain(last: str) -> Node:
         links = [
             record({"name": "a", "type": f"R{n - 1}" if n else last}, name=f"R{n}")
             for n in range(3_000)
@@ -310,7 +310,7 @@ def test_types_may_name_each_other_deeper_than_the_stack_of_calls() -> None:
 
 
 def test_types_that_are_used_again_and_again_are_looked_at_once() -> None:
-    def doubling(last: str) -> Schema:
+    def doubling(last: str) -> Node:
         links = [
             record(
                 *({"name": name, "type": f"R{n - 1}" if n else last} for name in "ab"),

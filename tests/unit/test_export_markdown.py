@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from relay.schema.avro.nodes import read_schema
+from relay.schema.avro.parse import read_schema
 from relay.schema.catalog import Catalog
 from relay.schema.export.markdown import catalog_page
 from relay.schema.export.words import type_in_words

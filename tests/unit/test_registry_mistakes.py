@@ -81,8 +81,8 @@ def _tried(text: str) -> tuple[int | None, str]:
 @pytest.mark.parametrize(
     ("schema", "place"),
     [
-        (3, r"\$: 3 is no type"),
-        ({"type": {"type": "int"}}, r"\$\.type: .* is no name of a type"),
+        (3, r"\$: 3 is not a type"),
+        ({"type": {"type": "int"}}, r"\$\.type: .* is not the name of a type"),
         ("Money", r'\$: the type "Money" is not known'),
         ({"name": "R"}, r"\$: it has no 'type'"),
         ({"type": "record", "fields": []}, r"\$: the record has no 'name'"),
@@ -147,7 +147,7 @@ def test_a_new_schema_may_refer_to_one_whose_default_is_none() -> None:
 
     parse(json.dumps(record(total)), [money])
 
-    with pytest.raises(Refusal, match=r'\$\.fields\[0\]\.default: .* is "x", .* no value of int'):
+    with pytest.raises(Refusal, match=r'\$\.fields\[0\]\.default: .* is "x", .* a value of int'):
         parse(json.dumps(record(total | {"default": {}})), [money])
 
 

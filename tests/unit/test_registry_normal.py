@@ -6,22 +6,13 @@ import json
 from typing import Any
 
 import pytest
-from avro.schema import Schema
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from relay.registry.refusals import Refusal
 from relay.registry.schema import digest, normal, parse
 from relay.schema.avro.fingerprint import canonical_form
-from relay.schema.compatibility.types import (
-    NAMED,
-    aliases_of,
-    branches_of,
-    element_of,
-    fields_of,
-    full_name,
-    kind_of,
-)
+from relay.schema.avro.nodes import Node
 from tests.oracle.__main__ import pair
 from tests.unit.registry_schemas import field, record
 
@@ -81,25 +72,19 @@ def test_a_normal_form_is_its_own_with_names_in_and_out_of_namespaces(number: in
     assert full_names(parse(once, new=False)) == full_names(parse(text, new=False))
 
 
-def full_names(schema: Schema) -> list[str]:
+def full_names(schema: Node) -> list[str]:
     """Full names and aliases of the types of a schema in the order of their definitions."""
     found: list[str] = []
-    seen: set[int] = set()
+    seen: set[Node] = set()
     ahead = [schema]
     while ahead:
         one = ahead.pop()
-        if id(one) in seen:
+        if one in seen:
             continue
-        seen.add(id(one))
-        kind = kind_of(one)
-        if kind in NAMED:
-            found += [full_name(one), *sorted(set(aliases_of(one)))]
-        if kind == "record":
-            ahead += [field.type for field in fields_of(one)]
-        elif kind == "union":
-            ahead += branches_of(one)
-        elif kind in {"array", "map"}:
-            ahead.append(element_of(one))
+        seen.add(one)
+        if one.name:
+            found += [one.name, *sorted(set(one.aliases))]
+        ahead += one.parts
     return found
 
 
@@ -110,7 +95,7 @@ def test_a_type_without_namespace_keeps_none_within_one() -> None:
 
     assert digest(apart) != digest(together)
     assert json.loads(apart)["fields"][0]["type"]["namespace"] == ""
-    assert parse(apart).props["fields"][0].type.fullname == "F"
+    assert parse(apart).fields[0].node.name == "F"
 
 
 def test_an_alias_without_namespace_does_not_come_into_one() -> None:

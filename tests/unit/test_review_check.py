@@ -105,7 +105,7 @@ def test_a_new_version_that_cannot_read_the_one_before_it_is_stopped(checked: An
     [broken] = comparison.incompatibilities
     assert broken.direction is Direction.BACKWARD
     assert broken.broken.rule == "READER_FIELD_MISSING_DEFAULT_VALUE"
-    assert broken.mend in broken.sentence
+    assert broken.fix in broken.sentence
     assert comparison.failures
 
 

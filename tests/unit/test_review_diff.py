@@ -345,7 +345,7 @@ def test_recursive_types_are_compared_to_the_end() -> None:
 
 
 def test_a_schema_that_is_none_is_refused() -> None:
-    with pytest.raises(CatalogInvalid, match="unknown type"):
+    with pytest.raises(CatalogInvalid, match="is not known"):
         diff("nothing", "int")
 
 

@@ -66,7 +66,7 @@ def test_a_finding_names_the_place_the_problem_and_what_to_do() -> None:
     assert finding.severity is Severity.ERROR
     assert finding.path == "$.lines[*].price"
     assert finding.problem == "`lines[*].price` is money of no currency."
-    assert finding.mend.startswith("Add a field `currency`")
+    assert finding.fix.startswith("Add a field `currency`")
 
 
 def test_an_enum_needs_a_default() -> None:
@@ -260,7 +260,7 @@ def test_a_rename_without_an_alias_is_found() -> None:
     (finding,) = lint_versions(old, renamed)
 
     assert (finding.rule, finding.path) == ("alias-missing", "$.fee")
-    assert '"aliases": ["charge"]' in finding.mend
+    assert '"aliases": ["charge"]' in finding.fix
     assert lint_versions(old, aliased) == []
     assert lint_versions(old, other) == []
 

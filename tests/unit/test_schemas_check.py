@@ -121,7 +121,7 @@ def test_an_incompatible_version_exits_1_with_the_way_out(write: Write) -> None:
         False,
     )
     assert (broken["rule"], broken["field"]) == ("READER_FIELD_MISSING_DEFAULT_VALUE", "note")
-    assert broken["mend"]
+    assert broken["fix"]
     assert [failure["stops"] for failure in comparison["probe"]] == [True]
 
 

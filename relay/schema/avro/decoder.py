@@ -24,8 +24,10 @@ from fastavro.read import LOGICAL_READERS
 from relay.errors import CatalogInvalid, PayloadInvalid
 from relay.schema.avro.defaults import default_bytes
 from relay.schema.avro.depth import DEEPEST_READ, bytes_too_deep, holds_itself
-from relay.schema.avro.fingerprint import Schema, schema_text
-from relay.schema.avro.nodes import ABSENT, LOGICAL, MOST_DIGITS, Node, read_schema
+from relay.schema.avro.fingerprint import schema_text
+from relay.schema.avro.forms import LOGICAL, MOST_DIGITS
+from relay.schema.avro.nodes import ABSENT, Node, Schema
+from relay.schema.avro.parse import read_schema
 from relay.schema.avro.times import date_text, instant_text, time_text
 
 __all__ = ["compile_decoder", "compile_resolver", "decode", "natural_default"]

@@ -22,8 +22,9 @@ from relay.errors import PayloadInvalid
 from relay.schema.avro.careful import Careful
 from relay.schema.avro.defaults import default_bytes
 from relay.schema.avro.depth import DEEPEST_WRITTEN, holds_itself, json_too_deep
-from relay.schema.avro.fingerprint import Schema, schema_text
-from relay.schema.avro.nodes import ABSENT, Field, Node, read_schema
+from relay.schema.avro.fingerprint import schema_text
+from relay.schema.avro.nodes import ABSENT, Field, Node, Schema
+from relay.schema.avro.parse import read_schema
 from relay.schema.avro.scalars import Remembered, scalar
 from relay.schema.avro.times import instant
 from relay.schema.avro.varint import LAST, MIDDLE, SMALL, long_bytes

@@ -7,13 +7,13 @@ from hashlib import sha256 as _sha256
 from typing import Any
 
 import orjson
-from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
+from fastavro.schema import fingerprint
 
 from relay.errors import CatalogInvalid
+from relay.schema.avro.nodes import Node, Schema
+from relay.schema.avro.parse import read
 
-__all__ = ["Schema", "canonical_form", "rabin", "schema_text", "sha256"]
-
-Schema = dict[str, Any] | list[Any] | str
+__all__ = ["canonical_form", "rabin", "schema_text", "sha256"]
 
 
 def schema_text(schema: Schema) -> bytes:
@@ -31,8 +31,8 @@ def canonical_form(schema: Schema) -> str:
     """Parsing Canonical Form of a schema: what decides how its bytes are read.
 
     schema: JSON of the schema as parsed from an .avsc file; docs, defaults, aliases and
-    logical types are no part of the form.
-    Raises CatalogInvalid when it is no Avro schema.
+    logical types are not part of the form.
+    Raises CatalogInvalid when it is not an Avro schema.
     """
     return _canonical_form(schema_text(schema))
 
@@ -40,7 +40,7 @@ def canonical_form(schema: Schema) -> str:
 def rabin(schema: Schema) -> bytes:
     """CRC-64-AVRO of the Parsing Canonical Form, 8 bytes, most significant first.
 
-    Raises CatalogInvalid when it is no Avro schema.
+    Raises CatalogInvalid when it is not an Avro schema.
     """
     return _rabin(schema_text(schema))
 
@@ -48,7 +48,7 @@ def rabin(schema: Schema) -> bytes:
 def sha256(schema: Schema) -> bytes:
     """SHA-256 of the Parsing Canonical Form, 32 bytes.
 
-    Raises CatalogInvalid when it is no Avro schema.
+    Raises CatalogInvalid when it is not an Avro schema.
     """
     return _sha256(canonical_form(schema).encode()).digest()
 
@@ -61,9 +61,31 @@ def _rabin(text: bytes) -> bytes:
 
 @lru_cache(maxsize=4096)
 def _canonical_form(text: bytes) -> str:
-    try:
-        # The parsed marker is not set: a schema that carries it would be taken unread.
-        parsed = parse_schema(orjson.loads(text), _force=True, _ignore_default_error=True)
-        return str(to_parsing_canonical_form(parsed))
-    except Exception as error:  # fastavro raises KeyError and TypeError for malformed schemas
-        raise CatalogInvalid(f"no valid Avro schema: {error}. Correct the schema") from error
+    return orjson.dumps(_canonical(read(orjson.loads(text)), set())).decode()
+
+
+def _canonical(node: Node, defined: set[str]) -> Any:
+    match node.kind:
+        case "union":
+            return [_canonical(branch, defined) for branch in node.branches]
+        case "array":
+            return {"type": "array", "items": _canonical(node.element, defined)}
+        case "map":
+            return {"type": "map", "values": _canonical(node.element, defined)}
+    if not node.name:
+        return node.kind
+    if node.name in defined:
+        return node.name
+    defined.add(node.name)
+    form: dict[str, Any] = {"name": node.name, "type": node.kind}
+    match node.kind:
+        case "enum":
+            form["symbols"] = node.symbols
+        case "fixed":
+            form["size"] = node.size
+        case "record":
+            form["fields"] = [
+                {"name": field.name, "type": _canonical(field.node, defined)}
+                for field in node.fields
+            ]
+    return form

@@ -9,8 +9,9 @@ from typing import Any
 
 import orjson
 
-from relay.schema.avro.fingerprint import Schema, canonical_form, schema_text
-from relay.schema.avro.nodes import Node, read_schema
+from relay.schema.avro.fingerprint import canonical_form, schema_text
+from relay.schema.avro.nodes import Node, Schema
+from relay.schema.avro.parse import read_schema
 
 __all__ = ["logical_digest"]
 

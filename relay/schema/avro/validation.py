@@ -19,7 +19,8 @@ from relay.errors import PayloadInvalid
 from relay.events import DomainEvent, Part
 from relay.schema.avro.depth import holds_itself
 from relay.schema.avro.encoder import Encoder, compile_encoder
-from relay.schema.avro.nodes import Node, read_schema
+from relay.schema.avro.nodes import Node
+from relay.schema.avro.parse import read_schema
 from relay.schema.avro.scalars import scalar
 
 __all__ = ["validate"]

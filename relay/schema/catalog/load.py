@@ -12,7 +12,7 @@ import yaml
 
 from relay.errors import CatalogInvalid
 from relay.schema.avro.encoder import compile_encoder
-from relay.schema.avro.nodes import full_name
+from relay.schema.avro.names import full_name
 from relay.schema.catalog.entries import Domain, EventType, SchemaVersion, State, class_name
 from relay.schema.catalog.families import check_majors, converter_of
 

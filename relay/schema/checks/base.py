@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from relay.schema.avro.fingerprint import Schema
+from relay.schema.avro.nodes import Schema
 from relay.schema.catalog import Catalog, State
 from relay.schema.client.client import RegistryClient
 

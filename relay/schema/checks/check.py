@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from avro.schema import Schema as Parsed
-
 from relay.errors import CatalogInvalid
-from relay.schema.avro.fingerprint import Schema
+from relay.schema.avro.invalid import SchemaInvalid
+from relay.schema.avro.nodes import Node, Schema
+from relay.schema.avro.parse import read
+from relay.schema.avro.strictness import Strictness
 from relay.schema.checks.base import Earlier
 from relay.schema.checks.change import Change
 from relay.schema.checks.diff import diff
@@ -22,8 +22,6 @@ from relay.schema.checks.probe import Direction, Failure, Outcome, probe
 from relay.schema.compatibility import Finding as Broken
 from relay.schema.compatibility import findings
 from relay.schema.compatibility.levels import Level
-from relay.schema.compatibility.parse import SchemaInvalid, parse
-from relay.schema.compatibility.strictness import Strictness
 
 __all__ = ["Checked", "Comparison", "Incompatibility", "Problem", "check"]
 
@@ -36,11 +34,11 @@ class Incompatibility:
     broken: Broken
 
     @property
-    def mend(self) -> str:
+    def fix(self) -> str:
         """What to change in the new version, a sentence."""
         if self.direction is Direction.BACKWARD:
-            return self.broken.reader_mend
-        return self.broken.writer_mend
+            return self.broken.reader_fix
+        return self.broken.writer_fix
 
     @property
     def sentence(self) -> str:
@@ -48,7 +46,7 @@ class Incompatibility:
         broken = self.broken
         return (
             f"{self.direction.words}: {broken.rule} at {broken.place}: {broken.rule.words}. "
-            f"The reader has {broken.reader}; the writer has {broken.writer}. {self.mend}."
+            f"The reader has {broken.reader}; the writer has {broken.writer}. {self.fix}."
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -61,7 +59,7 @@ class Incompatibility:
             "field": self.broken.field,
             "reader": self.broken.reader,
             "writer": self.broken.writer,
-            "mend": self.mend,
+            "fix": self.fix,
         }
 
 
@@ -127,12 +125,12 @@ def check(task: Task, *, seconds: float = 5.0) -> Checked:
     """Compares a version with what it has to go with.
 
     seconds: for the probe, each way and for each earlier version.
-    Raises CatalogInvalid when an earlier version is no Avro schema.
+    Raises CatalogInvalid when an earlier version is not an Avro schema.
     """
     if task.schema is None:
         return Checked(task, problem=Problem.DELETED)
     try:
-        parsed = parse(json.dumps(task.schema), strictness=Strictness.SPECIFICATION)
+        parsed = read(task.schema, Strictness.SPECIFICATION)
     except SchemaInvalid as error:
         return Checked(task, problem=Problem.REFUSED, refusal=str(error))
     found = lint(task.schema)
@@ -155,12 +153,12 @@ def check(task: Task, *, seconds: float = 5.0) -> Checked:
 
 
 def _comparison(
-    earlier: Earlier, schema: Schema, parsed: Parsed, level: Level, seconds: float
+    earlier: Earlier, schema: Schema, parsed: Node, level: Level, seconds: float
 ) -> Comparison:
     try:
-        old = parse(json.dumps(earlier.schema), strictness=Strictness.STANDING)
+        old = read(earlier.schema)
     except SchemaInvalid as error:
-        raise CatalogInvalid(f"{earlier.name} is no Avro schema: {error}. Look at it") from error
+        raise CatalogInvalid(f"{earlier.name} is not a schema: {error}. Look at it") from error
     promised = _promised(level)
     broken = []
     if Direction.BACKWARD in promised:

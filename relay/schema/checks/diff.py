@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from relay.schema.avro.fingerprint import Schema
-from relay.schema.avro.nodes import Node, read_schema
+from relay.schema.avro.nodes import Node, Schema
+from relay.schema.avro.parse import read_schema
 from relay.schema.checks.attributes import doc, properties
 from relay.schema.checks.change import Change, Kind
 from relay.schema.checks.diff_fields import defaults, field_attributes, membership, paired_fields

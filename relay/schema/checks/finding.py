@@ -21,10 +21,10 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class Objection:
-    """What a rule says about one place. problem: a sentence; mend: what to do, a sentence."""
+    """What a rule says about one place. problem: a sentence; fix: what to do, a sentence."""
 
     problem: str
-    mend: str
+    fix: str
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Finding:
     severity: Severity
     path: str
     problem: str
-    mend: str
+    fix: str
 
     def to_json(self) -> dict[str, str]:
         """The finding for `relay schemas lint --json`."""
@@ -53,7 +53,7 @@ class Finding:
             "severity": self.severity.value,
             "path": self.path,
             "problem": self.problem,
-            "mend": self.mend,
+            "fix": self.fix,
         }
 
 
@@ -61,7 +61,7 @@ def apply(rules: Iterable[Rule[Subject]], subjects: Iterable[tuple[str, Subject]
     """Findings of each rule on each (path, subject), in the order of the subjects."""
     table = tuple(rules)
     return [
-        Finding(rule.code, rule.severity, path, objection.problem, objection.mend)
+        Finding(rule.code, rule.severity, path, objection.problem, objection.fix)
         for path, subject in subjects
         for rule in table
         if (objection := rule.check(subject)) is not None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from relay.schema.avro.fingerprint import Schema
-from relay.schema.avro.nodes import read_schema
+from relay.schema.avro.nodes import Schema
+from relay.schema.avro.parse import read_schema
 from relay.schema.checks.diff import diff
 from relay.schema.checks.finding import Finding, apply
 from relay.schema.checks.lint_schema import RULES as SCHEMA_RULES

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from relay.schema.avro.fingerprint import Schema, canonical_form
+from relay.schema.avro.fingerprint import canonical_form
+from relay.schema.avro.nodes import Schema
 from relay.schema.catalog import Catalog, EventType, SchemaVersion, State
 from relay.schema.checks.base import UNSETTLED, Base, BaseType, Earlier, version_name
 from relay.schema.checks.change import Kind

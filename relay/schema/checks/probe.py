@@ -14,8 +14,8 @@ from fastavro import parse_schema, schemaless_reader, schemaless_writer
 
 from relay.errors import CatalogInvalid, PayloadInvalid
 from relay.schema.avro.decoder import compile_decoder
-from relay.schema.avro.fingerprint import Schema
-from relay.schema.avro.nodes import Node, read_schema
+from relay.schema.avro.nodes import Node, Schema
+from relay.schema.avro.parse import read_schema
 from relay.schema.checks.comparison import differences
 from relay.schema.checks.resolution import blocked_in, misread_in, resolve
 from relay.schema.checks.samples import Branch, TooLarge, samples

@@ -101,8 +101,8 @@ def level_line(report: Report, change: LevelChange) -> Line:
         return Line(Weight.NOTE, told)
     told += f" It promises less: {'; '.join(lost(change.was, change.now))}."
     if report.stopped(change):
-        mend = f"Take it back, or accept it with --accept-level {change.domain}."
-        return Line(Weight.ERROR, f"{told} {mend}")
+        fix = f"Take it back, or accept it with --accept-level {change.domain}."
+        return Line(Weight.ERROR, f"{told} {fix}")
     return Line(Weight.WARNING, f"{told} That was accepted.")
 
 
@@ -207,7 +207,7 @@ def _comparison(checked: Checked, comparison: Comparison) -> Iterator[Line]:
 
 def _finding(finding: Finding) -> Line:
     weight = Weight.ERROR if finding.severity is Severity.ERROR else Weight.WARNING
-    return Line(weight, f"{finding.rule} at {finding.path}: {finding.problem} {finding.mend}")
+    return Line(weight, f"{finding.rule} at {finding.path}: {finding.problem} {finding.fix}")
 
 
 def _change(change: Change) -> Line:

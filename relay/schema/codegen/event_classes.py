@@ -10,7 +10,8 @@ from typing import Any
 
 from relay.errors import CatalogInvalid
 from relay.schema.avro.decoder import natural_default
-from relay.schema.avro.nodes import ABSENT, Field, Node, read_schema
+from relay.schema.avro.nodes import ABSENT, Field, Node
+from relay.schema.avro.parse import read_schema
 from relay.schema.catalog import Domain, EventType, SchemaVersion, State
 from relay.schema.catalog.entries import class_name
 from relay.schema.codegen.factories import factory

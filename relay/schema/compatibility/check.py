@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from avro.schema import Field, Schema
-
+from relay.schema.avro.nodes import Field, Node
 from relay.schema.compatibility.places import ROOT, AtField, Place, Step
 from relay.schema.compatibility.walk import (
     Asked,
@@ -51,7 +50,7 @@ class Check:
     the verdict on the rest.
     """
 
-    def __init__(self, reader: Schema, writer: Schema) -> None:
+    def __init__(self, reader: Node, writer: Node) -> None:
         self.ambiguous: list[Ambiguous] = []
         # By identity, since a named type is one object wherever it is referred to. A pair under
         # way counts as compatible, which ends recursion.
@@ -60,14 +59,14 @@ class Check:
         fits = self._judge(reader, writer) if broken is None else not broken
         self.compatible = fits and not self.ambiguous
 
-    def fits(self, reader: Schema, writer: Schema) -> bool:
+    def fits(self, reader: Node, writer: Node) -> bool:
         """The verdict on a pair that was met."""
         broken = broken_by_leaf(reader, writer)
         if broken is not None:
             return not broken
         return self._verdicts[id(reader), id(writer)]
 
-    def _judge(self, reader: Schema, writer: Schema) -> bool:
+    def _judge(self, reader: Node, writer: Node) -> bool:
         # Not recursive, since types that name each other can be nested deeper than Python's
         # stack although the text is flat.
         under_way = [self._begin(Asked(reader, writer, None))]

@@ -4,18 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from avro.schema import Schema
-
-from relay.schema.compatibility.types import (
-    NAMED,
-    branches_of,
-    element_of,
-    full_name,
-    kind_of,
-    logical_type,
-    size_of,
-    symbols_of,
-)
+from relay.schema.avro.nodes import NAMED, Node
 
 __all__ = ["branches_listed", "described", "listed", "named"]
 
@@ -24,33 +13,33 @@ _SHOWN = 12
 _DEPTH = 3
 
 
-def described(schema: Schema, depth: int = _DEPTH) -> str:
+def described(node: Node, depth: int = _DEPTH) -> str:
     """A type with what compatibility looks at, such as `enum shop.State of OPEN, SHUT`."""
-    match kind_of(schema):
+    match node.kind:
         case "enum":
-            return f"{named(schema)} of {listed(symbols_of(schema))}"
+            return f"{named(node)} of {listed(node.symbols)}"
         case "fixed":
-            return f"{named(schema)} of {size_of(schema)} bytes"
+            return f"{named(node)} of {node.size} bytes"
         case "array" | "map" as kind:
-            return f"{kind} of {described(element_of(schema), depth - 1)}" if depth else kind
+            return f"{kind} of {described(node.element, depth - 1)}" if depth else kind
         case "union":
-            return f"union of {branches_listed(schema) or 'nothing'}"
+            return f"union of {branches_listed(node) or 'nothing'}"
         case _:
-            return named(schema)
+            return named(node)
 
 
-def named(schema: Schema) -> str:
+def named(node: Node) -> str:
     """A type in a word or two: `record shop.Order`, `long (timestamp-millis)`, `array`."""
-    kind = kind_of(schema)
+    kind = node.kind
     if kind in NAMED:
-        return f"{kind} {full_name(schema)}"
-    logical = logical_type(schema)
-    return f"{kind} ({logical})" if logical else kind
+        return f"{kind} {node.name}"
+    logical = node.json.get("logicalType")
+    return f"{kind} ({logical})" if logical and isinstance(logical, str) else kind
 
 
-def branches_listed(union: Schema) -> str:
+def branches_listed(union: Node) -> str:
     """Branches of a union with commas between them; the last of many are counted only."""
-    branches = branches_of(union)
+    branches = union.branches
     return _joined([named(branch) for branch in branches[:_SHOWN]], len(branches))
 
 

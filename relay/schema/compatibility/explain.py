@@ -6,32 +6,22 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from avro.schema import Field, Schema
-
+from relay.schema.avro.nodes import NAMED, Field, Node
 from relay.schema.compatibility.check import Ambiguous, Check
 from relay.schema.compatibility.describe import described, listed, named
 from relay.schema.compatibility.finding import Finding
-from relay.schema.compatibility.mend import (
-    Mend,
-    mend_ambiguous,
-    mend_branch,
-    mend_field,
-    mend_name,
-    mend_size,
-    mend_symbols,
-    mend_type,
+from relay.schema.compatibility.fix import (
+    Fix,
+    fix_ambiguous,
+    fix_branch,
+    fix_field,
+    fix_name,
+    fix_size,
+    fix_symbols,
+    fix_type,
 )
 from relay.schema.compatibility.places import ROOT, Place
 from relay.schema.compatibility.rules import Rule
-from relay.schema.compatibility.types import (
-    NAMED,
-    branches_of,
-    default_symbol,
-    field_aliases,
-    fields_of,
-    kind_of,
-    same_name,
-)
 from relay.schema.compatibility.walk import (
     Asked,
     Unmatched,
@@ -40,6 +30,7 @@ from relay.schema.compatibility.walk import (
     matches,
     missing_symbols,
     parts,
+    same_name,
     tries_branches,
 )
 
@@ -51,7 +42,7 @@ _BECAUSE_DEPTH = 3
 _CANDIDATES = 20
 
 
-def findings(reader: Schema, writer: Schema) -> list[Finding]:
+def findings(reader: Node, writer: Node) -> list[Finding]:
     """Why data written with `writer` can't be read with `reader`; empty when it can.
 
     The verdict is that of Java's SchemaCompatibility.checkReaderWriterCompatibility. Where that
@@ -69,15 +60,15 @@ def findings(reader: Schema, writer: Schema) -> list[Finding]:
 class _Pair(NamedTuple):
     """Types that do not go together. union: the writer's union that `writer` is a branch of."""
 
-    reader: Schema
-    writer: Schema
+    reader: Node
+    writer: Node
     place: Place
-    union: Schema | None = None
+    union: Node | None = None
 
     def finding(
         self,
         rule: Rule,
-        mend: Mend,
+        fix: Fix,
         *,
         place: Place | None = None,
         reader: str = "",
@@ -89,7 +80,7 @@ class _Pair(NamedTuple):
         if self.union is not None:
             theirs += f" in a {described(self.union)}"
         ours = reader or described(self.reader)
-        return Finding(rule, at.path, at.field, ours, theirs, mend.reader, mend.writer, because)
+        return Finding(rule, at.path, at.field, ours, theirs, fix.reader, fix.writer, because)
 
 
 class _Explanation:
@@ -127,7 +118,7 @@ class _Explanation:
         elif tries_branches(reader, writer):
             yield self._missing_branch(pair, depth)
         else:
-            union = writer if writer.type == "union" else None
+            union = writer if writer.kind == "union" else None
             theirs: _WritersFields | None = None
             for part in parts(reader, writer):
                 if isinstance(part, Asked):
@@ -143,10 +134,10 @@ class _Explanation:
         because: list[Finding] = []
         nearest = _nearest(reader, writer)
         if nearest is not None and depth < _BECAUSE_DEPTH:
-            branch = branches_of(reader)[nearest]
+            branch = reader.branches[nearest]
             because = self.of(_Pair(branch, writer, pair.place.to(nearest)), depth + 1)
-        mend = mend_branch(reader, writer, pair.union, nearly=nearest is not None)
-        return pair.finding(Rule.MISSING_UNION_BRANCH, mend, because=tuple(because))
+        fix = fix_branch(reader, writer, pair.union, nearly=nearest is not None)
+        return pair.finding(Rule.MISSING_UNION_BRANCH, fix, because=tuple(because))
 
 
 def _broken(rule: Rule, pair: _Pair) -> Finding:
@@ -154,15 +145,15 @@ def _broken(rule: Rule, pair: _Pair) -> Finding:
     reader, writer, place = pair.reader, pair.writer, pair.place
     match rule:
         case Rule.NAME_MISMATCH:
-            mend, at = mend_name(reader, writer), place.down("name")
+            fix, at = fix_name(reader, writer), place.down("name")
             ours, theirs = named(reader), named(writer)
-            return pair.finding(rule, mend, place=at, reader=ours, writer=theirs)
+            return pair.finding(rule, fix, place=at, reader=ours, writer=theirs)
         case Rule.MISSING_ENUM_SYMBOLS:
-            mend = mend_symbols(reader, missing_symbols(reader, writer))
-            return pair.finding(rule, mend, place=place.down("symbols"))
+            fix = fix_symbols(reader, missing_symbols(reader, writer))
+            return pair.finding(rule, fix, place=place.down("symbols"))
         case Rule.FIXED_SIZE_MISMATCH:
-            return pair.finding(rule, mend_size(reader, writer), place=place.down("size"))
-    return pair.finding(rule, mend_type(reader, writer, pair.union))
+            return pair.finding(rule, fix_size(reader, writer), place=place.down("size"))
+    return pair.finding(rule, fix_type(reader, writer, pair.union))
 
 
 class _WritersFields(NamedTuple):
@@ -172,48 +163,48 @@ class _WritersFields(NamedTuple):
     words: str
 
 
-def _fields_of_writer(reader: Schema, writer: Schema) -> _WritersFields:
-    by_name = {field.name: field for field in fields_of(writer)}
-    read = {one.name for field in fields_of(reader) for one in matches(field, by_name)}
+def _fields_of_writer(reader: Node, writer: Node) -> _WritersFields:
+    by_name = {field.name: field for field in writer.fields}
+    read = {one.name for field in reader.fields for one in matches(field, by_name)}
     unread = islice((one for one in by_name.values() if one.name not in read), _CANDIDATES)
     return _WritersFields(list(unread), f"{named(writer)} with {_fields(list(by_name))}")
 
 
 def _missing_field(pair: _Pair, missing: Unmatched, theirs: _WritersFields) -> Finding:
     field = missing.field
-    renamed = [one.name for one in theirs.unread if alike(field.type, one.type)]
-    ours = f"field {field.name} of {described(field.type)}, without default"
-    if kind_of(field.type) == "enum" and default_symbol(field.type) is not None:
+    renamed = [one.name for one in theirs.unread if alike(field.node, one.node)]
+    ours = f"field {field.name} of {described(field.node)}, without default"
+    if field.node.kind == "enum" and field.node.default_symbol is not None:
         ours += " (the enum's own is for unknown symbols)"
     return pair.finding(
         Rule.READER_FIELD_MISSING_DEFAULT_VALUE,
-        mend_field(field, renamed),
+        fix_field(field, renamed),
         place=pair.place.at(missing.at),
         reader=ours,
         writer=theirs.words,
     )
 
 
-def _nearest(union: Schema, writer: Schema) -> int | None:
+def _nearest(union: Node, writer: Node) -> int | None:
     """Index of the branch that was meant: of the same kind and, where it has one, name."""
-    kind = kind_of(writer)
-    for index, branch in enumerate(branches_of(union)):
-        if kind_of(branch) == kind and (kind not in NAMED or same_name(branch, writer)):
+    kind = writer.kind
+    for index, branch in enumerate(union.branches):
+        if branch.kind == kind and (kind not in NAMED or same_name(branch, writer)):
             return index
     return None
 
 
 def _ambiguous(one: Ambiguous) -> Finding:
     names = list(dict.fromkeys(field.name for field in one.matched))
-    mend = mend_ambiguous(one.field, one.matched)
+    fix = fix_ambiguous(one.field, one.matched)
     return Finding(
         Rule.AMBIGUOUS_FIELD,
         one.place.path,
         one.place.field,
-        f"field {one.field.name} with the aliases {listed(field_aliases(one.field))}",
+        f"field {one.field.name} with the aliases {listed(one.field.aliases)}",
         f"the fields {listed(names)}" if len(names) > 1 else f"the field {names[0]}",
-        mend.reader,
-        mend.writer,
+        fix.reader,
+        fix.writer,
     )
 
 

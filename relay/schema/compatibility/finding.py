@@ -11,7 +11,7 @@ __all__ = ["Finding"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A rule that is broken, where, by what, and what would mend it.
+    """A rule that is broken, where, by what, and what would fix it.
 
     rule: its code; `rule.words` is the rule as a sentence.
     path: JSON path into the reader's schema, such as `$.fields[3].type.symbols`. It reads as if
@@ -19,7 +19,7 @@ class Finding:
     field: the same place in a payload, such as `lines[].price` (`[]` an array's item, `{}` a
     map's value); empty for the schema itself.
     reader, writer: what each side has there, in words.
-    reader_mend, writer_mend: what would make it compatible when the reader, or else the writer,
+    reader_fix, writer_fix: what would make it compatible when the reader, or else the writer,
     may still be changed; a sentence.
     because: where a union has a branch that all but fits, why that branch does not.
     """
@@ -29,8 +29,8 @@ class Finding:
     field: str
     reader: str
     writer: str
-    reader_mend: str
-    writer_mend: str
+    reader_fix: str
+    writer_fix: str
     because: tuple[Finding, ...] = ()
 
     @property

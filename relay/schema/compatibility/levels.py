@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
-from avro.schema import Schema
-
+from relay.schema.avro.nodes import Node
 from relay.schema.compatibility import Finding, findings
 
 __all__ = ["Level", "problems"]
@@ -43,12 +42,12 @@ class Level(StrEnum):
         return self.name.endswith("_TRANSITIVE")
 
 
-def problems(level: Level, new: Schema, earlier: Sequence[tuple[int, Schema]]) -> list[str]:
+def problems(level: Level, new: Node, earlier: Sequence[tuple[int, Node]]) -> list[str]:
     """Why `new` may not follow `earlier`, a message for each reason; empty when it may.
 
     earlier: (version, schema), oldest first. A level that is not transitive looks at the
     last of them alone. The messages come in the order of versions, directions and places, and
-    each names its version, direction, path, rule, both sides, and what would mend `new`.
+    each names its version, direction, path, rule, both sides, and what would fix `new`.
     """
     found = []
     for version, old in earlier if level.transitive else earlier[-1:]:
@@ -61,19 +60,19 @@ def problems(level: Level, new: Schema, earlier: Sequence[tuple[int, Schema]]) -
 
 def _new_fails(version: int, finding: Finding) -> str:
     sides = f"The new schema has {finding.reader}; version {version} has {finding.writer}"
-    because = "".join(f" {_reason(one)} {one.reader_mend}." for one in finding.because)
+    because = "".join(f" {_reason(one)} {one.reader_fix}." for one in finding.because)
     return (
         f"the new schema can't read version {version}: {_broken(finding)}. {sides}. "
-        f"{finding.reader_mend}.{because}"
+        f"{finding.reader_fix}.{because}"
     )
 
 
 def _old_fails(version: int, finding: Finding) -> str:
     sides = f"Version {version} has {finding.reader}; the new schema has {finding.writer}"
-    because = "".join(f" {_reason(one)} {one.writer_mend}." for one in finding.because)
+    because = "".join(f" {_reason(one)} {one.writer_fix}." for one in finding.because)
     return (
         f"version {version} can't read the new schema: {_broken(finding)}. {sides}. "
-        f"{finding.writer_mend}.{because}"
+        f"{finding.writer_fix}.{because}"
     )
 
 

@@ -9,22 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from avro.schema import Field, Schema
-
+from relay.schema.avro.names import short_name
+from relay.schema.avro.nodes import ABSENT, NAMED, Field, Node
 from relay.schema.compatibility.places import AtField, Step
 from relay.schema.compatibility.rules import PROMOTIONS, Rule
-from relay.schema.compatibility.types import (
-    NAMED,
-    branches_of,
-    default_symbol,
-    element_of,
-    field_aliases,
-    fields_of,
-    kind_of,
-    same_name,
-    size_of,
-    symbols_of,
-)
 
 __all__ = [
     "Asked",
@@ -35,6 +23,7 @@ __all__ = [
     "matches",
     "missing_symbols",
     "parts",
+    "same_name",
     "tries_branches",
 ]
 
@@ -44,8 +33,8 @@ _PARTED = frozenset({"record", "array", "map", "union"})
 class Asked(NamedTuple):
     """A pair of types that a verdict depends on, one step from the reader's type."""
 
-    reader: Schema
-    writer: Schema
+    reader: Node
+    writer: Node
     step: Step
 
 
@@ -60,41 +49,41 @@ class Unmatched(NamedTuple):
 Part = Asked | Unmatched | Rule
 
 
-def parts(reader: Schema, writer: Schema) -> Iterator[Part]:
+def parts(reader: Node, writer: Node) -> Iterator[Part]:
     """What the verdict on two types that are no leaf depends on.
 
     All pairs must fit, no field be unmatched and no rule be broken; where the reader tries its
     branches, one must fit.
     """
-    kind = kind_of(reader)
-    if writer.type == "union":
-        for branch in branches_of(writer):
+    kind = reader.kind
+    if writer.kind == "union":
+        for branch in writer.branches:
             yield Asked(reader, branch, None)
     elif kind == "union":
-        for index, branch in enumerate(branches_of(reader)):
+        for index, branch in enumerate(reader.branches):
             yield Asked(branch, writer, index)
     elif kind == "record":
         if not same_name(reader, writer):
             yield Rule.NAME_MISMATCH
-        by_name = {field.name: field for field in fields_of(writer)}
-        for index, field in enumerate(fields_of(reader)):
+        by_name = {field.name: field for field in writer.fields}
+        for index, field in enumerate(reader.fields):
             found = matches(field, by_name)
             if len(found) == 1:
-                yield Asked(field.type, found[0].type, AtField(index, field.name))
-            elif found or not field.has_default:
+                yield Asked(field.node, found[0].node, AtField(index, field.name))
+            elif found or field.default is ABSENT:
                 yield Unmatched(AtField(index, field.name), field, found)
     else:
-        yield Asked(element_of(reader), element_of(writer), kind)
+        yield Asked(reader.element, writer.element, kind)
 
 
-def tries_branches(reader: Schema, writer: Schema) -> bool:
+def tries_branches(reader: Node, writer: Node) -> bool:
     """Whether it is enough that one of the parts fits: a branch of the reader's union."""
-    return reader.type == "union" and writer.type != "union"
+    return reader.kind == "union" and writer.kind != "union"
 
 
-def broken_by_leaf(reader: Schema, writer: Schema) -> tuple[Rule, ...] | None:
+def broken_by_leaf(reader: Node, writer: Node) -> tuple[Rule, ...] | None:
     """Rules that a pair breaks whose verdict depends on no other pair's; None for other pairs."""
-    kind, other = kind_of(reader), kind_of(writer)
+    kind, other = reader.kind, writer.kind
     if kind == other:
         if kind in _PARTED:
             return None
@@ -104,22 +93,27 @@ def broken_by_leaf(reader: Schema, writer: Schema) -> tuple[Rule, ...] | None:
     return () if other in PROMOTIONS.get(kind, ()) else (Rule.TYPE_MISMATCH,)
 
 
-def _broken_by_named(kind: str, reader: Schema, writer: Schema) -> tuple[Rule, ...]:
+def _broken_by_named(kind: str, reader: Node, writer: Node) -> tuple[Rule, ...]:
     name = () if same_name(reader, writer) else (Rule.NAME_MISMATCH,)
     if kind == "enum" and missing_symbols(reader, writer):
         return (*name, Rule.MISSING_ENUM_SYMBOLS)
-    if kind == "fixed" and size_of(reader) != size_of(writer):
+    if kind == "fixed" and reader.size != writer.size:
         return (*name, Rule.FIXED_SIZE_MISMATCH)
     return name
 
 
-def alike(reader: Schema, writer: Schema) -> bool:
+def same_name(reader: Node, writer: Node) -> bool:
+    """Whether named types match by name: without namespaces, or by one of the reader's aliases."""
+    return short_name(reader.name) == short_name(writer.name) or writer.name in reader.aliases
+
+
+def alike(reader: Node, writer: Node) -> bool:
     """Whether types fit at first sight, without a look into records, containers and unions."""
     broken = broken_by_leaf(reader, writer)
     if broken is not None:
         return not broken
-    kind = kind_of(reader)
-    return kind == kind_of(writer) and (kind != "record" or same_name(reader, writer))
+    kind = reader.kind
+    return kind == writer.kind and (kind != "record" or same_name(reader, writer))
 
 
 def matches(field: Field, by_name: dict[str, Field]) -> list[Field]:
@@ -129,14 +123,12 @@ def matches(field: Field, by_name: dict[str, Field]) -> list[Field]:
     own name matches twice, as it does in Java.
     """
     found = [by_name[field.name]] if field.name in by_name else []
-    if "aliases" in field.props:
-        found += [by_name[alias] for alias in field_aliases(field) if alias in by_name]
-    return found
+    return found + [by_name[alias] for alias in field.aliases if alias in by_name]
 
 
-def missing_symbols(reader: Schema, writer: Schema) -> list[str]:
+def missing_symbols(reader: Node, writer: Node) -> list[str]:
     """The writer's symbols that mean nothing to the reader's enum, in order."""
-    if default_symbol(reader) is not None:
+    if reader.default_symbol is not None:
         return []
-    known = set(symbols_of(reader))
-    return [symbol for symbol in symbols_of(writer) if symbol not in known]
+    known = set(reader.symbols)
+    return [symbol for symbol in writer.symbols if symbol not in known]

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from relay.schema.avro.decoder import natural_default
-from relay.schema.avro.fingerprint import Schema
-from relay.schema.avro.nodes import ABSENT, Field, Node, read_schema
+from relay.schema.avro.nodes import ABSENT, Field, Node, Schema
+from relay.schema.avro.parse import read_schema
 from relay.schema.catalog import SchemaVersion
 
 __all__ = ["DIALECT", "payload_schema", "schema_of_version"]

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 
 from relay.schema.avro.decoder import natural_default
-from relay.schema.avro.nodes import ABSENT, Field, Node, read_schema
+from relay.schema.avro.nodes import ABSENT, Field, Node
+from relay.schema.avro.parse import read_schema
 from relay.schema.catalog import Catalog, Domain, EventType, SchemaVersion, State
 from relay.schema.export.words import type_in_words
 

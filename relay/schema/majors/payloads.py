@@ -8,12 +8,11 @@ from typing import Any
 
 import orjson
 
-from relay.errors import CatalogInvalid
 from relay.schema.avro.decoder import compile_decoder, compile_resolver
-from relay.schema.avro.fingerprint import Schema, schema_text
+from relay.schema.avro.fingerprint import schema_text
+from relay.schema.avro.nodes import Schema
+from relay.schema.avro.parse import read
 from relay.schema.compatibility.check import Check
-from relay.schema.compatibility.parse import SchemaInvalid, parse
-from relay.schema.compatibility.strictness import Strictness
 
 __all__ = ["payload_decoder", "reads"]
 
@@ -24,7 +23,7 @@ def payload_decoder(writer: Schema, current: Schema) -> Callable[[bytes], Any]:
     It has the shape of `current`, by Avro's schema resolution; where `current` can't read what was
     written, as FORWARD compatibility allows of what is older, that of `writer`.
     The function raises PayloadInvalid when the bytes do not fit. Raises CatalogInvalid when
-    one of the two is no schema.
+    one of the two is not a schema.
     """
     return _compile(schema_text(writer), schema_text(current))
 
@@ -32,7 +31,7 @@ def payload_decoder(writer: Schema, current: Schema) -> Callable[[bytes], Any]:
 def reads(reader: Schema, writer: Schema) -> bool:
     """Whether data written with `writer` can be read with `reader`, by Java's rules.
 
-    Raises CatalogInvalid when one of the two is no schema.
+    Raises CatalogInvalid when one of the two is not a schema.
     """
     return _reads(schema_text(reader), schema_text(writer))
 
@@ -45,9 +44,5 @@ def _compile(writer: bytes, current: bytes) -> Callable[[bytes], Any]:
 
 
 def _reads(reader: bytes, writer: bytes) -> bool:
-    try:
-        # Neither is new: whether its names and defaults are good was judged before.
-        pair = [parse(text.decode(), strictness=Strictness.STANDING) for text in (reader, writer)]
-    except SchemaInvalid as error:
-        raise CatalogInvalid(f"no valid Avro schema: {error}. Correct the schema") from error
-    return Check(*pair).compatible
+    # Neither is new: whether its names and defaults are good was judged before.
+    return Check(read(orjson.loads(reader)), read(orjson.loads(writer))).compatible

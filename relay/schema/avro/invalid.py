@@ -1,17 +1,22 @@
-"""What is said of a text that is no Avro schema."""
+"""The refusal of a text that is not an Avro schema."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+from relay.errors import CatalogInvalid
+
 __all__ = ["SchemaInvalid", "quoted"]
 
 _SHOWN = 60
 
 
-class SchemaInvalid(ValueError):
-    """A text is no Avro schema. path: JSON path of what is wrong."""
+class SchemaInvalid(CatalogInvalid):
+    """A text is not an Avro schema, or one that the encoder can't use.
+
+    path: JSON path of the mistake.
+    """
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(f"{path}: {problem}")
