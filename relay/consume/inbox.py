@@ -77,17 +77,22 @@ def enter(
 
 def lock(connection: Connection, group: str, record: Record) -> tuple[int, Verdict]:
     """Waits for the key's lock; then the key's queue, and FREE, PARKED or SETTLED."""
-    row = connection.execute(
-        load(__package__, "lock_queue.sql"),
-        {"group": group, "topic": record.topic, "key": record.key},
-    ).fetchone()
-    assert row is not None
+    queue = lock_queue(connection, group, record.topic, record.key)
     # A statement of its own: its snapshot must be taken after the lock was got.
     found = connection.execute(
-        "select inbox.look(%s, %s, %s)", (group, row[0], record.event_id)
+        "select inbox.look(%s, %s, %s)", (group, queue, record.event_id)
     ).fetchone()
     assert found is not None
-    return row[0], Verdict(found[0])
+    return queue, Verdict(found[0])
+
+
+def lock_queue(connection: Connection, group: str, topic: str, key: bytes) -> int:
+    """Waits for a key's lock, held until the transaction ends; the key's queue."""
+    row = connection.execute(
+        load(__package__, "lock_queue.sql"), {"group": group, "topic": topic, "key": key}
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def append(connection: Connection, group: str, record: Record) -> None:
@@ -114,10 +119,7 @@ def park_replay(connection: Connection, group: str, record: Record) -> bool:
     It is due at once where that is the head. Nothing happens when it was processed, discarded or
     parked in the meantime. Returns whether it is parked now.
     """
-    connection.execute(
-        load(__package__, "lock_queue.sql"),
-        {"group": group, "topic": record.topic, "key": record.key},
-    )
+    lock_queue(connection, group, record.topic, record.key)
     parameters = record.columns(group) | {"attempts": record.attempts}
     row = connection.execute(load(__package__, "park_replay.sql"), parameters).fetchone()
     if row is None:

@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import psycopg
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 
 from relay.errors import CatalogInvalid, RelayError
 from relay.kafka import topics
@@ -16,6 +14,7 @@ from relay.operate.outbox_checks import check_outbox
 from relay.operate.shard_lag import read_shards
 from relay.postgres.connect import connect
 from relay.postgres.identity import read_identity
+from relay.postgres.migrate import wanted_revision
 from relay.publish import pinned
 from relay.schema.approvals.adopt import has_begun
 from relay.schema.approvals.registrable import registrable
@@ -132,9 +131,7 @@ def _kafka(settings: Settings) -> tuple[topics.Cluster, Check]:
 
 
 def _migrations(connection: Connection) -> Iterator[Check]:
-    config = Config()
-    config.set_main_option("script_location", "relay.postgres:migrations")
-    wanted = ScriptDirectory.from_config(config).get_current_head()
+    wanted = wanted_revision()
     try:
         found = [row[0] for row in connection.execute(_VERSIONS)]
     except psycopg.errors.UndefinedTable:

@@ -93,7 +93,7 @@ class Store:
 
     def last_referred_to(self, subject: str) -> int:
         """Highest version of a subject that an id refers to, even one in no use; 0 for none."""
-        return int(self._rows("last_referred_to.sql", subject=subject)[0][0])
+        return int(self._rows("find_last_referred.sql", subject=subject)[0][0])
 
     def text(self, schema_id: int) -> tuple[str, list[dict[str, Any]]] | None:
         """(text, references) of an id, also after its last version was deleted for ever."""

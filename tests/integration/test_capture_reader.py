@@ -7,10 +7,12 @@ import json
 import random
 
 import psycopg
+import pytest
 
 from relay.capture.position import BEGINNING, Position, Snapshot, Step
 from relay.capture.reader import Reader, Row
 from relay.postgres.connect import connect
+from relay.postgres.sqlfile import load
 from tests.integration.capturing import assert_captured, writing
 
 
@@ -38,6 +40,36 @@ def test_a_snapshot_sees_what_postgresql_says_that_it_sees(database: str) -> Non
     for (snapshot, xid), (text, visible) in zip(asked, answers, strict=True):
         assert text == str(snapshot)
         assert snapshot.sees(xid) == visible, (str(snapshot), xid)
+
+
+def test_the_shard_of_an_aggregate_is_its_hash_modulo_the_number_of_shards(
+    database_url: str,
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        wrong = connection.execute(
+            "select aggregate_id, shards"
+            " from generate_series(1, 1000) i, unnest('{1, 2, 16, 256}'::integer[]) shards,"
+            " lateral (select chr(65 + i) || md5(i::text) as aggregate_id) a"
+            " where outbox.shard_of(aggregate_id, shards)"
+            " <> (hashtextextended(aggregate_id, 0) & 2147483647) % shards"
+        ).fetchall()
+    assert wrong == []
+
+
+@pytest.mark.parametrize("query", ["read_page.sql", "read_fresh.sql"])
+def test_the_page_statements_call_no_function_for_the_shard(database_url: str, query: str) -> None:
+    # A call per row would cost more than the rest of the statement.
+    parameters = {
+        "after": 0, "through": None, "in_progress": [], "xmax": "3", "upto": "900:900:",
+        "mine": [1, 2], "recovering": False, "rows": 1000, "shards": 16,
+    }  # fmt: skip
+    with connect(database_url) as connection:
+        lines = connection.execute(
+            b"explain (verbose) " + load("relay.capture", query), parameters
+        ).fetchall()
+    plan = "\n".join(line for (line,) in lines)
+    assert "hashtextextended(" in plan
+    assert "shard_of" not in plan
 
 
 def test_a_page_has_the_rows_that_its_step_holds(database_url: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.integration.publishing import rows
 
 LOCK = "select outbox.aggregate_lock('order', 'order-1')"
+SHARD = "select outbox.shard_of('order-1', 16)"
 QUEUE = "select inbox.queue('billing', 'events.orders', 'order-1')"
 PUBLISH = "select outbox.publish('order.noted', 'order', 'order-1', '{}')"
 
@@ -31,8 +32,8 @@ def planted(database_url: str) -> psycopg.Connection[Any]:
     return connection
 
 
-@pytest.mark.parametrize("statement", [LOCK, QUEUE])
-def test_locks_are_the_same_whatever_the_search_path_has(
+@pytest.mark.parametrize("statement", [LOCK, QUEUE, SHARD])
+def test_locks_and_shards_are_the_same_whatever_the_search_path_has(
     planted: psycopg.Connection[Any], statement: str
 ) -> None:
     with planted as connection:

@@ -5,7 +5,6 @@ Its fingerprint is the approved one's: 12.500 of scale 3 would be read as 125.00
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,15 +15,12 @@ import pytest
 from relay.bus import DomainEventBus
 from relay.errors import SchemaNotActive
 from relay.events import DomainEvent
-from relay.postgres.migrate import migrate
 from relay.schema.avro.decoder import compile_decoder
 from relay.schema.avro.encoder import compile_encoder
 from relay.schema.avro.fingerprint import rabin
-from relay.schema.avro.logical import logical_digest
 from relay.schema.catalog import State
-from tests.integration.publishing import notes, rows
+from tests.integration.publishing import notes
 from tests.integration.reviewing import EVENT_TYPE, Connection, bring, version
-from tests.stack import Database
 
 
 def schema_of(scale: int) -> dict[str, Any]:
@@ -99,42 +95,3 @@ def test_a_text_that_was_proposed_anew_decides_by_its_own_logical_types(
         DomainEventBus.publish(connection, MILLS)
         with pytest.raises(SchemaNotActive, match="another logical type"):
             DomainEventBus.publish(connection, CENTS)
-
-
-def test_a_publisher_that_was_deployed_before_goes_on_by_the_fingerprint(
-    connection: Connection,
-) -> None:
-    question = "select outbox.may_publish(%s, 1, %s)"
-    for fingerprint, answer in ((Cents.FINGERPRINT, True), (bytes(8), False)):
-        assert connection.execute(question, (EVENT_TYPE, fingerprint)).fetchall() == [(answer,)]
-
-
-def test_versions_from_before_the_migration_are_held_against_their_logical_types(
-    postgres_server: Database,
-) -> None:
-    # Given a database of the release before, with a version in use
-    name = "before_logical_types"
-    url = postgres_server.create_database(name)
-    try:
-        migrate(url, "0006_review_for_all")
-        with psycopg.connect(url) as connection:
-            connection.execute(
-                """insert into outbox.schema_versions (event_type, version, subject, fingerprint,
-                       text, state, adopted, proposer)
-                   values (%s, 1, 's', %s, %s, 'active', true, 'anna')""",
-                (EVENT_TYPE, Cents.FINGERPRINT, json.dumps(Cents.SCHEMA)),
-            )
-        # When it is migrated
-        migrate(url)
-        # Then its digest follows from its text
-        with psycopg.connect(url) as connection:
-            found = connection.execute("select logical_digest from outbox.schema_versions")
-            assert found.fetchall() == [(logical_digest(Cents.SCHEMA),)]
-            # and decides
-            DomainEventBus.publish(connection, CENTS)
-            with pytest.raises(SchemaNotActive, match="another logical type"):
-                DomainEventBus.publish(connection, MILLS)
-            connection.commit()
-        assert len(rows(url)) == 1
-    finally:
-        postgres_server.drop_database(name)

@@ -24,10 +24,10 @@ select
     e.seq, e.id, e.event_type, e.schema_version, e.aggregate_type, e.aggregate_id,
     e.metadata::text, e.occurred_at::text, e.fingerprint, e.avro,
     case when e.avro is null then e.payload::text end,
-    ((hashtextextended(e.aggregate_id, 0) & 2147483647) %% %(shards)s)::integer
+    outbox.shard_of(e.aggregate_id, %(shards)s)
 from fresh
 join outbox.domain_events e using (seq)
 where (select count(*) from fresh) <= %(rows)s
   and (%(mine)s::integer[] is null
-       or ((hashtextextended(e.aggregate_id, 0) & 2147483647) %% %(shards)s)::integer = any(%(mine)s))
+       or outbox.shard_of(e.aggregate_id, %(shards)s) = any(%(mine)s))
 order by seq nulls first

@@ -3,7 +3,7 @@ select
     e.seq, e.id, e.event_type, e.schema_version, e.aggregate_type, e.aggregate_id,
     e.metadata::text, e.occurred_at::text, e.fingerprint, e.avro,
     case when e.avro is null then e.payload::text end,
-    ((hashtextextended(e.aggregate_id, 0) & 2147483647) %% %(shards)s)::integer
+    outbox.shard_of(e.aggregate_id, %(shards)s)
 from outbox.domain_events e
 where e.seq = any(%(seqs)s)
 order by e.seq

@@ -12,6 +12,7 @@ import psycopg
 from confluent_kafka import KafkaError, Message
 from psycopg.rows import class_row
 
+from relay.consume.inbox import lock_queue
 from relay.errors import BrokerUnavailable
 from relay.kafka import headers as names
 from relay.kafka.clients import idempotent_producer, require_topics
@@ -172,11 +173,10 @@ def discard(
 def _discard(connection: psycopg.Connection[Any], letter: Letter) -> bool:
     """Whether the letter is set aside now. Its key's lock keeps a replay from being parked
     between the look and the change; an event of the key that is being handled is waited for."""
+    assert letter.topic is not None
+    assert letter.key is not None
     with connection.transaction():
-        connection.execute(
-            load(__package__, "lock_queue.sql"),
-            {"group": letter.group_name, "topic": letter.topic, "key": letter.key},
-        )
+        lock_queue(connection, letter.group_name, letter.topic, letter.key)
         return bool(
             connection.execute(
                 load(__package__, "discard.sql"),

@@ -11,7 +11,7 @@ with shard_position as materialized (
 fresh as materialized (
     select
         e.seq, e.xid, e.created_at,
-        ((hashtextextended(e.aggregate_id, 0) & 2147483647) %% %(shards)s)::integer as shard
+        outbox.shard_of(e.aggregate_id, %(shards)s) as shard
     from outbox.domain_events e
     where e.xid = any(%(in_progress)s::xid8[]) or e.xid >= %(xmax)s::xid8
         or e.seq > %(after)s::bigint

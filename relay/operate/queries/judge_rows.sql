@@ -36,7 +36,7 @@ row_state as (
         and there.kafka_offset = d.kafka_offset and there.event_id = e.id and there.copy = 0
     left join outbox.holds h on h.seq = e.seq
     left join shard_position p
-        on p.shard = ((hashtextextended(e.aggregate_id, 0) & 2147483647) %% %(shards)s)::integer
+        on p.shard = outbox.shard_of(e.aggregate_id, %(shards)s)
 )
 select
     seq, id,

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from importlib.resources import files
 
 from alembic import op
 
 __all__ = ["run_sql"]
 
 
-def run_sql(revision: str) -> None:
-    """Runs `sql/<revision>.sql` in the migration's transaction.
+def run_sql(name: str) -> None:
+    """Runs the SQL file `name` of relay/postgres in the migration's transaction.
 
     The text goes to the driver without parameters, so that several statements, colons and
     percent signs in it mean what they say.
     """
-    text = (Path(__file__).parent / "sql" / f"{revision}.sql").read_bytes()
     driver = op.get_bind().connection.dbapi_connection
     assert driver is not None
-    driver.execute(text)
+    driver.execute(files("relay.postgres").joinpath(name).read_bytes())

@@ -9,4 +9,4 @@ depends_on = None
 
 
 def upgrade() -> None:
-    run_sql(revision)
+    run_sql(f"migrations/sql/{revision}.sql")

@@ -1,5 +1,19 @@
--- The migrations grant these where the role is there by then; here, where it was created later, as
--- after a restore into another server, or because who migrates may not create roles.
+-- The role of services that publish: it may insert all columns of an event but xid and seq, and may
+-- change or delete nothing. Roles belong to the server and not to the database, so this runs with
+-- every `relay migrate`: the role may have been created later, by an administrator or after a
+-- restore into another server.
+do $$
+begin
+    if not exists (select from pg_roles where rolname = 'outbox_writer') then
+        create role outbox_writer nologin;
+    end if;
+exception
+    when duplicate_object or unique_violation then null;
+    when insufficient_privilege then
+        raise warning 'role outbox_writer was not created: have an administrator create it and run relay migrate again';
+end
+$$;
+
 do $$
 begin
     if exists (select from pg_roles where rolname = 'outbox_writer')
@@ -15,4 +29,4 @@ begin
             on outbox.schema_versions to outbox_writer;
     end if;
 end
-$$
+$$;

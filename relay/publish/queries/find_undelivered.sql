@@ -5,6 +5,6 @@ where e.seq > %(after)s
   and (%(through)s::bigint is null or e.seq <= %(through)s)
   and (e.xid = any(%(in_progress)s::xid8[]) or e.xid >= %(xmax)s::xid8)
   and pg_visible_in_snapshot(e.xid, %(upto)s::pg_snapshot)
-  and ((hashtextextended(e.aggregate_id, 0) & 2147483647) %% %(shards)s)::integer = %(shard)s
+  and outbox.shard_of(e.aggregate_id, %(shards)s) = %(shard)s
   and not exists (select from outbox.deliveries d where d.seq = e.seq)
   and not exists (select from outbox.holds h where h.seq = e.seq)

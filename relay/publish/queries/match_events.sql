@@ -3,4 +3,4 @@
 select found.id, e.seq
 from unnest(%(ids)s::text[], %(keys)s::text[]) as found (id, key)
 left join outbox.domain_events e on e.id = found.id
-where ((hashtextextended(found.key, 0) & 2147483647) %% %(shards)s)::integer = %(shard)s
+where outbox.shard_of(found.key, %(shards)s) = %(shard)s

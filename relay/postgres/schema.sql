@@ -1,0 +1,589 @@
+-- The database as it is now: schemas outbox (events, delivery, review), inbox (consumer groups) and
+-- registry (the embedded schema registry). The role of publishing services and its grants are in
+-- queries/grant_writers.sql. The revisions in migrations/ lead here from older databases.
+--
+-- Functions that a publisher's statements call run under the search_path of the caller, and whoever
+-- may create functions in a schema of it could put one in place of PostgreSQL's own: they set their
+-- search_path, or qualify every name and operator where they are to be inlined, since a function
+-- with a setting is not.
+
+create schema if not exists outbox;
+create schema inbox;
+create schema registry;
+
+----------------------------------------------------------------------------------------------------
+-- outbox: events
+----------------------------------------------------------------------------------------------------
+
+-- Cuid2 (ADR 0001): a letter and 23 characters of base 36 from a hash over 244 random bits.
+create function outbox.cuid2() returns text
+language sql volatile parallel safe
+set search_path = pg_catalog
+as $$
+    select chr(97 + get_byte(digest, 0) % 26) || string_agg(
+        substr('0123456789abcdefghijklmnopqrstuvwxyz', get_byte(digest, i) % 36 + 1, 1), '' order by i
+    )
+    from sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())) as digest,
+        generate_series(1, 23) as i
+    group by digest
+$$;
+
+-- Append-only. xid stands before seq, so that the transaction has its id before it draws a number:
+-- a number is never visible to a snapshot that does not know its transaction.
+create table outbox.domain_events (
+    xid            xid8        not null default pg_current_xact_id(),
+    seq            bigint      generated always as identity (cache 1) primary key,
+    id             text        not null default outbox.cuid2() unique,
+    event_type     text        not null check (octet_length(event_type) between 1 and 1024),
+    schema_version integer     check (schema_version > 0),
+    aggregate_type text        not null check (octet_length(aggregate_type) between 1 and 1024),
+    aggregate_id   text        not null check (octet_length(aggregate_id) between 1 and 1024),
+    payload        jsonb       not null,
+    metadata       jsonb       not null default '{}' check (jsonb_typeof(metadata) = 'object'),
+    occurred_at    timestamptz not null default now(),
+    created_at     timestamptz not null default now(),
+    fingerprint    bytea       check (octet_length(fingerprint) = 8),
+    avro           bytea,
+    check ((avro is null) = (fingerprint is null)),
+    check (avro is null or schema_version is not null)
+);
+comment on table outbox.domain_events is
+    'One row per event, written in the transaction of the change that it reports.';
+comment on column outbox.domain_events.schema_version is
+    'null: written by SQL, the relay encodes with the active version';
+comment on column outbox.domain_events.fingerprint is
+    'CRC-64-AVRO of the Parsing Canonical Form of the schema that avro was encoded with';
+create index domain_events_xid_seq on outbox.domain_events (xid, seq);
+create index domain_events_aggregate on outbox.domain_events (aggregate_type, aggregate_id, seq);
+-- By hash, because a correlation id of any length must fit the index.
+create index domain_events_correlation
+    on outbox.domain_events (
+        pg_catalog.hashtextextended(metadata ->> 'correlationId', 0::bigint), seq
+    );
+
+-- The shard that works on an aggregate's events, from 0 to shards - 1. Inlined into the statements
+-- that capture runs for every row.
+create function outbox.shard_of(aggregate_id text, shards integer) returns integer
+language sql immutable parallel safe
+as $$
+    select (
+        (pg_catalog.hashtextextended(aggregate_id, 0::bigint) operator(pg_catalog.&) 2147483647::bigint)
+            operator(pg_catalog.%) shards::bigint
+    )::integer
+$$;
+comment on function outbox.shard_of is
+    'Pinned with the number of shards: with another formula aggregates would change their shards.';
+
+-- Key of the advisory lock that puts concurrent writers of one aggregate in commit order.
+create function outbox.aggregate_lock(aggregate_type text, aggregate_id text) returns bigint
+language sql immutable strict parallel safe
+as $$
+    select pg_catalog.hashtextextended(
+        aggregate_type operator(pg_catalog.||) pg_catalog.chr(31)
+            operator(pg_catalog.||) aggregate_id,
+        7237
+    )
+$$;
+
+----------------------------------------------------------------------------------------------------
+-- outbox: delivery
+----------------------------------------------------------------------------------------------------
+
+-- Narrow, because COPY into a narrow table is cheap and an update of the wide row is not.
+create table outbox.deliveries (
+    seq          bigint      not null,
+    copy         smallint    not null default 0,
+    topic        text        not null,
+    partition    integer,
+    kafka_offset bigint,
+    attempts     integer     not null default 1,
+    delivered_at timestamptz not null default now(),
+    primary key (seq, copy)
+);
+comment on column outbox.deliveries.copy is
+    '0 for the event''s own subject, higher for copies under further major subjects';
+comment on column outbox.deliveries.kafka_offset is
+    'null: delivered, but retention removed the record before its offset was known';
+
+-- The one relay that serves this outbox, and what is pinned at its creation.
+create table outbox.relay (
+    only_one          boolean     primary key default true check (only_one),
+    name              text        not null,
+    shards            integer     not null check (shards between 1 and 256),
+    system_identifier text        not null,
+    database_oid      bigint      not null,
+    cluster_id        text        not null,
+    created_at        timestamptz not null default now()
+);
+
+-- Each topic's number of partitions, pinned: a key's partition must never change by itself.
+create table outbox.topics (
+    topic      text        primary key,
+    partitions integer     not null check (partitions > 0),
+    created_at timestamptz not null default now()
+);
+
+-- Mirror of the positions topic, and the epoch that guards every write of a worker.
+create table outbox.shards (
+    shard      integer     primary key,
+    epoch      bigint      not null default 0,
+    worker     text,
+    position   jsonb,
+    updated_at timestamptz not null default now()
+);
+
+-- Events that the position has passed but that are not published, and why.
+create table outbox.holds (
+    seq             bigint      primary key,
+    event_id        text        not null,
+    shard           integer     not null,
+    aggregate_type  text        not null,
+    aggregate_id    text        not null,
+    state           text        not null check (state in ('failing', 'held', 'dead')),
+    attempts        integer     not null default 0,
+    error           text        not null,
+    next_attempt_at timestamptz,
+    created_at      timestamptz not null default now(),
+    check ((state = 'failing') = (next_attempt_at is not null))
+);
+comment on column outbox.holds.state is
+    'failing: tried again at next_attempt_at; held: waits for an earlier event of its aggregate; dead: given up';
+create index holds_shard on outbox.holds (shard, seq);
+
+-- What became of an event in a consumer group; written only by the reconciler.
+create table outbox.outcomes (
+    event_id      text        not null,
+    group_name    text        not null,
+    state         text        not null check (state in ('dead', 'resolved')),
+    attempt       integer     not null,
+    error         text,
+    topic         text        not null,
+    partition     integer     not null,
+    kafka_offset  bigint      not null,
+    dlq_topic     text        not null,
+    dlq_partition integer     not null,
+    dlq_offset    bigint      not null,
+    at            timestamptz not null default now(),
+    primary key (event_id, group_name)
+);
+create index outcomes_dead on outbox.outcomes (group_name) where state = 'dead';
+
+create view outbox.domain_event_status as
+select
+    e.xid, e.seq, e.id, e.event_type, e.schema_version, e.aggregate_type, e.aggregate_id,
+    e.payload, e.metadata, e.occurred_at, e.created_at,
+    d.topic, d.partition, d.kafka_offset, d.delivered_at,
+    coalesce(d.attempts, h.attempts, 0) as delivery_attempts,
+    coalesce(h.state = 'dead', false) or coalesce(o.dead, false) as dead_letter,
+    coalesce(h.error, o.error) as last_error,
+    case when d.seq is not null then 'delivered' else coalesce(h.state, 'pending') end as delivery_state
+from outbox.domain_events e
+left join outbox.deliveries d on d.seq = e.seq and d.copy = 0
+left join outbox.holds h on h.seq = e.seq
+left join lateral (
+    select
+        bool_or(outcome.state = 'dead') as dead,
+        (array_agg(outcome.error order by outcome.at desc) filter (where outcome.state = 'dead'))[1] as error
+    from outbox.outcomes outcome
+    where outcome.event_id = e.id
+) o on true;
+comment on view outbox.domain_event_status is
+    'Each event with its delivery, its hold and what consumer groups made of it.';
+
+----------------------------------------------------------------------------------------------------
+-- outbox: review of schema versions
+----------------------------------------------------------------------------------------------------
+
+-- What was decided about each version of an event type's schema. It belongs to the outbox and not
+-- to the registry, because the statement that writes an event reads it.
+create table outbox.schema_versions (
+    event_type     text        not null check (event_type <> ''),
+    version        integer     not null check (version > 0),
+    subject        text        not null check (subject <> ''),
+    fingerprint    bytea       not null check (octet_length(fingerprint) = 8),
+    logical_digest bytea       not null check (octet_length(logical_digest) = 32),
+    text           text        not null,
+    state          text        not null
+        check (state in ('proposed', 'approved', 'active', 'deprecated', 'retired')),
+    adopted        boolean     not null default false,
+    proposer       text        not null check (proposer <> ''),
+    proposed_at    timestamptz not null default clock_timestamp(),
+    approver       text        check (approver <> ''),
+    approved_at    timestamptz,
+    reason         text,
+    sunset         date,
+    changed_at     timestamptz not null default clock_timestamp(),
+    primary key (event_type, version),
+    constraint approved_by_another check (approver <> proposer),
+    constraint approved_with_reason check (
+        (approver is null) = (approved_at is null)
+        and (approver is null or coalesce(reason, '') <> '')
+    ),
+    -- A proposal that is given up needs no approver, and neither does what was there before.
+    constraint approved_before_active check (
+        adopted or approver is not null or state in ('proposed', 'retired')
+    ),
+    constraint proposed_without_approver check (state <> 'proposed' or approver is null),
+    constraint sunset_of_deprecated check (sunset is null or state in ('deprecated', 'retired'))
+);
+comment on column outbox.schema_versions.fingerprint is
+    'CRC-64-AVRO of the Parsing Canonical Form, as in domain_events';
+comment on column outbox.schema_versions.logical_digest is
+    'SHA-256 of the Parsing Canonical Form and the logical types, which the fingerprint leaves out';
+comment on column outbox.schema_versions.adopted is
+    'Was in use before it was reviewed: adopted when the review began, or by a person';
+comment on column outbox.schema_versions.reason is 'The approver''s';
+create unique index one_active_version on outbox.schema_versions (event_type, subject)
+    where state = 'active';
+
+create table outbox.schema_history (
+    id         bigint      generated always as identity primary key,
+    at         timestamptz not null default clock_timestamp(),
+    event_type text        not null,
+    version    integer     not null,
+    action     text        not null
+        check (action in ('adopt', 'propose', 'approve', 'activate', 'deprecate', 'retire')),
+    from_state text,
+    to_state   text        not null,
+    actor      text        not null check (actor <> ''),
+    reason     text,
+    forced     boolean     not null default false,
+    sunset     date,
+    digest     bytea       not null check (octet_length(digest) = 32),
+    db_user    text        not null default session_user,
+    constraint forced_with_reason check (not forced or coalesce(reason, '') <> '')
+);
+comment on column outbox.schema_history.from_state is 'null: the version was not there before';
+comment on column outbox.schema_history.digest is 'SHA-256 of the schema''s text, UTF-8';
+comment on column outbox.schema_history.db_user is
+    'Who was connected; actor is whom that connection named';
+create index schema_history_version on outbox.schema_history (event_type, version, id);
+
+create function outbox.refuse_change() returns trigger
+language plpgsql
+as $$
+begin
+    raise exception '%.% is append-only', tg_table_schema, tg_table_name
+        using errcode = 'object_not_in_prerequisite_state';
+end
+$$;
+create trigger schema_history_append_only
+    before update or delete or truncate on outbox.schema_history
+    for each statement execute function outbox.refuse_change();
+
+-- Whether events may be written under a version with this schema: it is in use, or the review has
+-- not begun. It has begun once any version is known, so that an event type that comes later needs a
+-- decision; only then, and only for such an event type, the table is read a second time. The
+-- logical digest counts as well: a class with another decimal scale has the same fingerprint, and
+-- readers would misread its amounts. In PL/pgSQL, which keeps the plan: planned with every insert,
+-- the query would cost several times as much.
+create function outbox.may_publish(
+    event_type text, version integer, fingerprint bytea, logical_digest bytea
+) returns boolean
+language plpgsql stable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return (
+        select coalesce(
+            bool_or(
+                v.version = may_publish.version and v.fingerprint = may_publish.fingerprint
+                and v.logical_digest = may_publish.logical_digest
+                and v.state in ('active', 'deprecated')
+            ),
+            not exists (select from outbox.schema_versions)
+        )
+        from outbox.schema_versions v
+        where v.event_type = may_publish.event_type
+    );
+end
+$$;
+
+-- The row keeps the version that is active when it is written, so that activating another one does
+-- not change how it is read.
+create function outbox.publish(
+    event_type     text,
+    aggregate_type text,
+    aggregate_id   text,
+    payload        jsonb,
+    metadata       jsonb default '{}',
+    occurred_at    timestamptz default now()
+) returns text
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+    event_id text := outbox.cuid2();
+    known    bigint;
+    active   integer[];
+begin
+    if event_type is null or aggregate_type is null or aggregate_id is null or payload is null then
+        raise exception 'outbox.publish: event_type, aggregate_type, aggregate_id and payload must not be null'
+            using errcode = 'null_value_not_allowed';
+    end if;
+    select count(*), array_agg(v.version) filter (where v.state = 'active')
+    into known, active
+    from outbox.schema_versions v
+    where v.event_type = publish.event_type;
+    if known > 0 and active is null then
+        raise exception 'outbox.publish: event type % has no active schema version', event_type
+            using errcode = 'object_not_in_prerequisite_state',
+                hint = 'See: relay schemas history ' || event_type
+                    || '. Activate one: relay schemas activate';
+    end if;
+    if known = 0 and exists (select from outbox.schema_versions) then
+        raise exception 'outbox.publish: nobody has decided about event type %', event_type
+            using errcode = 'object_not_in_prerequisite_state',
+                hint = 'Propose it: relay schemas propose. '
+                    || 'What was in use before it came here: relay schemas adopt';
+    end if;
+    perform pg_advisory_xact_lock(outbox.aggregate_lock(aggregate_type, aggregate_id));
+    insert into outbox.domain_events (
+        id, event_type, schema_version, aggregate_type, aggregate_id, payload, metadata, occurred_at
+    )
+    values (
+        event_id, publish.event_type,
+        -- With one for each of several subjects the relay decides.
+        case when cardinality(active) = 1 then active[1] end,
+        publish.aggregate_type, publish.aggregate_id, publish.payload,
+        -- An event that nothing led to starts a correlation of its own.
+        jsonb_build_object('correlationId', event_id)
+            || jsonb_strip_nulls(coalesce(publish.metadata, '{}')),
+        coalesce(publish.occurred_at, now())
+    );
+    return event_id;
+end
+$$;
+comment on function outbox.publish is
+    'Writes an event in the caller''s transaction and returns its id.';
+
+----------------------------------------------------------------------------------------------------
+-- inbox: consumer groups
+----------------------------------------------------------------------------------------------------
+
+-- One number for a group, topic and key: the lock that every transaction of that key takes first,
+-- and the name of the key's parked queue. Two keys with one number share both, which is safe.
+create function inbox.queue(group_name text, topic text, key bytea) returns bigint
+language sql immutable strict parallel safe
+as $$
+    select pg_catalog.hashtextextended(
+        group_name operator(pg_catalog.||) pg_catalog.chr(31)
+            operator(pg_catalog.||) topic operator(pg_catalog.||) pg_catalog.chr(31)
+            operator(pg_catalog.||) pg_catalog.encode(key, 'hex'),
+        30310
+    )
+$$;
+
+create table inbox.processed (
+    group_name   text        not null,
+    event_id     text        not null,
+    attempt      integer     not null default 1 check (attempt > 0),
+    processed_at timestamptz not null default now(),
+    primary key (group_name, event_id)
+);
+comment on table inbox.processed is
+    'Written in the transaction of the handler''s effects: a group with a row here has acted.';
+
+create table inbox.parked (
+    group_name      text        not null,
+    event_id        text        not null,
+    queue           bigint      not null,
+    event_type      text,
+    topic           text        not null,
+    partition       integer     not null,
+    kafka_offset    bigint      not null,
+    key             bytea       not null,
+    value           bytea,
+    header_names    text[]      not null,
+    header_values   bytea[]     not null,
+    attempts        integer     not null default 0,
+    round_attempts  integer     not null default 0,
+    error           text,
+    first_failed_at timestamptz,
+    next_attempt_at timestamptz,
+    parked_at       timestamptz not null default now(),
+    primary key (group_name, event_id),
+    check (round_attempts between 0 and attempts)
+);
+comment on column inbox.parked.kafka_offset is
+    'With partition: where the event was first read; the order of the key''s queue';
+comment on column inbox.parked.attempts is 'Of all rounds; a replay starts a new round';
+comment on column inbox.parked.next_attempt_at is 'null: waits for the head of its queue';
+create unique index parked_order on inbox.parked (queue, partition, kafka_offset, group_name, event_id);
+create index parked_due_queue on inbox.parked (queue) where next_attempt_at is not null;
+create index parked_due on inbox.parked (group_name, next_attempt_at) where next_attempt_at is not null;
+
+create table inbox.dead_letters (
+    group_name      text        not null,
+    event_id        text        not null,
+    attempt         integer     not null check (attempt > 0),
+    state           text        not null default 'dead'
+        check (state in ('dead', 'replayed', 'resolved', 'discarded')),
+    event_type      text,
+    topic           text        not null,
+    partition       integer     not null,
+    kafka_offset    bigint      not null,
+    key             bytea       not null,
+    value           bytea,
+    header_names    text[]      not null,
+    header_values   bytea[]     not null,
+    stage           text        not null check (stage in ('decode', 'handle', 'commit')),
+    error_class     text        not null,
+    error           text        not null,
+    stacktrace      text        not null,
+    first_failed_at timestamptz not null,
+    failed_at       timestamptz not null,
+    settled_at      timestamptz,
+    unsent          boolean     not null default true,
+    sending_until   timestamptz,
+    dlq_topic       text        not null,
+    dlq_partition   integer,
+    dlq_offset      bigint,
+    primary key (group_name, event_id),
+    check (state in ('dead', 'replayed') or settled_at is not null)
+);
+comment on column inbox.dead_letters.attempt is
+    'The attempt that led to the state; grows over all replays, so later outcomes win';
+comment on column inbox.dead_letters.unsent is
+    'The state is not in the dead-letter topic yet; the group''s producer sends it';
+create index dead_letters_unsent on inbox.dead_letters (group_name) where unsent;
+create index dead_letters_failed on inbox.dead_letters (group_name, failed_at);
+
+-- What the members of a consumer group have decoded; one row per schema, updated every few seconds.
+create table inbox.decoded (
+    group_name      text        not null,
+    event_type      text        not null,
+    subject         text        not null,
+    schema_id       integer     not null,
+    fingerprint     bytea       not null check (octet_length(fingerprint) = 8),
+    digest          bytea       not null check (octet_length(digest) = 32),
+    last_decoded_at timestamptz not null default clock_timestamp(),
+    primary key (group_name, event_type, subject, schema_id)
+);
+comment on column inbox.decoded.schema_id is 'The registry''s id of the schema of the writer';
+comment on column inbox.decoded.digest is
+    'SHA-256 of the schema''s JSON with sorted keys: distinguishes versions with one fingerprint';
+comment on column inbox.decoded.last_decoded_at is 'At most some seconds late';
+create index decoded_event_type on inbox.decoded (event_type);
+
+-- What is known of an event to a transaction that holds its key's lock.
+create function inbox.look(group_name text, queue bigint, event_id text) returns text
+language plpgsql volatile
+as $$
+begin
+    if exists (
+        select from inbox.dead_letters d
+        where d.group_name = look.group_name and d.event_id = look.event_id
+    ) or exists (
+        select from inbox.processed p
+        where p.group_name = look.group_name and p.event_id = look.event_id
+    ) then
+        return 'settled';
+    elsif exists (
+        select from inbox.parked p
+        where p.queue = look.queue and p.group_name = look.group_name
+    ) then
+        return 'parked';
+    end if;
+    return 'free';
+end
+$$;
+
+-- The first statement of every handler transaction. Takes the keys' locks, in one order for all
+-- transactions, then returns for each event: run (its inbox row is now written), parked (its key
+-- waits; append it) or settled (nothing to do). Waiting for a lock has no time limit; only then
+-- do the limits of the handler's own statements begin.
+create function inbox.enter(
+    group_name           text,
+    topics               text[],
+    keys                 bytea[],
+    event_ids            text[],
+    attempts             integer[],
+    idle_timeout_ms      integer,
+    statement_timeout_ms integer
+) returns text[]
+language plpgsql volatile
+as $$
+declare
+    queues   bigint[];
+    a_queue  bigint;
+    verdicts text[] := '{}';
+    verdict  text;
+begin
+    perform set_config('idle_in_transaction_session_timeout', idle_timeout_ms::text, true);
+    select array_agg(inbox.queue(enter.group_name, t.topic, t.key) order by t.n)
+    into queues
+    from unnest(topics, keys) with ordinality as t (topic, key, n);
+    for a_queue in select distinct q from unnest(queues) as q order by q loop
+        perform pg_advisory_xact_lock(a_queue);
+    end loop;
+    for i in 1 .. cardinality(event_ids) loop
+        verdict := inbox.look(enter.group_name, queues[i], event_ids[i]);
+        if verdict = 'free' then
+            insert into inbox.processed (group_name, event_id, attempt)
+            values (enter.group_name, event_ids[i], attempts[i])
+            on conflict do nothing;
+            verdict := case when found then 'run' else 'settled' end;
+        end if;
+        verdicts := verdicts || verdict;
+    end loop;
+    perform set_config('statement_timeout', statement_timeout_ms::text, true);
+    return verdicts;
+end
+$$;
+
+-- To be called when a queue's rows have changed: its head is due or stays as it is, the others wait
+-- for it.
+create function inbox.promote(group_name text, queue bigint) returns void
+language plpgsql volatile
+as $$
+declare
+    head text;
+begin
+    select h.event_id into head
+    from inbox.parked h
+    where h.queue = promote.queue and h.group_name = promote.group_name
+    order by h.partition, h.kafka_offset
+    limit 1;
+    update inbox.parked p set next_attempt_at = null
+    where p.queue = promote.queue and p.group_name = promote.group_name
+        and p.next_attempt_at is not null and p.event_id <> head;
+    update inbox.parked p set next_attempt_at = clock_timestamp()
+    where p.group_name = promote.group_name and p.event_id = head and p.next_attempt_at is null;
+end
+$$;
+
+----------------------------------------------------------------------------------------------------
+-- registry: the embedded schema registry
+----------------------------------------------------------------------------------------------------
+
+-- An id belongs to one text forever, under every subject: a row is never deleted, so that records
+-- which carry the id stay readable after their subject is gone.
+create table registry.schemas (
+    id         integer     primary key check (id > 0),
+    digest     bytea       not null unique check (length(digest) = 32),
+    text       text        not null,
+    refs       jsonb       not null default '[]' check (jsonb_typeof(refs) = 'array'),
+    created_at timestamptz not null default now()
+);
+
+create table registry.versions (
+    subject    text        not null check (subject <> ''),
+    version    integer     not null check (version > 0),
+    schema_id  integer     not null references registry.schemas (id),
+    created_at timestamptz not null default now(),
+    deleted_at timestamptz,
+    primary key (subject, version)
+);
+create unique index versions_live_schema on registry.versions (subject, schema_id)
+    where deleted_at is null;
+create index versions_schema on registry.versions (schema_id);
+
+-- scope: a subject, `:.context:` for a context, the empty string for everything.
+create table registry.settings (
+    scope         text primary key,
+    compatibility text check (compatibility in (
+        'NONE', 'BACKWARD', 'BACKWARD_TRANSITIVE', 'FORWARD', 'FORWARD_TRANSITIVE',
+        'FULL', 'FULL_TRANSITIVE')),
+    mode          text check (mode in ('READWRITE', 'READONLY', 'READONLY_OVERRIDE', 'IMPORT'))
+);
