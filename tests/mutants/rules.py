@@ -34,8 +34,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "H1-commits-before-the-disk",
         "relay/publish/**/*.py",
-        "if not piece.durable.wait(self._patience):",
-        "if False:",
+        "part.durable.result(self._patience)",
+        "pass",
         ("tests/integration/test_hazard_source_crash.py", "-k", "known_to_be_on_disk"),
     ),
     Mutant(
@@ -75,9 +75,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "H10-commits-before-the-last-flags",
-        "relay/publish/transact.py",
-        "            self._await_disk(pieces)\n            self.await_flags()",
-        "            self._await_disk(pieces)",
+        "relay/publish/transaction.py",
+        "        self.await_flags()\n",
+        "        pass\n",
         (OWNERS, "-k", "before_the_flags_of_the_last_one"),
     ),
     Mutant(
@@ -125,14 +125,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "H15-a-refused-batch-is-not-halved",
         "relay/publish/**/*.py",
-        "self.limit = max(1, len(seqs) // 2)",
+        "self.rows = max(1, len(seqs) // 2)",
         "pass",
         (TOPICS, "-k", "no_limit_explains"),
     ),
     Mutant(
-        "H15-a-row-refused-by-itself-is-not-blamed",
+        "H15-a-row-refused-by-itself-is-no-suspect",
         "relay/publish/**/*.py",
-        "self.blamed = {seqs[0]: reason}",
+        "self.suspect = {seqs[0]: reason}",
         "pass",
         (TOPICS, "-k", "no_limit_explains"),
     ),
@@ -161,8 +161,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "H19-any-epoch-may-write-flags",
         "relay/publish/**/*.py",
-        "        if stale:\n            raise Stale(",
-        "        if False:\n            raise Stale(",
+        "        if stale:\n            raise Fenced(",
+        "        if False:\n            raise Fenced(",
         (OWNERS, "-k", "zombies_unfenced_flag_writes"),
     ),
     Mutant(
