@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from relay.local.kafka import LocalKafka
@@ -95,11 +96,15 @@ def test_the_relays_topics_have_three_copies_of_which_two_must_have_a_write(
     admin = AdminClient({"bootstrap.servers": three_brokers})
     for topic in (relay.positions_topic, relay.topic):
         # Then each of its topics has three copies
+        until(lambda name=topic: name in admin.list_topics(timeout=10).topics)
         partitions = admin.list_topics(timeout=10).topics[topic].partitions.values()
         assert {len(partition.replicas) for partition in partitions} == {3}
         # and a write needs two of them, and a copy that lacks one never leads
         resource = ConfigResource(ResourceType.TOPIC, topic)
-        config = admin.describe_configs([resource])[resource].result()
+        config = until(
+            lambda asked=resource: admin.describe_configs([asked])[asked].result(),
+            ignoring=(KafkaException,),
+        )
         assert config["min.insync.replicas"].value == "2"
         assert config["unclean.leader.election.enable"].value == "false"
     # and it publishes there

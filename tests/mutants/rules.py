@@ -144,6 +144,14 @@ MUTANTS: tuple[Mutant, ...] = (
         (TOPICS, "-k", "missing_topic_holds_its_own_events"),
     ),
     Mutant(
+        "H16-a-missing-topic-is-written-to",
+        "relay/publish/routes.py",
+        "if topic not in self._topics:",
+        "self._topics = {topic: TopicState(4, 1_000_000, 'delete'), **self._topics}\n"
+        "        if False:",
+        ("tests/integration/test_hazard_kafka_brokers.py", "-k", "never_created"),
+    ),
+    Mutant(
         "H17-the-group-is-not-asked",
         "relay/publish/**/*.py",
         "if membership.confirm(number):",
@@ -203,9 +211,16 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "H33-a-schema-is-known-by-its-number",
         "relay/publish/**/*.py",
+        "if v.fingerprint == fingerprint]",
+        "if v.version == number]",
+        ("tests/integration/test_hazard_schema_versions.py", "-k", "own_version_1"),
+    ),
+    Mutant(
+        "H33-a-decided-schema-is-known-by-its-number",
+        "relay/publish/**/*.py",
         "if each.fingerprint == fingerprint]",
         "if each.version == number]",
-        ("tests/integration/test_hazard_schema_versions.py",),
+        ("tests/unit/test_routes_review.py",),
     ),
     Mutant(
         "H34-any-whole-number-is-an-int",

@@ -291,6 +291,17 @@ def test_bytes_of_versions_that_share_a_fingerprint_go_by_their_number_before_th
     assert [json.loads(text) for text in registry.texts] == [second, avsc(1)]
 
 
+def test_bytes_go_by_their_schema_and_not_by_the_number_that_their_publisher_gave_it(
+    routes: Routes, decisions: list[Decision]
+) -> None:
+    # Given two versions in use
+    decisions += decided({1: State.ACTIVE, 2: State.DEPRECATED})
+    # When a row says version 1, and its bytes are those of version 2
+    route = routes("cart.filled", 1, rabin(avsc(2)))
+    # Then it goes out under the id of its bytes
+    assert schema_id(route) == IDS[2]
+
+
 def test_bytes_of_a_version_not_in_use_wait_also_where_one_in_use_has_their_fingerprint(
     routes: Routes, decisions: list[Decision]
 ) -> None:
