@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from relay.capture.feed import Piece
 from relay.capture.position import Step
-from relay.capture.reader import Row
+from relay.capture.row import AGGREGATE_ID, AGGREGATE_TYPE, ID, SEQ, Row
 from relay.errors import described, said
 from relay.postgres.connect import storable
 from relay.publish.doubt import Doubt
@@ -96,11 +96,11 @@ class Builder:
         build, copies, copied = self._messages.build, self._messages.copies, _copied(routes)
         for row in batch.rows:
             batch.used += 1
-            if blocked and (row[4], row[5]) in blocked:
+            if blocked and (row[AGGREGATE_TYPE], row[AGGREGATE_ID]) in blocked:
                 held.append(_behind(row))
             else:
                 try:
-                    if blamed and (reason := blamed.pop(row[0], None)) is not None:
+                    if blamed and (reason := blamed.pop(row[SEQ], None)) is not None:
                         raise NotPublishable(reason)
                     message = build(row, routes)
                     beside = copies(row, routes, message) if copied else ()
@@ -113,8 +113,8 @@ class Builder:
                         blocked.add(hold.aggregate)
                 else:
                     for number, copy in beside:
-                        yield row[0], number, copy
-                    yield row[0], 0, message
+                        yield row[SEQ], number, copy
+                    yield row[SEQ], 0, message
                     continue
             if len(held) >= MOST_HELD:
                 return
@@ -122,7 +122,7 @@ class Builder:
     def _build_again(
         self, batch: Batch, runs: Sequence[Sequence[Hold]], routes: RoutesOfRows, now: datetime
     ) -> Iterator[tuple[int, int, Message]]:
-        by_seq = {row[0]: row for row in batch.rows}
+        by_seq = {row[SEQ]: row for row in batch.rows}
         for run in runs:
             for hold in run:
                 batch.used += 1
@@ -152,9 +152,10 @@ class Builder:
     def _failed(self, row: Row, attempts: int, error: BaseException, now: datetime) -> Hold:
         foreseen = isinstance(error, NotPublishable | Waiting)
         if not foreseen and not attempts:
-            log.warning("the message of event %s can't be built", row[1], exc_info=error)
+            log.warning("the message of event %s can't be built", row[ID], exc_info=error)
         why = said(error) if foreseen else f"its message can't be built: {described(error)}"
-        hold = Hold(row[0], row[1], (row[4], row[5]), "failing", attempts, _short(why))
+        aggregate = (row[AGGREGATE_TYPE], row[AGGREGATE_ID])
+        hold = Hold(row[SEQ], row[ID], aggregate, "failing", attempts, _short(why))
         if isinstance(error, Waiting):
             return replace(hold, next_attempt_at=now + _WAITING_PAUSE)
         attempts += 1
@@ -173,7 +174,7 @@ def cut(pieces: Sequence[Piece], count: int) -> tuple[list[Step], list[Piece]]:
         elif count == 0:
             return steps, list(pieces[number:])
         else:
-            done, left = piece.step.split(piece.rows[count - 1][0])
+            done, left = piece.step.split(piece.rows[count - 1][SEQ])
             rest = replace(piece, step=left, rows=piece.rows[count:])
             return [*steps, done], [rest, *pieces[number + 1 :]]
     return steps, []
@@ -184,8 +185,8 @@ def _copied(routes: RoutesOfRows) -> bool:
 
 
 def _behind(row: Row) -> Hold:
-    aggregate: Aggregate = (row[4], row[5])
-    return Hold(row[0], row[1], aggregate, "held", 0, "waits behind an earlier event")
+    aggregate: Aggregate = (row[AGGREGATE_TYPE], row[AGGREGATE_ID])
+    return Hold(row[SEQ], row[ID], aggregate, "held", 0, "waits behind an earlier event")
 
 
 def _short(text: str) -> str:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from itertools import chain, islice
 
 from relay.capture.feed import Feed, Piece
-from relay.capture.reader import Row
+from relay.capture.row import Row
 from relay.errors import BrokerUnavailable, RegistryUnavailable
 from relay.postgres.connect import OUTAGES
 from relay.publish.batch import Batch, Builder

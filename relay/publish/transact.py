@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from relay.capture.feed import Piece
+from relay.capture.row import SEQ
 from relay.publish.batch import Batch, cut
 from relay.publish.deliveries import Deliveries, Receipt, copy_text
 from relay.publish.doubt import Doubt, Refused
@@ -104,7 +105,7 @@ class Transactor:
         except Refused as refused:
             self._services.routes.forget()
             if not refused.gone:
-                self._caution.refused([row[0] for row in batch.rows], str(refused))
+                self._caution.refused([row[SEQ] for row in batch.rows], str(refused))
             raise
         if self._exactly_once:
             self.may_begin_at = time.monotonic() + self._pace.pause

@@ -11,7 +11,8 @@ import pytest
 
 from relay.capture.feed import Feed, Piece
 from relay.capture.position import BEGINNING, Position
-from relay.capture.reader import Reader, Row
+from relay.capture.reader import Reader
+from relay.capture.row import SHARD, Row
 from relay.postgres.connect import connect
 from relay.postgres.identity import Identity, read_identity
 from tests.integration.capturing import assert_captured, writing
@@ -71,7 +72,7 @@ class Shard:
             return
         self._feed.nudge()
         assert piece.durable.wait(30)
-        assert {row[11] for row in piece.rows} <= {self.number}
+        assert {row[SHARD] for row in piece.rows} <= {self.number}
         if len(piece.rows) > 1 and self._chance.random() < 0.3:
             count = self._chance.randrange(1, len(piece.rows))
             done, _ = piece.step.split(piece.rows[count - 1][0])
@@ -149,7 +150,7 @@ def test_a_shard_that_comes_to_an_idle_database_gets_what_is_there(database_url:
         feed.add(1, Position(BEGINNING), identity, late)
         # Then it gets its rows, and the first one nothing
         piece = until(late.take)
-        assert {row[11] for row in piece.rows} == {1}
+        assert {row[SHARD] for row in piece.rows} == {1}
         assert up_to_date.take() is None
     finally:
         feed.stop()
