@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from relay.capture.position import Position, Snapshot, Step
-from relay.capture.reader import Page, Reader, Reading, Row
+from relay.capture.reader import Page, Reader, Reading
+from relay.capture.row import SEQ, SHARD, Row
 from relay.errors import DatabaseUnavailable
 from relay.observe import Events
 from relay.outages import Outage
@@ -228,7 +229,7 @@ class Feed:
             self._needed_lsn = reading.insert_lsn
         by_shard: dict[int, list[Row]] = {shard: [] for shard in group}
         for row in page.rows:
-            by_shard[row[11]].append(row)
+            by_shard[row[SHARD]].append(row)
         waiting = []
         for shard, cursor in group.items():
             step, rows = page.step, by_shard[shard]
@@ -237,7 +238,7 @@ class Feed:
                 if step.through is not None and after >= step.through:
                     continue
                 step = replace(step, after=after)
-                rows = [row for row in rows if row[0] > after]
+                rows = [row for row in rows if row[SEQ] > after]
             cursor.position = step.position()
             if rows or (step.recovering and step.through is None):
                 size = page.size * len(rows) // max(len(page.rows), 1)

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.pq import TransactionStatus
 
 from relay.capture.page_size import PageSize
 from relay.capture.position import Position, Snapshot, Step
+from relay.capture.row import AVRO, PAYLOAD, SEQ, Row
 from relay.postgres.sqlfile import load
 
-__all__ = ["Page", "Reader", "Reading", "Row"]
-
-# One row of the outbox as the page statements give it. A plain tuple: a million of them a few
-# seconds apart should cost no constructor. Columns: seq, id, event_type, schema_version (or None),
-# aggregate_type, aggregate_id, metadata (JSON text), occurred_at (PostgreSQL's ISO text, UTC),
-# fingerprint (or None), avro (or None), payload (JSON text, None where there is avro), shard.
-Row: TypeAlias = tuple[
-    int, str, str, int | None, str, str, str, str, bytes | None, bytes | None, str | None, int
-]
+__all__ = ["Page", "Reader", "Reading"]
 
 _IN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
@@ -111,11 +104,11 @@ class Reader:
     def _read_page(self, step: Step, mine: Sequence[int] | None) -> Page:
         rows = self.page(step, mine)
         if len(rows) == self._page_size.rows:
-            step, _ = step.split(rows[-1][0])
+            step, _ = step.split(rows[-1][SEQ])
         return self._page_of(step, rows)
 
     def _page_of(self, step: Step, rows: list[Row]) -> Page:
-        size = sum([len(row[9] or row[10] or b"") for row in rows])
+        size = sum([len(row[AVRO] or row[PAYLOAD] or b"") for row in rows])
         self._page_size.read(len(rows), size)
         return Page(step, rows, size)
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from relay.capture.feed import ShardRows
 from relay.capture.position import Step
-from relay.capture.reader import Row
+from relay.capture.row import AGGREGATE_ID, AGGREGATE_TYPE, ID, SEQ, Row
 from relay.errors import described, said
 from relay.postgres.connect import storable
 from relay.publish.errors import OutcomeUnknown
@@ -97,11 +97,11 @@ class Builder:
         build, copies, copied = self._messages.build, self._messages.copies, _copied(routes)
         for row in batch.rows:
             batch.used += 1
-            if blocked and (row[4], row[5]) in blocked:
+            if blocked and (row[AGGREGATE_TYPE], row[AGGREGATE_ID]) in blocked:
                 held.append(_behind(row))
             else:
                 try:
-                    if suspect and (reason := suspect.pop(row[0], None)) is not None:
+                    if suspect and (reason := suspect.pop(row[SEQ], None)) is not None:
                         raise NotPublishable(reason)
                     message = build(row, routes)
                     beside = copies(row, routes, message) if copied else ()
@@ -114,8 +114,8 @@ class Builder:
                         blocked.add(hold.aggregate)
                 else:
                     for number, copy in beside:
-                        yield row[0], number, copy
-                    yield row[0], 0, message
+                        yield row[SEQ], number, copy
+                    yield row[SEQ], 0, message
                     continue
             if len(held) >= MOST_HELD:
                 return
@@ -123,7 +123,7 @@ class Builder:
     def _build_again(
         self, batch: Batch, runs: Sequence[Sequence[Hold]], routes: RoutesOfRows, now: datetime
     ) -> Iterator[tuple[int, int, Message]]:
-        by_seq = {row[0]: row for row in batch.rows}
+        by_seq = {row[SEQ]: row for row in batch.rows}
         for run in runs:
             for hold in run:
                 batch.used += 1
@@ -154,9 +154,10 @@ class Builder:
         foreseen = isinstance(error, NotPublishable | Waiting)
         if not foreseen and not attempts:
             trace = storable("".join(traceback.format_exception(error)))
-            log.warning("the message of event %s can't be built: %s", row[1], trace)
+            log.warning("the message of event %s can't be built: %s", row[ID], trace)
         why = said(error) if foreseen else f"its message can't be built: {described(error)}"
-        hold = Hold(row[0], row[1], (row[4], row[5]), "failing", attempts, _short(why))
+        aggregate = (row[AGGREGATE_TYPE], row[AGGREGATE_ID])
+        hold = Hold(row[SEQ], row[ID], aggregate, "failing", attempts, _short(why))
         if isinstance(error, Waiting):
             return replace(hold, next_attempt_at=now + _WAITING_PAUSE)
         attempts += 1
@@ -175,7 +176,7 @@ def cut(parts: Sequence[ShardRows], count: int) -> tuple[list[Step], list[ShardR
         elif count == 0:
             return steps, list(parts[number:])
         else:
-            done, left = part.step.split(part.rows[count - 1][0])
+            done, left = part.step.split(part.rows[count - 1][SEQ])
             rest = replace(part, step=left, rows=part.rows[count:])
             return [*steps, done], [rest, *parts[number + 1 :]]
     return steps, []
@@ -186,8 +187,8 @@ def _copied(routes: RoutesOfRows) -> bool:
 
 
 def _behind(row: Row) -> Hold:
-    aggregate: Aggregate = (row[4], row[5])
-    return Hold(row[0], row[1], aggregate, "held", 0, "waits behind an earlier event")
+    aggregate: Aggregate = (row[AGGREGATE_TYPE], row[AGGREGATE_ID])
+    return Hold(row[SEQ], row[ID], aggregate, "held", 0, "waits behind an earlier event")
 
 
 def _short(text: str) -> str:

@@ -13,7 +13,20 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from relay.capture.reader import Row
+from relay.capture.row import (
+    AGGREGATE_ID,
+    AGGREGATE_TYPE,
+    AVRO,
+    EVENT_TYPE,
+    FINGERPRINT,
+    ID,
+    METADATA,
+    OCCURRED_AT,
+    PAYLOAD,
+    SCHEMA_VERSION,
+    SEQ,
+    Row,
+)
 from relay.errors import BrokerUnavailable, PayloadInvalid
 from relay.kafka.partitioner import partition_of
 from relay.postgres.connect import OUTAGES
@@ -113,7 +126,7 @@ class Messages:
         """
         self._limits.clear()
         found: RoutesOfRows = {}
-        for kind in {(row[2], row[3], row[8]) for row in rows}:
+        for kind in {(row[EVENT_TYPE], row[SCHEMA_VERSION], row[FINGERPRINT]) for row in rows}:
             try:
                 found[kind] = self._route(*kind)
             except (NotPublishable, Waiting) as error:
@@ -125,11 +138,11 @@ class Messages:
 
         routes: what `routes` gave for it. Whatever else is raised is a fault of this row as well.
         """
-        (
-            seq, event_id, event_type, version, aggregate_type, aggregate_id,
-            metadata_text, occurred_at, fingerprint, avro, payload, _,
-        ) = row  # fmt: skip
-        route = routes[event_type, version, fingerprint]
+        event_type = row[EVENT_TYPE]
+        aggregate_type, aggregate_id = row[AGGREGATE_TYPE], row[AGGREGATE_ID]
+        metadata_text, occurred_at = row[METADATA], row[OCCURRED_AT]
+        avro, payload = row[AVRO], row[PAYLOAD]
+        route = routes[event_type, row[SCHEMA_VERSION], row[FINGERPRINT]]
         if isinstance(route, Exception):
             raise route.with_traceback(None)
         if avro is not None:
@@ -151,13 +164,13 @@ class Messages:
         type_, source, type_of_aggregate = self._kinds.get(kind) or self._add_kind(kind)
         headers: list[Header] = [
             _SPEC_VERSION,
-            ("ce_id", event_id),
+            ("ce_id", row[ID]),
             type_,
             source,
             subject,
             ("ce_time", f"{occurred_at[:10]}T{occurred_at[11:-3]}Z"),
             type_of_aggregate,
-            ("ce_sequence", str(seq)),
+            ("ce_sequence", str(row[SEQ])),
             _CONTENT_TYPE,
         ]
         if route.copies:
@@ -174,7 +187,7 @@ class Messages:
         original: what `build` gave for it. Whatever else is raised, as by a converter, is a fault
         of this row as well.
         """
-        route = routes[row[2], row[3], row[8]]
+        route = routes[row[EVENT_TYPE], row[SCHEMA_VERSION], row[FINGERPRINT]]
         assert isinstance(route, Route)
         topic, value, key, partition, headers = original
         found = []
@@ -186,10 +199,10 @@ class Messages:
                     f"it can't be published as {copy.event_type} as well: {error}"
                 ) from error
             own = list(headers)
-            own[_ID] = ("ce_id", copy.id_of(row[1]))
+            own[_ID] = ("ce_id", copy.id_of(row[ID]))
             own[_TYPE] = ("ce_type", copy.event_type)
-            own[_COPIES] = ("ce_originalid", row[1])
-            own.append(("ce_originaltype", row[2]))
+            own[_COPIES] = ("ce_originalid", row[ID])
+            own.append(("ce_originaltype", row[EVENT_TYPE]))
             self._check_size(route, key, converted, own)
             found.append((copy.number, (topic, converted, key, partition, own)))
         return found

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import psycopg
 from confluent_kafka import Consumer
 
-from relay.capture.reader import Reader, Row
+from relay.capture.reader import Reader
+from relay.capture.row import Row
 from relay.errors import DatabaseUnavailable
 from relay.kafka import topics
 from relay.observe import Events

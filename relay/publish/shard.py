@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import chain, islice
 
 from relay.capture.feed import Feed
-from relay.capture.reader import Row
+from relay.capture.row import Row
 from relay.errors import BrokerUnavailable, RegistryUnavailable
 from relay.observe import EventDead, EventFailed, EventsHeld, ShardTakenOver
 from relay.postgres.connect import OUTAGES

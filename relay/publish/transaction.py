@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from relay.capture.feed import ShardRows, SnapshotLost
+from relay.capture.row import SEQ
 from relay.observe import BatchPublished
 from relay.publish.batch import Batch, cut
 from relay.publish.deliveries import Deliveries, copy_text
@@ -105,7 +106,7 @@ class BatchPublisher:
         except Refused as refused:
             self._services.routes.forget()
             if not refused.gone:
-                self._limit.refused([row[0] for row in batch.rows], str(refused))
+                self._limit.refused([row[SEQ] for row in batch.rows], str(refused))
             raise
         if producer.is_transactional:
             self.may_begin_at = time.monotonic() + self._pace.pause

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import psycopg
 
-from relay.capture.reader import Row
+from relay.capture.row import AGGREGATE_ID, PAYLOAD, SEQ, Row
 
 __all__ = ["assert_captured", "write_in_every_way", "writing"]
 
@@ -76,13 +76,13 @@ def assert_captured(url: str, captured: Iterable[Row]) -> None:
         ).fetchone() or (None, None)
     assert aborted, "no transaction was rolled back: the test shows little"
     assert numbers, "the writers' own numbers do not agree with the table"
-    times = Counter(row[0] for row in rows)
+    times = Counter(row[SEQ] for row in rows)
     assert not (lost := {seq for (seq,) in there} - times.keys()), f"lost: {sorted(lost)}"
     assert not (foreign := times.keys() - {seq for (seq,) in there}), f"not there: {foreign}"
     assert not (twice := {seq for seq in times if times[seq] > 1}), f"twice: {sorted(twice)}"
     seen: dict[str, list[int]] = {}
     for row in rows:
-        seen.setdefault(row[5], []).append(json.loads(row[10] or "")["number"])
+        seen.setdefault(row[AGGREGATE_ID], []).append(json.loads(row[PAYLOAD] or "")["number"])
     for aggregate, order in seen.items():
         assert order == list(range(1, len(order) + 1)), aggregate
 

@@ -11,7 +11,8 @@ import pytest
 
 from relay.capture.feed import Feed, ShardRows
 from relay.capture.position import BEGINNING, Position
-from relay.capture.reader import Reader, Row
+from relay.capture.reader import Reader
+from relay.capture.row import SHARD, Row
 from relay.postgres.connect import connect
 from relay.postgres.identity import Identity, read_identity
 from tests.integration.capturing import assert_captured, writing
@@ -70,8 +71,8 @@ class Shard:
         if (part := self._life.take()) is None:
             return
         self._feed.nudge()
-        assert part.durable.wait(30)
-        assert {row[11] for row in part.rows} <= {self.number}
+        assert part.durable.result(30) is None
+        assert {row[SHARD] for row in part.rows} <= {self.number}
         if len(part.rows) > 1 and self._chance.random() < 0.3:
             count = self._chance.randrange(1, len(part.rows))
             done, _ = part.step.split(part.rows[count - 1][0])
@@ -149,7 +150,7 @@ def test_a_shard_that_comes_to_an_idle_database_gets_what_is_there(database_url:
         feed.add(1, Position(BEGINNING), identity, late)
         # Then it gets its rows, and the first one nothing
         part = until(late.take)
-        assert {row[11] for row in part.rows} == {1}
+        assert {row[SHARD] for row in part.rows} == {1}
         assert up_to_date.take() is None
     finally:
         feed.stop()

@@ -9,11 +9,21 @@ import random
 import psycopg
 import pytest
 
+from relay.bus import DomainEventBus
+from relay.capture import row
 from relay.capture.position import BEGINNING, Position, Snapshot, Step
-from relay.capture.reader import Reader, Row
+from relay.capture.reader import Reader
+from relay.capture.row import AVRO, SEQ, SHARD, Row
 from relay.postgres.connect import connect
 from relay.postgres.sqlfile import load
 from tests.integration.capturing import assert_captured, writing
+from tests.integration.publishing import noted
+
+# Parameters of the page statements.
+PAGE = {
+    "after": 0, "through": None, "in_progress": [], "xmax": "3", "upto": "9000:9000:",
+    "mine": [1, 2], "recovering": False, "rows": 1000, "shards": 16,
+}  # fmt: skip
 
 
 def any_snapshot(chance: random.Random, around: int) -> Snapshot:
@@ -56,16 +66,32 @@ def test_the_shard_of_an_aggregate_is_its_hash_modulo_the_number_of_shards(
     assert wrong == []
 
 
+def test_the_statements_give_the_columns_that_a_row_is_read_by(database_url: str) -> None:
+    # Given events of SQL and of Python
+    columns = {name: getattr(row, name) for name in row.__all__ if name != "Row"}
+    with connect(database_url) as connection:
+        connection.execute("select outbox.publish('order.noted', 'order', 'order-1', '{}')")
+        with connection.transaction():
+            DomainEventBus.publish(connection, noted())
+        for query in ("read_page.sql", "read_rows.sql"):
+            # When they are read, then each column stands where its constant says
+            found = connection.execute(load("relay.capture", query), PAGE | {"seqs": [1, 2]})
+            names = [column.name for column in found.description or ()]
+            assert {name.upper(): place for place, name in enumerate(names)} == columns
+        # and the statement of fresh rows, which has another first row, gives the same
+        reader = Reader(connection, shards=16, page_rows=1000)
+        _, page = reader.read(Position(BEGINNING), None, None)
+        assert page is not None
+        assert page.rows == reader.rows([1, 2]) == reader.page(page.step, None)
+        assert [type(each[AVRO]) for each in page.rows] == [type(None), bytes]
+
+
 @pytest.mark.parametrize("query", ["read_page.sql", "read_fresh.sql"])
 def test_the_page_statements_call_no_function_for_the_shard(database_url: str, query: str) -> None:
     # A call per row would cost more than the rest of the statement.
-    parameters = {
-        "after": 0, "through": None, "in_progress": [], "xmax": "3", "upto": "900:900:",
-        "mine": [1, 2], "recovering": False, "rows": 1000, "shards": 16,
-    }  # fmt: skip
     with connect(database_url) as connection:
         lines = connection.execute(
-            b"explain (verbose) " + load("relay.capture", query), parameters
+            b"explain (verbose) " + load("relay.capture", query), PAGE
         ).fetchall()
     plan = "\n".join(line for (line,) in lines)
     assert "hashtextextended(" in plan
@@ -101,11 +127,11 @@ def test_a_page_has_the_rows_that_its_step_holds(database_url: str) -> None:
             # Then it has just those that the step holds, in order
             expected = sorted(seq for xid, seq in rows if step.holds(xid, seq))
             if mine is None:
-                assert [row[0] for row in page] == expected
+                assert [row[SEQ] for row in page] == expected
             else:
-                assert {row[11] for row in page} <= set(mine)
+                assert {row[SHARD] for row in page} <= set(mine)
                 others = reader.page(step, [shard for shard in range(3) if shard not in mine])
-                assert sorted(row[0] for row in page + others) == expected
+                assert sorted(row[SEQ] for row in page + others) == expected
 
 
 def test_sixteen_writers_and_restarts_at_every_page_lose_double_and_reorder_nothing(

@@ -11,7 +11,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.capture.reader import Row
+from relay.capture.row import SEQ, Row
 from relay.publish.batch import Batch, Builder
 from relay.publish.holds import Backoff, Hold, Holds
 from relay.publish.message import Message, NotPublishable, Waiting
@@ -58,13 +58,13 @@ class Messages:
         self._message, self._copies = message, copies
 
     def build(self, row: Row, _: object) -> Message:
-        if row[0] in self._message:
-            raise self._message[row[0]]
+        if row[SEQ] in self._message:
+            raise self._message[row[SEQ]]
         return MESSAGE
 
     def copies(self, row: Row, *_: object) -> list[Any]:
-        if row[0] in self._copies:
-            raise self._copies[row[0]]
+        if row[SEQ] in self._copies:
+            raise self._copies[row[SEQ]]
         return []
 
 

@@ -2,7 +2,7 @@
 -- the positions in the log that belong to it and the rows all come from one statement. The rows are
 -- joined from the list of fresh ones, so that no plan can walk those that were delivered long ago.
 -- The first row has no seq and is the reading: snapshot, insert and flush position, number of fresh
--- rows (up to one more than a page has). The others are the 12 columns of relay.capture.reader.Row.
+-- rows (up to one more than a page has). The others have the columns of relay.capture.row.
 with reading as materialized (
     select coalesce(%(upto)s::pg_snapshot, pg_current_snapshot()) as upto
 ),
@@ -23,8 +23,8 @@ union all
 select
     e.seq, e.id, e.event_type, e.schema_version, e.aggregate_type, e.aggregate_id,
     e.metadata::text, e.occurred_at::text, e.fingerprint, e.avro,
-    case when e.avro is null then e.payload::text end,
-    outbox.shard_of(e.aggregate_id, %(shards)s)
+    case when e.avro is null then e.payload::text end as payload,
+    outbox.shard_of(e.aggregate_id, %(shards)s) as shard
 from fresh
 join outbox.domain_events e using (seq)
 where (select count(*) from fresh) <= %(rows)s

@@ -1,10 +1,10 @@
--- A page of a backlog, inside one snapshot, upwards from a number. A row is the 12 columns of
--- relay.capture.reader.Row.
+-- A page of a backlog, inside one snapshot, upwards from a number. A row has the columns of
+-- relay.capture.row.
 select
     e.seq, e.id, e.event_type, e.schema_version, e.aggregate_type, e.aggregate_id,
     e.metadata::text, e.occurred_at::text, e.fingerprint, e.avro,
-    case when e.avro is null then e.payload::text end,
-    outbox.shard_of(e.aggregate_id, %(shards)s)
+    case when e.avro is null then e.payload::text end as payload,
+    outbox.shard_of(e.aggregate_id, %(shards)s) as shard
 from outbox.domain_events e
 where e.seq > %(after)s
   and (%(through)s::bigint is null or e.seq <= %(through)s)
