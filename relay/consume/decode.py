@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 
 from relay.consume.failures import Poison
 from relay.consume.group import Group, Subscription
@@ -18,14 +17,13 @@ from relay.schema.avro.decoder import decode
 from relay.schema.avro.nodes import full_name
 
 if TYPE_CHECKING:
+    from relay.consume.reads import Reads
     from relay.events import DomainEvent
 
 __all__ = ["Decoder", "Schemas", "record_name"]
 
 # Confluent's wire format: a zero byte, the schema's id (4 bytes, big-endian), Avro binary.
 FRAME = struct.Struct(">bI")
-
-Noted: TypeAlias = Callable[[str, str, int, dict[str, Any]], None]
 
 
 class Schemas(Protocol):
@@ -39,15 +37,14 @@ class Schemas(Protocol):
 class Decoder:
     """Decodes records with the schema they were written with to the one their handler knows.
 
-    schemas: writer schemas by id; it keeps those that it was asked for. majors: how records of
-    other major versions are read. decoded: told of each decoded event the type that it was
-    published under, the domain's topic, the schema's id, and the schema.
+    schemas: writer schemas by id, which it caches. majors: how records of other major versions are
+    read. reads: notes what was decoded.
     """
 
-    def __init__(self, schemas: Schemas, majors: Majors, decoded: Noted = lambda *_: None) -> None:
+    def __init__(self, schemas: Schemas, majors: Majors, reads: Reads | None = None) -> None:
         self._schemas = schemas
         self._majors = majors
-        self._decoded = decoded
+        self._reads = reads
 
     def decode(self, record: Record, group: Group) -> tuple[str, Subscription, DomainEvent] | None:
         """Event type, subscription and event of a record; None when the group has no handler.
@@ -75,9 +72,11 @@ class Decoder:
             )
         except (PayloadInvalid, CatalogInvalid, ValueError) as error:
             raise Poison(
-                f"{record.event_id}, written with schema {schema_id}, is no {event_type}: {error}"
+                f"{record.event_id}, written with schema {schema_id}, does not fit {event_type}: "
+                f"{error}"
             ) from error
-        self._decoded(written_as, record.topic, schema_id, writer)
+        if self._reads is not None:
+            self._reads.note(written_as, record.topic, schema_id, writer)
         return event_type, subscription, event
 
     def _writer(self, schema_id: int) -> dict[str, Any]:
@@ -88,7 +87,7 @@ class Decoder:
 
     def _type_of(self, schema_id: int, group: Group) -> str | None:
         writer = self._writer(schema_id)
-        # What is no record is no event of anybody's here.
+        # Only a record can be an event.
         name = record_name(writer) if isinstance(writer, dict) else ""
         return next(
             (
@@ -121,7 +120,7 @@ def _aggregate_id(record: Record) -> str:
     try:
         return record.header(headers.SUBJECT) or record.key.decode()
     except UnicodeDecodeError as error:
-        raise Poison("the key is no UTF-8 and ce_subject is absent: no aggregate id") from error
+        raise Poison("the key is not UTF-8 and ce_subject is absent: no aggregate id") from error
 
 
 def _occurred_at(record: Record) -> datetime:
@@ -129,12 +128,12 @@ def _occurred_at(record: Record) -> datetime:
     if text is None:
         return datetime.fromtimestamp(0, UTC)
     try:
-        moment = datetime.fromisoformat(text)
+        timestamp = datetime.fromisoformat(text)
     except ValueError as error:
-        raise Poison(f"ce_time {text!r} is no RFC 3339 timestamp") from error
-    if moment.tzinfo is None:
-        raise Poison(f"ce_time {text!r} has no offset, so it names no instant")
-    return moment
+        raise Poison(f"ce_time {text!r} is not an RFC 3339 timestamp") from error
+    if timestamp.tzinfo is None:
+        raise Poison(f"ce_time {text!r} has no UTC offset, so it names no instant")
+    return timestamp
 
 
 def record_name(schema: dict[str, Any]) -> str:

@@ -12,8 +12,9 @@ from relay.capture.position import Step
 from relay.capture.reader import Row
 from relay.errors import described, said
 from relay.postgres.connect import storable
+from relay.process.backoff import Backoff
 from relay.publish.doubt import Doubt
-from relay.publish.holds import Aggregate, Backoff, Hold, Holds
+from relay.publish.holds import Aggregate, Hold, Holds
 from relay.publish.message import Message, Messages, NotPublishable, Route, RoutesOfRows, Waiting
 
 __all__ = ["Batch", "Builder", "cut"]

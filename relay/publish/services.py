@@ -17,10 +17,11 @@ from relay.outages import Outage, Outages
 from relay.postgres.connect import OUTAGES, connect
 from relay.postgres.identity import Identity, read_identity
 from relay.postgres.sqlfile import load
+from relay.process.backoff import Backoff
 from relay.publish import pinned
 from relay.publish.doubt import Server
 from relay.publish.ends import TopicEnds
-from relay.publish.holds import Backoff, Hold
+from relay.publish.holds import Hold
 from relay.publish.message import Messages
 from relay.publish.routes import Routes
 from relay.publish.store import Store

@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Self
 
 from relay.consume import Fatal, Group
 from relay.consume.dead_letters.reconciler import reconcile
-from relay.consume.dead_letters.store import Filter, find, replay
+from relay.consume.dead_letters.replay import replay
+from relay.consume.dead_letters.store import Filter, find
 from relay.consume.worker import consume
 from relay.events import DomainEvent
 from relay.kafka.committed import committed_at

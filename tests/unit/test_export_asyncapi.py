@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from relay.consume.dead_letters.producer import Unsent
+from relay.consume.dead_letters.producer import UnsentDeadLetter
 from relay.kafka import headers as consumed
 from relay.publish.message import Messages, Route
 from relay.schema.catalog import Catalog
@@ -164,7 +164,7 @@ def test_headers_of_dead_letters_are_those_that_consumers_write(state: str) -> N
     at = datetime(2026, 1, 31, tzinfo=UTC)
     place = ("events.orders", 0, 1, b"o-1", b"", [], [])
     failure = ("handle", "ValueError", "no", "Traceback", at, at, at, "dlq")
-    letter = Unsent("id", 1, state, *place, *failure)
+    letter = UnsentDeadLetter("id", 1, state, *place, *failure)
 
     written = {name for name, _ in letter.headers("billing")}
 

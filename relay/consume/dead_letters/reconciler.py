@@ -13,9 +13,8 @@ from typing import Any, Final
 import psycopg
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from relay.consume.attempt import idle_timeout_ms
 from relay.consume.record import LONGEST_EVENT_ID
-from relay.consume.session import Session, Stopped
+from relay.consume.session import Session, Stopped, idle_timeout_ms
 from relay.kafka import headers as names
 from relay.kafka.client_log import BrokerWatch
 from relay.kafka.clients import Ends, consumer, existing_topics, headers_of, leave, reason
