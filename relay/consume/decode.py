@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,7 +11,7 @@ from relay.consume.majors import Majors
 from relay.consume.record import Record
 from relay.errors import CatalogInvalid, PayloadInvalid, SchemaUnknown
 from relay.events import Metadata
-from relay.kafka import headers
+from relay.kafka import frame, headers
 from relay.schema.avro.decoder import decode
 from relay.schema.avro.nodes import full_name
 
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     from relay.events import DomainEvent
 
 __all__ = ["Decoder", "Schemas", "record_name"]
-
-# Confluent's wire format: a zero byte, the schema's id (4 bytes, big-endian), Avro binary.
-FRAME = struct.Struct(">bI")
 
 
 class Schemas(Protocol):
@@ -52,7 +48,10 @@ class Decoder:
         The type is that of the header `ce_type`, or without one that of the schema's name.
         Raises Poison when the record can't be read, RegistryUnavailable.
         """
-        schema_id, body = _unframe(record.value)
+        try:
+            schema_id, body = frame.unpack(record.value)
+        except frame.FrameInvalid as error:
+            raise Poison(str(error)) from error
         written_as = record.event_type or self._type_of(schema_id, group)
         if written_as is None:
             return None
@@ -101,19 +100,8 @@ class Decoder:
 
 def _metadata_of(record: Record) -> dict[str, str]:
     """actorId, correlationId, causationId, sourceModule and trace, as far as headers have them."""
-    pairs = ((name, record.header(header)) for name, header in headers.METADATA)
+    pairs = ((name, record.header(header)) for name, header in headers.METADATA.items())
     return {name: value for name, value in pairs if value is not None}
-
-
-def _unframe(value: bytes | None) -> tuple[int, bytes]:
-    if value is None:
-        raise Poison("the record has no value; an event is framed Avro (0, schema id, bytes)")
-    if len(value) < FRAME.size:
-        raise Poison(f"the value of {len(value)} bytes has no schema id before it")
-    magic, schema_id = FRAME.unpack_from(value)
-    if magic != 0:
-        raise Poison(f"the value starts with byte {magic & 0xFF}, framed Avro starts with 0")
-    return schema_id, value[FRAME.size :]
 
 
 def _aggregate_id(record: Record) -> str:

@@ -17,7 +17,11 @@ from relay.consume.record import Record
 from relay.consume.signals import Signals
 from relay.errors import ConfigurationInvalid, RelayError
 from relay.kafka.client_log import BrokerWatch
-from relay.kafka.clients import Ends, as_bytes, consumer, headers_of, leave, reason, require_topics
+from relay.kafka.clients import group_consumer, leave
+from relay.kafka.errors import reason
+from relay.kafka.headers import as_bytes, headers_of
+from relay.kafka.offsets import Partition, are_ends
+from relay.kafka.topics import open_admin, require_topics
 from relay.outages import Outage
 from relay.schema.catalog import Catalog
 from relay.settings import Settings
@@ -58,10 +62,11 @@ class Source:
         self._lanes = lanes
         self._signals = signals
         self._revoke_patience_s = settings.session_timeout_ms / 2000
-        self._ends = Ends(settings)
+        # A connection of its own: requests of the consumer's wait for its long polls.
+        self._admin = open_admin(settings)
         self._watch = BrokerWatch(kafka, "consumer")
-        self._consumer = consumer(settings, group.name, self._watch)
-        self._partitions: dict[tuple[str, int], AssignedPartition] = {}
+        self._consumer = group_consumer(settings, group.name, self._watch)
+        self._partitions: dict[Partition, AssignedPartition] = {}
         self._assigned_once = False
         self._next_commit = 0.0
 
@@ -99,7 +104,7 @@ class Source:
             return False
         read = {place: partition.end for place, partition in self._partitions.items()}
         known = {place: end for place, end in read.items() if end is not None}
-        return len(known) == len(read) and self._ends.reached(known)
+        return len(known) == len(read) and are_ends(self._admin, known)
 
     def close(self) -> None:
         """Commits what is settled and leaves the group. The lanes must have ended before."""

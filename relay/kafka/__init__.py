@@ -1,1 +1,1 @@
-"""Clients of Kafka: their options, and what they report."""
+"""Kafka: clients and their options, topics, offsets and ranges, headers and frame."""

@@ -1,12 +1,10 @@
 """From an outbox row to a Kafka message: topic, partition, key, framed Avro value, headers.
 
-Wire format: Confluent's (0, schema id in 4 bytes big-endian, Avro binary). Headers: CloudEvents
-1.0, Kafka protocol binding, binary content mode, and W3C trace context.
+See relay.kafka.frame and relay.kafka.headers for the formats.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -15,6 +13,22 @@ import orjson
 
 from relay.capture.reader import Row
 from relay.errors import BrokerUnavailable, PayloadInvalid
+from relay.kafka.headers import (
+    AGGREGATE_TYPE,
+    AVRO,
+    CONTENT_TYPE,
+    COPIES,
+    EVENT_ID,
+    EVENT_TYPE,
+    METADATA,
+    ORIGINAL_ID,
+    ORIGINAL_TYPE,
+    SEQUENCE,
+    SOURCE,
+    SPEC_VERSION,
+    SUBJECT,
+    TIME,
+)
 from relay.kafka.partitioner import partition_of
 from relay.postgres.connect import OUTAGES
 from relay.publish.doubt import Doubt
@@ -40,8 +54,8 @@ Message = tuple[str, bytes, bytes, int, list[Header]]
 # Number of the major version, and its message.
 CopyMessage = tuple[int, Message]
 
-_SPEC_VERSION: Header = ("ce_specversion", b"1.0")
-_CONTENT_TYPE: Header = ("content-type", b"application/avro")
+_SPEC_VERSION: Header = (SPEC_VERSION, b"1.0")
+_CONTENT_TYPE: Header = (CONTENT_TYPE, AVRO.encode())
 
 # Kafka's record and batch around key, value and headers (KIP-98: 61 bytes a batch, at most 21 a
 # record and 10 a header).
@@ -151,17 +165,17 @@ class Messages:
         type_, source, type_of_aggregate = self._kinds.get(kind) or self._add_kind(kind)
         headers: list[Header] = [
             _SPEC_VERSION,
-            ("ce_id", event_id),
+            (EVENT_ID, event_id),
             type_,
             source,
             subject,
-            ("ce_time", f"{occurred_at[:10]}T{occurred_at[11:-3]}Z"),
+            (TIME, f"{occurred_at[:10]}T{occurred_at[11:-3]}Z"),
             type_of_aggregate,
-            ("ce_sequence", str(seq)),
+            (SEQUENCE, str(seq)),
             _CONTENT_TYPE,
         ]
         if route.copies:
-            headers.append(("ce_copies", ",".join(copy.event_type for copy in route.copies)))
+            headers.append((COPIES, ",".join(copy.event_type for copy in route.copies)))
         if metadata_text != "{}":
             _add_metadata(headers, metadata_text)
         if len(value) > route.limit - 2048:
@@ -186,10 +200,10 @@ class Messages:
                     f"it can't be published as {copy.event_type} as well: {error}"
                 ) from error
             own = list(headers)
-            own[_ID] = ("ce_id", copy.id_of(row[1]))
-            own[_TYPE] = ("ce_type", copy.event_type)
-            own[_COPIES] = ("ce_originalid", row[1])
-            own.append(("ce_originaltype", row[2]))
+            own[_ID] = (EVENT_ID, copy.id_of(row[1]))
+            own[_TYPE] = (EVENT_TYPE, copy.event_type)
+            own[_COPIES] = (ORIGINAL_ID, row[1])
+            own.append((ORIGINAL_TYPE, row[2]))
             self._check_size(route, key, converted, own)
             found.append((copy.number, (topic, converted, key, partition, own)))
         return found
@@ -227,7 +241,7 @@ class Messages:
         found = self._keys[place] = (
             key,
             partition_of(key, partitions),
-            ("ce_subject", aggregate_id),
+            (SUBJECT, aggregate_id),
         )
         return found
 
@@ -236,16 +250,11 @@ class Messages:
             self._kinds.clear()
         event_type, domain, aggregate_type = kind
         found = self._kinds[kind] = (
-            ("ce_type", event_type),
-            ("ce_source", domain),
-            ("ce_aggregatetype", aggregate_type),
+            (EVENT_TYPE, event_type),
+            (SOURCE, domain),
+            (AGGREGATE_TYPE, aggregate_type),
         )
         return found
-
-
-def frame_of(schema_id: int) -> bytes:
-    """The five bytes before an Avro value: magic byte 0 and the schema id (Confluent)."""
-    return struct.pack(">bI", 0, schema_id)
 
 
 def encoder_of(version: SchemaVersion | Decision) -> Callable[[Any], bytes]:
@@ -259,10 +268,10 @@ def _add_metadata(headers: list[Header], text: str) -> None:
     except orjson.JSONDecodeError as error:
         raise NotPublishable(f"the metadata can't be read as JSON: {error}") from error
     for name, value in metadata.items():
-        if value is None or (header := _METADATA_HEADERS.get(name)) is None:
+        if value is None or (header := METADATA.get(name)) is None:
             continue
         found: Header = (header, value if type(value) is str else _json(name, value))
-        if header == "ce_source":
+        if header == SOURCE:
             headers[_SOURCE] = found
         else:
             headers.append(found)
@@ -277,14 +286,6 @@ def _json(name: str, value: object) -> bytes:
         ) from error
 
 
-_METADATA_HEADERS = {
-    "correlationId": "ce_correlationid",
-    "causationId": "ce_causationid",
-    "actorId": "ce_actorid",
-    "sourceModule": "ce_source",
-    "traceparent": "traceparent",
-    "tracestate": "tracestate",
-}
 # Where these stand among the headers.
 _ID, _TYPE, _SOURCE, _COPIES = 1, 2, 3, 9
 

@@ -17,7 +17,7 @@ from relay.consume.session import Sessions, Stopped
 from relay.consume.signals import Signals
 from relay.kafka import headers as names
 from relay.kafka.clients import idempotent_producer
-from relay.kafka.errors import is_away
+from relay.kafka.errors import is_unavailable
 from relay.outages import Outages
 from relay.postgres.sqlfile import load
 from relay.settings import Settings
@@ -65,7 +65,7 @@ class UnsentDeadLetter:
         `__dlq.id` (event, group and attempt) is the same when the record is sent twice.
         """
         own = {
-            names.LETTER_ID: f"{self.event_id}/{group}/{self.attempt}",
+            names.DEAD_LETTER_ID: f"{self.event_id}/{group}/{self.attempt}",
             names.EVENT: self.event_id,
             names.OUTCOME: "resolved" if self.state == "resolved" else "dead",
             names.GROUP: group,
@@ -192,7 +192,7 @@ class DeadLetterProducer(threading.Thread):
         With the headers that a dead letter gets, a record that just fitted its topic may no
         longer fit: then it goes without its value, which the database keeps.
         """
-        if is_away(error):
+        if is_unavailable(error):
             self._kafka.away(_REPORTER, error.str())
             return
         log.warning(

@@ -13,7 +13,8 @@ from confluent_kafka import KafkaError, Message
 from relay.consume.dead_letters.store import RELAY, DeadLetter
 from relay.errors import BrokerUnavailable
 from relay.kafka import headers as names
-from relay.kafka.clients import idempotent_producer, require_topics
+from relay.kafka.clients import idempotent_producer
+from relay.kafka.topics import require_topics
 from relay.postgres.sqlfile import load
 from relay.schema.catalog import Catalog
 from relay.settings import Settings
