@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from relay.bench.options import BenchFailed
 from relay.bench.place import BenchRelay
+from relay.kafka import headers as names
 from relay.postgres.connect import connect
 from relay.postgres.sqlfile import load
 
@@ -49,9 +50,9 @@ def check_topic(relay: BenchRelay, deadline: float) -> dict[str, int]:
                     open_.discard(message.partition())
                     continue
                 headers = dict(message.headers())
-                sequence = int(headers["ce_sequence"])
+                sequence = int(headers[names.SEQUENCE])
                 records += 1
-                seen.add((sequence, "ce_originalid" in headers))
+                seen.add((sequence, names.ORIGINAL_ID in headers))
                 out_of_order += last.get(message.key(), 0) > sequence
                 last[message.key()] = sequence
     finally:

@@ -16,6 +16,8 @@ from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 
+from relay.kafka.headers import EVENT_ID
+
 __all__: list[str] = []
 
 # consume() waits this long for a full batch: how late it may notice the first and the last record.
@@ -77,7 +79,7 @@ def _note_times(consumer: Consumer, wanted: int, file: Path) -> None:
         if message is None:
             continue
         _refuse_errors([message])
-        times[dict(message.headers())["ce_id"].decode()] = now
+        times[dict(message.headers())[EVENT_ID].decode()] = now
     file.write_text(json.dumps(times))
     _say(count=len(times))
 

@@ -13,7 +13,7 @@ import typer
 from relay.errors import ConfigurationInvalid
 
 if TYPE_CHECKING:
-    from relay.consume.dead_letters.store import Filter, Letter
+    from relay.consume.dead_letters.store import DeadLetter, Filter
 
 __all__ = ["app"]
 
@@ -39,7 +39,7 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 @app.command(name="list")
-def list_letters(
+def list_dead_letters(
     group: GroupOption = None,
     event_type: TypeOption = None,
     aggregate: AggregateOption = None,
@@ -53,11 +53,11 @@ def list_letters(
     from relay.consume.dead_letters.store import ALL_STATES, OPEN_STATES
 
     states = ALL_STATES if everything else OPEN_STATES
-    letters = _find(_filter((), group, event_type, aggregate, since, states=states))
+    found = _find(_filter((), group, event_type, aggregate, since, states=states))
     if as_json:
-        _print_json({"dead_letters": [letter.to_json() for letter in letters]})
+        _print_json({"dead_letters": [each.to_json() for each in found]})
         return
-    _print_table(letters)
+    _print_table(found)
 
 
 @app.command()
@@ -69,17 +69,17 @@ def show(
     """Show everything about an event's dead letters."""
     from relay.consume.dead_letters.store import ALL_STATES
 
-    letters = _find(_filter((event_id,), group, None, None, None, states=ALL_STATES))
-    if not letters:
+    found = _find(_filter((event_id,), group, None, None, None, states=ALL_STATES))
+    if not found:
         typer.echo(
             f"relay: no dead letter of event {event_id}. See: relay dlq list --all", err=True
         )
         raise typer.Exit(1)
     if as_json:
-        _print_json({"dead_letters": [letter.to_json(details=True) for letter in letters]})
+        _print_json({"dead_letters": [each.to_json(details=True) for each in found]})
         return
-    for letter in letters:
-        for name, value in letter.to_json(details=True).items():
+    for each in found:
+        for name, value in each.to_json(details=True).items():
             typer.echo(f"{name:16} {value}")
         typer.echo("")
 
@@ -94,8 +94,8 @@ def replay(
     everything: AllOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Send dead letters again, each to its group alone."""
-    from relay.consume.dead_letters.store import replay as send_again
+    """Send dead letters again, each only to its group."""
+    from relay.consume.dead_letters.replay import replay as send_again
     from relay.postgres.connect import connect
     from relay.settings import load_settings
 
@@ -104,25 +104,25 @@ def replay(
     )
     _refuse_unrestricted(wanted, everything)
     settings = load_settings()
-    letters = _find(wanted)
+    found = _find(wanted)
     with connect(settings.database_url) as connection:
-        sent = send_again(settings, connection, letters)
+        sent = send_again(settings, connection, found)
     if as_json:
         replayed = [
-            one.letter.to_json()
-            | {"retry": {"topic": one.topic, "partition": one.partition, "offset": one.offset}}
-            for one in sent
+            each.dead_letter.to_json()
+            | {"retry": {"topic": each.topic, "partition": each.partition, "offset": each.offset}}
+            for each in sent
         ]
         _print_json({"replayed": replayed})
     else:
-        for one in sent:
-            behind = one.letter.later_events
+        for each in sent:
+            later = each.dead_letter.later_events
             typer.echo(
-                f"{one.letter.event_id} again for {one.letter.group_name}"
-                + (f", after {behind} later events of its aggregate" if behind else "")
+                f"{each.dead_letter.event_id} again for {each.dead_letter.group_name}"
+                + (f", after {later} later events of its aggregate" if later else "")
             )
         typer.echo(f"{len(sent)} replayed", err=True)
-    _exit_if_missing(event_ids, letters)
+    _exit_if_missing(event_ids, found)
 
 
 @app.command()
@@ -135,36 +135,36 @@ def discard(
     everything: AllOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Set dead letters aside for good; the events keep their flag."""
-    from relay.consume.dead_letters.store import discard as set_aside
+    """Discard dead letters for good; the events keep their flag."""
+    from relay.consume.dead_letters.discard import discard as discard_all
     from relay.postgres.connect import connect
     from relay.settings import load_settings
 
     wanted = _filter(event_ids or (), group, event_type, aggregate, since)
     _refuse_unrestricted(wanted, everything)
-    letters = _find(wanted)
+    found = _find(wanted)
     with connect(load_settings().database_url) as connection:
-        discarded, refused = set_aside(connection, letters)
+        discarded, refused = discard_all(connection, found)
     if as_json:
         _print_json(
             {
-                "discarded": [letter.to_json() for letter in discarded],
-                "refused": [letter.to_json() for letter in refused],
+                "discarded": [each.to_json() for each in discarded],
+                "refused": [each.to_json() for each in refused],
             }
         )
     else:
-        for letter in discarded:
-            typer.echo(f"{letter.event_id} discarded for {letter.group_name}")
-        for letter in refused:
+        for each in discarded:
+            typer.echo(f"{each.event_id} discarded for {each.group_name}")
+        for each in refused:
             typer.echo(
-                f"{letter.event_id} not discarded for {letter.group_name}: it is being tried "
+                f"{each.event_id} not discarded for {each.group_name}: it is being tried "
                 "again, or could not be published",
                 err=True,
             )
         typer.echo(f"{len(discarded)} discarded", err=True)
     if refused:
         raise typer.Exit(1)
-    _exit_if_missing(event_ids, letters)
+    _exit_if_missing(event_ids, found)
 
 
 def _filter(
@@ -182,7 +182,7 @@ def _filter(
         group=group,
         event_type=event_type,
         aggregate=aggregate,
-        since=_moment(since),
+        since=_timestamp(since),
         event_ids=tuple(event_ids),
         states=states or OPEN_STATES,
         limit=1_000_000,
@@ -202,7 +202,7 @@ def _refuse_unrestricted(wanted: Filter, everything: bool) -> None:
         )
 
 
-def _find(wanted: Filter) -> list[Letter]:
+def _find(wanted: Filter) -> list[DeadLetter]:
     from relay.consume.dead_letters.store import find
     from relay.postgres.connect import connect
     from relay.settings import load_settings
@@ -211,22 +211,22 @@ def _find(wanted: Filter) -> list[Letter]:
         return find(connection, wanted)
 
 
-def _moment(since: str | None) -> datetime | None:
+def _timestamp(since: str | None) -> datetime | None:
     if since is None:
         return None
     try:
         if age := AGE.fullmatch(since):
             return datetime.now(UTC) - timedelta(**{UNITS[age[2]]: int(age[1])})
-        moment = datetime.fromisoformat(since)
-        return moment if moment.tzinfo else moment.astimezone()
+        found = datetime.fromisoformat(since)
+        return found if found.tzinfo else found.astimezone()
     except (ValueError, OverflowError):
         raise ConfigurationInvalid(
             f"--since {since!r} is neither an RFC 3339 timestamp nor an age such as 30m, 2h, 7d"
         ) from None
 
 
-def _exit_if_missing(event_ids: Sequence[str] | None, letters: Sequence[Letter]) -> None:
-    missing = set(event_ids or ()) - {letter.event_id for letter in letters}
+def _exit_if_missing(event_ids: Sequence[str] | None, found: Sequence[DeadLetter]) -> None:
+    missing = set(event_ids or ()) - {each.event_id for each in found}
     if missing:
         typer.echo(f"relay: no dead letter of {', '.join(sorted(missing))}", err=True)
         raise typer.Exit(1)
@@ -236,20 +236,20 @@ def _print_json(document: dict[str, Any]) -> None:
     typer.echo(json.dumps(document, ensure_ascii=False))
 
 
-def _print_table(letters: Sequence[Letter]) -> None:
+def _print_table(found: Sequence[DeadLetter]) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table("event", "group", "type", "aggregate", "state", "tries", "failed at", "error")
-    for letter in letters:
+    for each in found:
         table.add_row(
-            letter.event_id,
-            letter.group_name,
-            letter.event_type or "",
-            letter.aggregate_id or "",
-            letter.state,
-            str(letter.attempt),
-            letter.failed_at.isoformat(timespec="seconds"),
-            letter.error,
+            each.event_id,
+            each.group_name,
+            each.event_type or "",
+            each.aggregate_id or "",
+            each.state,
+            str(each.attempt),
+            each.failed_at.isoformat(timespec="seconds"),
+            each.error,
         )
     Console().print(table)

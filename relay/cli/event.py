@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from relay.kafka.bounds import Partition
+    from relay.kafka.offsets import Partition
     from relay.operate.xray import XRay
     from relay.settings import Settings
 
@@ -63,12 +63,13 @@ def show(
 
 
 def _committed(settings: Settings, groups: list[str], place: Partition) -> Mapping[str, int]:
-    """Committed offsets; none, and a line that says so, while Kafka is away."""
+    """Committed offsets; none, and a line that says so, while Kafka is unavailable."""
     from relay.errors import BrokerUnavailable
-    from relay.kafka.committed import committed_at
+    from relay.kafka.offsets import committed_at
+    from relay.kafka.topics import open_admin
 
     try:
-        return committed_at(settings, groups, place)
+        return committed_at(open_admin(settings), groups, place)
     except BrokerUnavailable as error:
         typer.echo(
             f"relay: {error} Groups without a row in the inbox are shown as waiting", err=True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -17,14 +17,11 @@ from relay.consume.group import Group
 from relay.consume.handler import refuse_unrun
 from relay.consume.inbox import Head, Verdict
 from relay.consume.record import Record
+from relay.consume.session import idle_timeout_ms
 from relay.errors import said
 from relay.outbox.context import event_context
 
-__all__ = ["AttemptFailed", "Attempts", "ParkedFailed", "idle_timeout_ms"]
-
-# The server must have ended a frozen handler's session before the group's session runs out,
-# so that the successor finds the key's lock free.
-IDLE_SHARE: Final = 0.75
+__all__ = ["AttemptFailed", "Attempts", "ParkedFailed"]
 
 
 class AttemptFailed(Exception):
@@ -39,14 +36,9 @@ class AttemptFailed(Exception):
         self.failure = failure
 
 
-def idle_timeout_ms(session_timeout_ms: int) -> int:
-    """How long a handler may leave its transaction idle, by the group's session timeout."""
-    return int(session_timeout_ms * IDLE_SHARE)
-
-
 @dataclass(frozen=True)
 class Attempts:
-    """Makes attempts for one group; shared by its threads, each with its own connection."""
+    """Makes attempts for one group; its threads share it, each with its own connection."""
 
     group: Group
     decoder: Decoder
@@ -55,7 +47,7 @@ class Attempts:
     def live(
         self, connection: psycopg.Connection[Any], records: Sequence[tuple[Record, int]]
     ) -> list[Verdict]:
-        """Handles records in one transaction: each is run, appended behind its key, or settled.
+        """Handles records in one transaction: each is run, parked, or found settled.
 
         records: each with the number of the attempt that this is.
         Raises AttemptFailed for a failed attempt; Interrupted, or the outage's own error, when
@@ -124,7 +116,7 @@ class Attempts:
 
     def _handle(self, connection: psycopg.Connection[Any], record: Record, number: int) -> bool:
         """Calls the record's handler; False when there is none."""
-        # In a thread of ours nobody else ends the program: an exit is the event's failure, too.
+        # Nothing in this thread may end the program: an exit is the event's failure, too.
         try:
             decoded = self.decoder.decode(record, self.group)
         except BaseException as error:
@@ -136,7 +128,7 @@ class Attempts:
         context = Context(
             connection, self.group.name, record.event_id, event_type, number, metadata, record
         )
-        # Whatever its author says that it returns.
+        # Whatever its annotations say that it returns.
         handler: Callable[[Any, Context], object] = subscription.handler
         try:
             with event_context(
@@ -153,7 +145,7 @@ class Attempts:
     def _failed(
         self, connection: psycopg.Connection[Any], index: int | None, error: Exception
     ) -> AttemptFailed:
-        """The failure that `error` is; raises it where it is no failure of the event."""
+        """The failure that `error` is; raises Interrupted where the event did not cause it."""
         stage: Stage = "commit"
         cause: BaseException = error
         if isinstance(error, _Staged):
@@ -182,7 +174,7 @@ class _Staged(Exception):
 
 
 def _unhandled(record: Record) -> Unhandled:
-    """What a parked event gets from a member that can't act on it.
+    """The failure of a parked event in a member that has no handler for it.
 
     The member that parked it had a handler, with newer or older code. To settle it here would lose
     it.

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 
 from relay.consume.failures import Poison
 from relay.consume.group import Group, Subscription
@@ -13,19 +11,15 @@ from relay.consume.majors import Majors
 from relay.consume.record import Record
 from relay.errors import CatalogInvalid, PayloadInvalid, SchemaUnknown
 from relay.events import Metadata
-from relay.kafka import headers
+from relay.kafka import frame, headers
 from relay.schema.avro.decoder import decode
 from relay.schema.avro.names import full_name
 
 if TYPE_CHECKING:
+    from relay.consume.reads import Reads
     from relay.events import DomainEvent
 
 __all__ = ["Decoder", "Schemas", "record_name"]
-
-# Confluent's wire format: a zero byte, the schema's id (4 bytes, big-endian), Avro binary.
-FRAME = struct.Struct(">bI")
-
-Noted: TypeAlias = Callable[[str, str, int, dict[str, Any]], None]
 
 
 class Schemas(Protocol):
@@ -39,15 +33,14 @@ class Schemas(Protocol):
 class Decoder:
     """Decodes records with the schema they were written with to the one their handler knows.
 
-    schemas: writer schemas by id; it keeps those that it was asked for. majors: how records of
-    other major versions are read. decoded: told of each decoded event the type that it was
-    published under, the domain's topic, the schema's id, and the schema.
+    schemas: writer schemas by id, which it caches. majors: how records of other major versions are
+    read. reads: notes what was decoded.
     """
 
-    def __init__(self, schemas: Schemas, majors: Majors, decoded: Noted = lambda *_: None) -> None:
+    def __init__(self, schemas: Schemas, majors: Majors, reads: Reads | None = None) -> None:
         self._schemas = schemas
         self._majors = majors
-        self._decoded = decoded
+        self._reads = reads
 
     def decode(self, record: Record, group: Group) -> tuple[str, Subscription, DomainEvent] | None:
         """Event type, subscription and event of a record; None when the group has no handler.
@@ -55,7 +48,10 @@ class Decoder:
         The type is that of the header `ce_type`, or without one that of the schema's name.
         Raises Poison when the record can't be read, RegistryUnavailable.
         """
-        schema_id, body = _unframe(record.value)
+        try:
+            schema_id, body = frame.unpack(record.value)
+        except frame.FrameInvalid as error:
+            raise Poison(str(error)) from error
         written_as = record.event_type or self._type_of(schema_id, group)
         if written_as is None:
             return None
@@ -75,9 +71,11 @@ class Decoder:
             )
         except (PayloadInvalid, CatalogInvalid, ValueError) as error:
             raise Poison(
-                f"{record.event_id}, written with schema {schema_id}, is no {event_type}: {error}"
+                f"{record.event_id}, written with schema {schema_id}, does not fit {event_type}: "
+                f"{error}"
             ) from error
-        self._decoded(written_as, record.topic, schema_id, writer)
+        if self._reads is not None:
+            self._reads.note(written_as, record.topic, schema_id, writer)
         return event_type, subscription, event
 
     def _writer(self, schema_id: int) -> dict[str, Any]:
@@ -88,7 +86,7 @@ class Decoder:
 
     def _type_of(self, schema_id: int, group: Group) -> str | None:
         writer = self._writer(schema_id)
-        # What is no record is no event of anybody's here.
+        # Only a record can be an event.
         name = record_name(writer) if isinstance(writer, dict) else ""
         return next(
             (
@@ -102,26 +100,15 @@ class Decoder:
 
 def _metadata_of(record: Record) -> dict[str, str]:
     """actorId, correlationId, causationId, sourceModule and trace, as far as headers have them."""
-    pairs = ((name, record.header(header)) for name, header in headers.METADATA)
+    pairs = ((name, record.header(header)) for name, header in headers.METADATA.items())
     return {name: value for name, value in pairs if value is not None}
-
-
-def _unframe(value: bytes | None) -> tuple[int, bytes]:
-    if value is None:
-        raise Poison("the record has no value; an event is framed Avro (0, schema id, bytes)")
-    if len(value) < FRAME.size:
-        raise Poison(f"the value of {len(value)} bytes has no schema id before it")
-    magic, schema_id = FRAME.unpack_from(value)
-    if magic != 0:
-        raise Poison(f"the value starts with byte {magic & 0xFF}, framed Avro starts with 0")
-    return schema_id, value[FRAME.size :]
 
 
 def _aggregate_id(record: Record) -> str:
     try:
         return record.header(headers.SUBJECT) or record.key.decode()
     except UnicodeDecodeError as error:
-        raise Poison("the key is no UTF-8 and ce_subject is absent: no aggregate id") from error
+        raise Poison("the key is not UTF-8 and ce_subject is absent: no aggregate id") from error
 
 
 def _occurred_at(record: Record) -> datetime:
@@ -129,12 +116,12 @@ def _occurred_at(record: Record) -> datetime:
     if text is None:
         return datetime.fromtimestamp(0, UTC)
     try:
-        moment = datetime.fromisoformat(text)
+        timestamp = datetime.fromisoformat(text)
     except ValueError as error:
-        raise Poison(f"ce_time {text!r} is no RFC 3339 timestamp") from error
-    if moment.tzinfo is None:
-        raise Poison(f"ce_time {text!r} has no offset, so it names no instant")
-    return moment
+        raise Poison(f"ce_time {text!r} is not an RFC 3339 timestamp") from error
+    if timestamp.tzinfo is None:
+        raise Poison(f"ce_time {text!r} has no UTC offset, so it names no instant")
+    return timestamp
 
 
 def record_name(schema: dict[str, Any]) -> str:

@@ -36,7 +36,7 @@ STACKTRACE_CHARACTERS = 8_000
 
 
 class Retryable(RelayError):
-    """A handler raises it for what may work later. Any other exception is taken for one too."""
+    """A handler raises it for what may work later. Any other exception counts as one too."""
 
 
 class Unhandled(Retryable):
@@ -59,7 +59,7 @@ class Interrupted(RelayError):
 class Failure:
     """One failed attempt. stacktrace is truncated at its start, the error at its end.
 
-    fatal: trying again is of no use. elsewhere: another member of the group may be able to.
+    fatal: trying again is useless. elsewhere: another member of the group may be able to.
     """
 
     stage: Stage
@@ -74,7 +74,7 @@ class Failure:
     def of(cls, stage: Stage, error: BaseException) -> Failure:
         """What `error`, raised in `stage`, leaves in headers and tables."""
         kind = type(error)
-        # Of what is no Exception the text alone, such as the 2 of SystemExit(2), tells nobody much.
+        # The text of other errors, such as the 2 of SystemExit(2), says little without the class.
         text = said(error) if isinstance(error, Exception) else described(error)
         trace = "".join(traceback.format_exception(error))
         return cls(
@@ -89,10 +89,10 @@ class Failure:
 
 
 def is_outage(error: BaseException, connection: psycopg.Connection[Any]) -> bool:
-    """Whether `error` tells of a database or registry that is away rather than of the event.
+    """Whether `error` means an unavailable database or registry rather than a fault of the event.
 
     A session that the server ended because the handler left it idle for too long is the
-    handler's failure: without counting it, a slow handler would be started for ever.
+    handler's failure: without counting it, a slow handler would be started forever.
     """
     if isinstance(error, Interrupted | RegistryUnavailable | DatabaseUnavailable):
         return True
@@ -102,7 +102,7 @@ def is_outage(error: BaseException, connection: psycopg.Connection[Any]) -> bool
         return True
     if isinstance(error, psycopg.OperationalError) and connection.broken:
         return True
-    # Of errors that are not PostgreSQL's it may be anything.
+    # Errors that are not PostgreSQL's may have any value there.
     sqlstate = getattr(error, "sqlstate", None)
     return isinstance(sqlstate, str) and (
         sqlstate.startswith("53") or sqlstate in {"57P01", "57P02", "57P03"}

@@ -1,6 +1,6 @@
-"""The inbox: what each event of a group came to, in the tables of schema `inbox`.
+"""The inbox: what became of each event in a group, in the tables of schema `inbox`.
 
-Every function here runs in the caller's open transaction and first needs the key's lock, which
+Every function here runs in the caller's open transaction and needs the key's lock first, which
 `enter`, `lock` and `claim` take. That lock is what makes "look, then decide" safe.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -25,7 +25,7 @@ Connection = psycopg.Connection[Any]
 
 
 class Verdict(StrEnum):
-    """What is to be done with an event, decided under its key's lock."""
+    """What to do with an event, decided under its key's lock."""
 
     RUN = "run"
     FREE = "free"
@@ -35,7 +35,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Head:
-    """The first event of a parked queue, with what its attempts came to so far.
+    """The first event of a parked queue, with its attempts so far.
 
     round_attempts: attempts since it was first read or last replayed.
     """
@@ -75,19 +75,19 @@ def enter(
     return [Verdict(verdict) for verdict in row[0]]
 
 
-def lock(connection: Connection, group: str, record: Record) -> tuple[int, Verdict]:
-    """Waits for the key's lock; then the key's queue, and FREE, PARKED or SETTLED."""
-    queue = lock_queue(connection, group, record.topic, record.key)
-    # A statement of its own: its snapshot must be taken after the lock was got.
+def lock(connection: Connection, group: str, record: Record) -> Verdict:
+    """Waits for the key's lock; then whether the event is FREE, PARKED or SETTLED."""
+    queue = lock_key(connection, group, record.topic, record.key)
+    # A statement of its own: its snapshot must be taken after the lock.
     found = connection.execute(
         "select inbox.look(%s, %s, %s)", (group, queue, record.event_id)
     ).fetchone()
     assert found is not None
-    return queue, Verdict(found[0])
+    return Verdict(found[0])
 
 
-def lock_queue(connection: Connection, group: str, topic: str, key: bytes) -> int:
-    """Waits for a key's lock, held until the transaction ends; the key's queue."""
+def lock_key(connection: Connection, group: str, topic: str, key: bytes) -> int:
+    """Waits for a key's lock and holds it until the transaction ends; the key's queue."""
     row = connection.execute(
         load(__package__, "lock_queue.sql"), {"group": group, "topic": topic, "key": key}
     ).fetchone()
@@ -96,8 +96,8 @@ def lock_queue(connection: Connection, group: str, topic: str, key: bytes) -> in
 
 
 def append(connection: Connection, group: str, record: Record) -> None:
-    """Puts a record behind the events of its key that are parked; a second time does nothing."""
-    _park(connection, group, record, attempts=record.attempts, failure=None, pause_ms=None)
+    """Puts a record after the events of its key that are parked; a second time does nothing."""
+    _park(connection, group, record, attempts=record.attempts, failure=None, pause=None)
 
 
 def park(
@@ -107,10 +107,10 @@ def park(
     *,
     attempts: int,
     failure: Failure,
-    pause_ms: float,
+    pause: timedelta,
 ) -> None:
     """Parks an event whose attempts failed, as the head of its key's queue."""
-    _park(connection, group, record, attempts=attempts, failure=failure, pause_ms=pause_ms)
+    _park(connection, group, record, attempts=attempts, failure=failure, pause=pause)
 
 
 def park_replay(connection: Connection, group: str, record: Record) -> bool:
@@ -119,7 +119,7 @@ def park_replay(connection: Connection, group: str, record: Record) -> bool:
     It is due at once where that is the head. Nothing happens when it was processed, discarded or
     parked in the meantime. Returns whether it is parked now.
     """
-    lock_queue(connection, group, record.topic, record.key)
+    lock_key(connection, group, record.topic, record.key)
     parameters = record.columns(group) | {"attempts": record.attempts}
     row = connection.execute(load(__package__, "park_replay.sql"), parameters).fetchone()
     if row is None:
@@ -181,7 +181,7 @@ def begin_parked(
 def unpark(connection: Connection, group: str, head: Head) -> bool:
     """Takes the head out of its queue, so that the next one is due.
 
-    False when it is no longer there as it was claimed: then somebody else has settled it.
+    False when it is no longer there as it was claimed: then another process has settled it.
     """
     deleted = connection.execute(
         load(__package__, "unpark.sql"),
@@ -200,7 +200,7 @@ def resolve(connection: Connection, group: str, head: Head) -> None:
 
 
 def postpone(
-    connection: Connection, group: str, head: Head, failure: Failure, pause_ms: float
+    connection: Connection, group: str, head: Head, failure: Failure, pause: timedelta
 ) -> None:
     """Counts a failed attempt of the head and sets when it is tried again."""
     connection.execute(
@@ -212,12 +212,12 @@ def postpone(
             "round_attempts": head.round_attempts + 1,
             "error": failure.message,
             "failed_at": failure.at,
-            "pause_ms": pause_ms,
+            "pause": pause,
         },
     )
 
 
-def bury(
+def write_dead_letter(
     connection: Connection,
     group: str,
     record: Record,
@@ -226,7 +226,7 @@ def bury(
     failure: Failure,
     first_failed_at: datetime | None,
 ) -> None:
-    """Writes the dead letter of an event that is given up at attempt `attempts`.
+    """Writes the dead letter of an event that is given up after attempt `attempts`.
 
     No inbox row is written: a replay must not look like a duplicate.
     """
@@ -246,7 +246,7 @@ def bury(
     )
 
 
-def waiting(connection: Connection, group: str) -> tuple[int, int]:
+def count_waiting(connection: Connection, group: str) -> tuple[int, int]:
     """Number of parked events, and of dead letters whose state is not in their topic yet."""
     row = connection.execute(load(__package__, "count_waiting.sql"), {"group": group}).fetchone()
     assert row is not None
@@ -260,7 +260,7 @@ def _park(
     *,
     attempts: int,
     failure: Failure | None,
-    pause_ms: float | None,
+    pause: timedelta | None,
 ) -> None:
     connection.execute(
         load(__package__, "park.sql"),
@@ -269,6 +269,6 @@ def _park(
             "attempts": attempts,
             "error": failure.message if failure else None,
             "first_failed_at": failure.at if failure else None,
-            "pause_ms": pause_ms,
+            "pause": pause,
         },
     )

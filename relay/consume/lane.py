@@ -1,94 +1,129 @@
-"""A lane: one thread that settles the records of its keys, one transaction at a time."""
+"""Lanes: threads that settle records, each those of its keys, one transaction at a time."""
 
 from __future__ import annotations
 
 import logging
-import random
 import threading
+import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import psycopg
 
 from relay.consume import inbox
 from relay.consume.attempt import AttemptFailed, Attempts
-from relay.consume.backoff import Backoff
 from relay.consume.failures import Failure
 from relay.consume.inbox import Verdict
 from relay.consume.partition import Item
-from relay.consume.session import Session, Stopped
+from relay.consume.record import Record
+from relay.consume.retry import RetryPolicy
+from relay.consume.session import Session, Sessions, Stopped
+from relay.consume.signals import Signals
 
-__all__ = ["Lane", "Policy"]
+__all__ = ["InFlight", "Lane", "Lanes"]
 
 log = logging.getLogger(__name__)
 
-# Tries in the lane before an event is parked; other keys of the lane wait meanwhile.
-LANE_ATTEMPTS: Final = 3
-LANE_PAUSES_S: Final = ((0.05, 0.15), (0.15, 0.5))
+MOST_RECORDS: Final = 4_000
+MOST_BYTES: Final = 32 * 2**20
 
 
-@dataclass(frozen=True)
-class Policy:
-    """When an event is tried again. max_attempts: of one round, in the lane and parked."""
+class InFlight:
+    """How much is in the lanes, and whether that is enough. Any thread may call any method."""
 
-    max_attempts: int
-    backoff: Backoff
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self.records = 0
+        self.bytes = 0
 
-    def exhausted(self, failure: Failure, round_attempts: int) -> bool:
-        """Whether an event that failed `round_attempts` times is given up."""
-        return failure.fatal or round_attempts >= self.max_attempts
+    def add(self, items: Sequence[Item]) -> None:
+        """Records are put into a lane."""
+        with self._changed:
+            self.records += len(items)
+            self.bytes += _size(items)
 
-    def parked_pause_ms(self, failure: Failure, round_attempts: int) -> float:
-        """Pause before the next try of a parked event; the lane's tries count as one.
+    def remove(self, items: Sequence[Item]) -> None:
+        """A lane has let go of records, settled or dropped."""
+        with self._changed:
+            self.records -= len(items)
+            self.bytes -= _size(items)
+            self._changed.notify_all()
 
-        The longest where other members may be able to act on it: a deployment takes its time, and
-        must not use the event's attempts up.
-        """
-        if failure.elsewhere:
-            return self.backoff.max_ms
-        return self.backoff.jittered_ms(max(1, round_attempts - LANE_ATTEMPTS + 1))
+    @property
+    def full(self) -> bool:
+        """Whether no more should be read."""
+        return self.records >= MOST_RECORDS or self.bytes >= MOST_BYTES
+
+    def wait_for_room(self, seconds: float) -> bool:
+        """Waits until half of the room is free; False after `seconds`."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: self.records <= MOST_RECORDS // 2 and self.bytes <= MOST_BYTES // 2, seconds
+            )
+
+
+class Lanes:
+    """The lanes of one process; only the source's thread calls `put`."""
+
+    def __init__(
+        self, sessions: Sessions, attempts: Attempts, retry: RetryPolicy, signals: Signals
+    ) -> None:
+        group = attempts.group
+        self.in_flight = InFlight()
+        self.threads = [
+            Lane(
+                f"{group.name} lane {number}",
+                sessions.new(f"lane {number}"),
+                attempts,
+                retry,
+                self.in_flight,
+                signals,
+            )
+            for number in range(group.lanes)
+        ]
+
+    def put(self, items: Iterable[Item]) -> None:
+        """Gives each lane its records, in their order."""
+        shares: dict[int, list[Item]] = {}
+        for item in items:
+            shares.setdefault(_lane_of(item.record, len(self.threads)), []).append(item)
+        for number, share in shares.items():
+            self.threads[number].put(share)
+
+    def wake(self) -> None:
+        """Lets the lanes see that they are to end."""
+        for lane in self.threads:
+            lane.wake()
 
 
 class Lane(threading.Thread):
-    """Owns its connection and its queue; others only `put` into the queue.
-
-    released: called with each item that the lane has let go of, settled or dropped.
-    parked, buried: called after an event was parked or got a dead letter.
-    crashed: called with an error that the lane can't go on after.
-    """
+    """Owns its session and its queue; others only `put` into the queue."""
 
     def __init__(
         self,
         name: str,
         session: Session,
         attempts: Attempts,
-        policy: Policy,
-        stop: threading.Event,
-        *,
-        released: Callable[[Item], None],
-        parked: Callable[[], None],
-        buried: Callable[[], None],
-        crashed: Callable[[BaseException], None],
+        retry: RetryPolicy,
+        in_flight: InFlight,
+        signals: Signals,
     ) -> None:
         super().__init__(name=name, daemon=True)
         self._session = session
         self._attempts = attempts
-        self._policy = policy
-        self._ending = stop
-        self._released = released
-        self._parked = parked
-        self._buried = buried
-        self._crashed = crashed
+        self._retry = retry
+        self._in_flight = in_flight
+        self._signals = signals
         self._queue: deque[Item] = deque()
         self._filled = threading.Condition()
 
-    def put(self, items: Iterable[Item]) -> None:
-        """Queues records behind those that are there.
+    def put(self, items: Sequence[Item]) -> None:
+        """Queues records.
 
-        Those of one fetch come at once, or the lane would start with the first alone.
+        Those of one fetch come at once, or the lane would start with only the first.
         """
+        self._in_flight.add(items)
         with self._filled:
             self._queue.extend(items)
             self._filled.notify()
@@ -104,15 +139,15 @@ class Lane(threading.Thread):
             while items := self._take():
                 self._work(items)
         except BaseException as error:
-            self._crashed(error)
+            self._signals.crashed(error)
         finally:
             self._session.close()
 
     def _take(self) -> list[Item]:
-        """The next records for one transaction; empty at the end. A replay comes alone."""
+        """The next records for one transaction; empty at the end. A replay comes by itself."""
         with self._filled:
-            self._filled.wait_for(lambda: self._queue or self._ending.is_set())
-            if self._ending.is_set():
+            self._filled.wait_for(lambda: self._queue or self._signals.ending.is_set())
+            if self._signals.ending.is_set():
                 return []
             items = [self._queue.popleft()]
             while (
@@ -134,16 +169,15 @@ class Lane(threading.Thread):
         finally:
             for index, item in enumerate(running):
                 item.partition.stop(item.offset, finished=index in settled)
-            for item in items:
-                self._released(item)
+            self._in_flight.remove(items)
 
     def _settle(self, items: Sequence[Item], settled: set[int]) -> None:
         """Settles records in order and notes the index of each in `settled`.
 
         Several are tried in one transaction. If that fails, each gets its own, and the one that
-        failed has had its first attempt. Those of a revoked partition are dropped, and they alone:
-        a dropped record of another would be overtaken by the next of its key. Raises Stopped at
-        the process's end.
+        failed has had its first attempt. Records of a revoked partition are dropped, and no others:
+        a dropped record of another partition would be overtaken by the next of its key. Raises
+        Stopped at the process's end.
         """
         failures: dict[int, Failure] = {}
         if len(items) > 1:
@@ -155,7 +189,7 @@ class Lane(threading.Thread):
                 if failed.index is not None:
                     failures[failed.index] = failed.failure
             except Stopped:
-                if self._ending.is_set():
+                if self._signals.ending.is_set():
                     raise
         for index, item in enumerate(items):
             try:
@@ -164,7 +198,7 @@ class Lane(threading.Thread):
                 else:
                     self._settle_one(item, failures.get(index))
             except Stopped:
-                if self._ending.is_set():
+                if self._signals.ending.is_set():
                     raise
             else:
                 settled.add(index)
@@ -173,10 +207,10 @@ class Lane(threading.Thread):
         made = 0 if failure is None else 1
         while True:
             if failure is not None:
-                if made >= LANE_ATTEMPTS or self._policy.exhausted(failure, made):
-                    self._hand_over(item, made, failure)
+                if self._retry.leaves_lane(failure, made):
+                    self._park_or_give_up(item, made, failure)
                     return
-                if self._ending.wait(random.uniform(*LANE_PAUSES_S[made - 1])):
+                if self._signals.ending.wait(self._retry.lane_pause_s(made)):
                     raise Stopped
             if item.partition.revoked:
                 raise Stopped
@@ -198,18 +232,18 @@ class Lane(threading.Thread):
             wanted=lambda: not any(item.partition.revoked for item in items),
         )
 
-    def _hand_over(self, item: Item, made: int, failure: Failure) -> None:
+    def _park_or_give_up(self, item: Item, made: int, failure: Failure) -> None:
         """Parks the event, or writes its dead letter when its attempts are used up."""
-        exhausted = self._policy.exhausted(failure, made)
+        gives_up = self._retry.gives_up(failure, made)
         group, record = self._attempts.group.name, item.record
 
         def settle(connection: psycopg.Connection[Any]) -> Verdict:
             with connection.transaction():
-                _, verdict = inbox.lock(connection, group, record)
+                verdict = inbox.lock(connection, group, record)
                 if verdict is Verdict.PARKED:
                     inbox.append(connection, group, record)
-                elif verdict is Verdict.FREE and exhausted:
-                    inbox.bury(
+                elif verdict is Verdict.FREE and gives_up:
+                    inbox.write_dead_letter(
                         connection, group, record,
                         attempts=made, failure=failure, first_failed_at=None,
                     )  # fmt: skip
@@ -217,23 +251,32 @@ class Lane(threading.Thread):
                     inbox.park(
                         connection, group, record,
                         attempts=made, failure=failure,
-                        pause_ms=self._policy.parked_pause_ms(failure, made),
+                        pause=self._retry.parked_pause(failure, made),
                     )  # fmt: skip
             return verdict
 
         verdict = self._session.run(settle, wanted=lambda: not item.partition.revoked)
-        if verdict is Verdict.FREE and exhausted:
+        if verdict is Verdict.FREE and gives_up:
             log.warning("%s: %s is dead: %s", self.name, record.event_id, failure.message)
-            self._buried()
+            self._signals.dead_letters.set()
         else:
-            self._parked()
+            self._signals.parked.set()
 
     def _park_replay(self, item: Item) -> None:
-        """A replay is never run here: the parked runner alone does, in its key's order."""
+        """A replay is never run here: only the parked runner does, in its key's order."""
 
         def settle(connection: psycopg.Connection[Any]) -> None:
             with connection.transaction():
                 inbox.park_replay(connection, self._attempts.group.name, item.record)
 
         self._session.run(settle, wanted=lambda: not item.partition.revoked)
-        self._parked()
+        self._signals.parked.set()
+
+
+def _lane_of(record: Record, lanes: int) -> int:
+    """The same lane for the same topic and key, so that a key's events stay in order."""
+    return zlib.crc32(record.key, zlib.crc32(record.topic.encode())) % lanes
+
+
+def _size(items: Iterable[Item]) -> int:
+    return sum(len(item.record.value or b"") for item in items)

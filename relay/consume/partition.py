@@ -1,20 +1,66 @@
-"""One assigned partition: what is under way in it and how far it is done."""
+"""One assigned partition: which of its records are being handled, and which offset to commit."""
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from dataclasses import dataclass
 
-from relay.consume.offsets import Offsets
 from relay.consume.record import Record
 
-__all__ = ["Item", "Partition"]
+__all__ = ["AssignedPartition", "Item", "Offsets"]
 
 
-class Partition:
-    """Shared by the reader, which begins records, and the lanes, which finish them.
+class Offsets:
+    """Offsets of one partition: begun in rising order, finished in any.
 
-    Every method but `passed` may be called from any thread. copied: the reader's alone, see
+    Not for several threads at once; whoever owns it holds a lock.
+    """
+
+    def __init__(self) -> None:
+        self._open: deque[int] = deque()
+        self._finished: set[int] = set()
+        self._end: int | None = None
+
+    @property
+    def unfinished(self) -> int:
+        """Number of records that were begun and are not finished."""
+        return len(self._open) - len(self._finished)
+
+    def passed(self, offset: int) -> bool:
+        """Whether `offset`, or a later one, was read before."""
+        return self._end is not None and offset < self._end
+
+    def begin(self, offset: int) -> None:
+        """A record was given to a lane. Raises ValueError unless `offset` is the highest so far."""
+        self.pass_over(offset)
+        self._open.append(offset)
+
+    def pass_over(self, offset: int) -> None:
+        """A record was read that nothing has to be done for. Raises ValueError as `begin`."""
+        if self._end is not None and self.passed(offset):
+            raise ValueError(f"offset {offset} came after {self._end - 1}")
+        self._end = offset + 1
+
+    def finish(self, offset: int) -> None:
+        """A record that was begun is done, whatever is unfinished before it."""
+        self._finished.add(offset)
+        while self._open and self._open[0] in self._finished:
+            self._finished.remove(self._open.popleft())
+
+    def committable(self) -> int | None:
+        """The offset to go on from after a crash: nothing below it is unfinished.
+
+        None before anything was read. Gaps (aborted records, markers) are passed with the record
+        after them.
+        """
+        return self._open[0] if self._open else self._end
+
+
+class AssignedPartition:
+    """Shared by the source, which begins records, and the lanes, which finish them.
+
+    Every method but `passed` may be called from any thread. copied: only for the source, see
     Majors.takes.
     """
 
@@ -31,28 +77,28 @@ class Partition:
 
     @property
     def revoked(self) -> bool:
-        """The partition is another member's: what is not running is dropped."""
+        """Another member has the partition: what is not running is dropped."""
         return self._revoked
 
     def passed(self, offset: int) -> bool:
-        """Whether the reader was at `offset`, or above it, before. For the reader, which alone
-        moves that on: it asks for every record, and needs no lock."""
+        """Whether the source has read `offset`, or a later one, before. Only the source may call
+        it: it does so for every record, and only it moves that on, so no lock is needed."""
         return self._offsets.passed(offset)
 
     def begin(self, offset: int) -> None:
-        """The reader took up the record at `offset`."""
+        """The source gives the record at `offset` to a lane."""
         with self._changed:
             self._offsets.begin(offset)
             self._end = None
 
     def pass_over(self, offset: int) -> None:
-        """The reader saw a record that the group has no handler for."""
+        """The source read a record that the group has no handler for."""
         with self._changed:
             self._offsets.pass_over(offset)
             self._end = None
 
     def reached_end(self, offset: int) -> None:
-        """There was nothing to read at `offset`, the next one, when the broker was asked."""
+        """The broker had nothing to read at `offset`, the next one."""
         with self._changed:
             self._end = offset
 
@@ -83,7 +129,7 @@ class Partition:
             self._revoked = True
 
     def wait_for_running(self, seconds: float) -> bool:
-        """Waits until no lane handles a record of this partition; False when time ran out."""
+        """Waits until no lane handles a record of this partition; False after `seconds`."""
         with self._changed:
             return self._changed.wait_for(lambda: self._running == 0, seconds)
 
@@ -102,6 +148,6 @@ class Item:
     """A record in a lane. offset: its place in the partition that it was read from."""
 
     record: Record
-    partition: Partition
+    partition: AssignedPartition
     offset: int
     replay: bool

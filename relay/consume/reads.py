@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from relay.consume.decode import record_name
-from relay.consume.session import Session, Stopped
+from relay.consume.session import Sessions, Stopped
 from relay.postgres.sqlfile import load
 from relay.schema.approvals.affected import schema_digest
 from relay.schema.avro.fingerprint import rabin
@@ -24,7 +24,7 @@ Kind = tuple[str, str, int]
 
 
 class Reads:
-    """What was decoded since it was last asked. Any thread may call any method."""
+    """What was decoded since the last `take`. Any thread may call any method."""
 
     def __init__(self) -> None:
         # Each operation on the dict is one that the interpreter does not divide.
@@ -37,7 +37,7 @@ class Reads:
     def take(self) -> dict[Kind, dict[str, Any]]:
         """All that was noted since the last call, with the writers' schemas."""
         taken = list(self._seen)
-        # What is noted meanwhile is of a time before the write that is about to come.
+        # What is noted meanwhile is older than the write that follows.
         return {kind: self._seen.pop(kind) for kind in taken}
 
     def give_back(self, taken: dict[Kind, dict[str, Any]]) -> None:
@@ -47,16 +47,16 @@ class Reads:
 
 
 class ReadsWriter(threading.Thread):
-    """Writes what was decoded to `inbox.decoded`; owns its connection. No event waits for it, and
-    what goes wrong here is logged and never reaches a handler.
+    """Writes what was decoded to `inbox.decoded`; owns its session. No event waits for it, and
+    its errors are logged and never reach a handler.
     """
 
-    def __init__(self, group: str, reads: Reads, session: Session, stop: threading.Event) -> None:
+    def __init__(self, group: str, reads: Reads, sessions: Sessions) -> None:
         super().__init__(name=f"{group} reads", daemon=True)
         self._group = group
         self._reads = reads
-        self._session = session
-        self._ending = stop
+        self._session = sessions.new("reads")
+        self._ending = threading.Event()
 
     def run(self) -> None:
         """The thread: writes until the end, and once more then."""
@@ -65,7 +65,7 @@ class ReadsWriter(threading.Thread):
                 self._write()
             self._write()
         except Stopped:
-            log.info("%s: the last reads were not recorded, the database is away", self.name)
+            log.info("%s: the last reads were not recorded, the database is unavailable", self.name)
         finally:
             self._session.close()
 

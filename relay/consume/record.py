@@ -1,4 +1,4 @@
-"""A record as it was read, before anything is known of its content."""
+"""A record as it was read, before its value is decoded."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from relay.kafka import headers as names
+from relay.kafka.headers import Headers
 from relay.postgres.connect import storable
 
-__all__ = ["LONGEST_EVENT_ID", "Headers", "Record"]
-
-Headers = tuple[tuple[str, bytes | None], ...]
+__all__ = ["LONGEST_EVENT_ID", "Record"]
 
 # Longer ones would not fit a btree entry; such an event is known by its id's hash instead.
 LONGEST_EVENT_ID = 255
@@ -21,7 +20,7 @@ LONGEST_EVENT_ID = 255
 class Record:
     """One event on its way through a group.
 
-    topic, partition, offset: where the event was first read, also when it comes by a replay.
+    topic, partition, offset: where the event was first read, also when it is a replay.
     key: bytes of the key, empty when there is none. value: raw bytes, None for a null.
     attempts: attempts of all earlier rounds; 0 unless it is a replay.
     """
@@ -55,27 +54,27 @@ class Record:
 
         A copy under another major version has the id of its original, since a group acts on one
         of the two. An id that is too long is kept as `sha256:<hex>`. Without a usable `ce_id` the
-        id is made from the record's place, `topic[partition]@offset`, so that poison has a name
+        id is derived from the record's place, `topic[partition]@offset`, so that poison has a name
         too.
         """
         found = dict(headers)
-        event_id = names.text(found.get(names.ORIGINAL_ID) or found.get(names.EVENT_ID))
+        event_id = names.string(found.get(names.ORIGINAL_ID) or found.get(names.EVENT_ID))
         if not event_id:
             event_id = f"{topic}[{partition}]@{offset}"
-        event_type = names.text(found.get(names.EVENT_TYPE))
+        event_type = names.string(found.get(names.EVENT_TYPE))
         return cls(
             topic, partition, offset, key or b"", value, headers, _kept(event_id), event_type
         )
 
     def header(self, name: str) -> str | None:
-        """Text of the last header called `name`; None when absent or not UTF-8."""
-        return names.text(self._by_name.get(name))
+        """The last header called `name`; None when absent or not UTF-8."""
+        return names.string(self._by_name.get(name))
 
     def as_replay(self, origin_topic: str) -> Record:
         """The event that a record of a retry topic carries, at its first place again.
 
         origin_topic: the topic that the retry topic belongs to. A record that lacks the origin's
-        headers keeps its own place, which is behind everything that waits.
+        headers keeps its own place, which is after everything that waits.
         """
         partition = names.number(self.header(names.ORIGIN_PARTITION), names.MOST_PARTITION)
         offset = names.number(self.header(names.ORIGIN_OFFSET), names.MOST_OFFSET)
@@ -87,7 +86,7 @@ class Record:
             offset=offset if known and offset is not None else self.offset,
             event_id=_kept(self.header(names.EVENT) or self.event_id),
             attempts=names.number(self.header(names.ATTEMPT), names.MOST_ATTEMPT) or 0,
-            headers=names.without_own(self.headers),
+            headers=names.without_dlq(self.headers),
         )
 
     def columns(self, group: str) -> dict[str, Any]:
@@ -107,7 +106,7 @@ class Record:
 
 
 def _kept(event_id: str) -> str:
-    """The id that an event is known by here."""
+    """The id that an event has in the inbox."""
     if len(event_id) <= LONGEST_EVENT_ID:
         return event_id
     return f"sha256:{hashlib.sha256(event_id.encode()).hexdigest()}"

@@ -1,27 +1,26 @@
-"""One process of a consumer group: reader, lanes, parked runner and sender put together."""
+"""One process of a consumer group: its parts, and the loop that runs them."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from typing import Any, Final
+from typing import Final
 
 from relay.consume import inbox
-from relay.consume.attempt import Attempts, idle_timeout_ms
-from relay.consume.backoff import Backoff
-from relay.consume.dead_letters.producer import Sender
+from relay.consume.attempt import Attempts
+from relay.consume.dead_letters.producer import DeadLetterProducer
 from relay.consume.decode import Decoder, Schemas
 from relay.consume.group import Group
-from relay.consume.lane import Lane, Policy
+from relay.consume.lane import Lanes
 from relay.consume.majors import Majors
 from relay.consume.parked import ParkedRunner
-from relay.consume.reader import InFlight, Reader
 from relay.consume.reads import Reads, ReadsWriter
-from relay.consume.session import Session
+from relay.consume.retry import RetryPolicy
+from relay.consume.session import Sessions
+from relay.consume.signals import Signals
+from relay.consume.source import Source
 from relay.errors import ConfigurationInvalid
-from relay.kafka.client_log import BrokerWatch
-from relay.kafka.clients import Ends, consumer
 from relay.observe import Events
 from relay.outages import Outages
 from relay.postgres.connect import connect
@@ -35,7 +34,7 @@ __all__ = ["consume"]
 
 log = logging.getLogger(__name__)
 
-# A lane that is still in a handler after this long is left behind; its transaction rolls back.
+# A lane that is still in a handler after this long is not waited for; its transaction rolls back.
 STOP_PATIENCE_S: Final = 10.0
 
 
@@ -66,7 +65,7 @@ def consume(
 
 
 class _GroupProcess:
-    """The threads of one process and what they tell each other."""
+    """The parts of one process; each but the source runs in threads of its own."""
 
     def __init__(
         self,
@@ -77,133 +76,66 @@ class _GroupProcess:
         stop: threading.Event,
         outages: Outages,
     ) -> None:
-        self._settings = settings
-        self._outages = outages
-        self._watch = BrokerWatch(outages.kafka, "consumer")
-        self._group = group
-        self._stop = stop
-        self._ending = threading.Event()
-        self._crash: BaseException | None = None
-        self._in_flight = InFlight()
-        self._session = self._new_session(settings, "reader")
-        reads = Reads()
-        self._reads_writer = ReadsWriter(
-            group.name, reads, self._new_session(settings, "reads"), threading.Event()
-        )
+        signals = Signals(group.name, stop)
+        sessions = Sessions(settings, group.name, signals.ending, outages)
         majors = Majors.of(catalog, set(group.subscriptions))
-        attempts = Attempts(
-            group, Decoder(schemas, majors, reads.note), settings.session_timeout_ms
-        )
-        policy = Policy(
-            settings.max_attempts,
-            Backoff(
-                settings.backoff_initial_ms, settings.backoff_max_ms, settings.backoff_multiplier
-            ),
-        )
-        self._sender = Sender(
-            settings,
-            group.name,
-            self._new_session(settings, "sender"),
-            self._ending,
-            outages.kafka,
-            crashed=self._crashed,
-        )
-        self._runner = ParkedRunner(
-            self._new_session(settings, "parked"),
-            attempts,
-            policy,
-            self._ending,
-            buried=self._sender.wake,
-            crashed=self._crashed,
-        )
-        self._lanes = [
-            Lane(
-                f"{group.name} lane {number}",
-                self._new_session(settings, f"lane {number}"),
-                attempts,
-                policy,
-                self._ending,
-                released=self._in_flight.remove,
-                parked=self._runner.wake,
-                buried=self._sender.wake,
-                crashed=self._crashed,
-            )
-            for number in range(group.lanes)
-        ]
-        topics = group.topics(catalog)
-        own = {catalog.retry_topic(topic, group.name): topic for topic in topics}
-        self._dlq_topics = [catalog.dlq_topic(topic, group.name) for topic in topics]
-        self._consumer = consumer(settings, group.name, self._watch)
-        self._reader = Reader(
-            self._consumer,
-            {topic: topic for topic in topics} | own,
-            majors,
-            self._lanes,
-            self._in_flight,
-            stopping=self._stopping,
-            revoke_patience_s=settings.session_timeout_ms / 2000,
-        )
+        reads = Reads()
+        attempts = Attempts(group, Decoder(schemas, majors, reads), settings.session_timeout_ms)
+        retry = RetryPolicy.of(settings)
+
+        self.group = group
+        self.outages = outages
+        self.signals = signals
+        self.session = sessions.new("reader")
+        self.lanes = Lanes(sessions, attempts, retry, signals)
+        self.parked = ParkedRunner(sessions, attempts, retry, signals)
+        self.dead_letters = DeadLetterProducer(settings, group.name, sessions, signals, outages)
+        self.reads = ReadsWriter(group.name, reads, sessions)
+        self.source = Source(settings, group, catalog, majors, self.lanes, signals, outages.kafka)
 
     def run(self, until_idle: bool) -> None:
-        """The loop of the main thread; raises what a thread could not go on after."""
-        threads = [*self._lanes, self._runner, self._sender]
-        ends = Ends(self._settings)
+        """The loop of the main thread; raises what a thread could not continue after."""
         try:
-            if not wait_for_servers(self._subscribe, self._outages, self._stop):
+            if not wait_for_servers(self._subscribe, self.outages, self.signals.stop):
                 return
-            for thread in threads:
+            for thread in (*self._threads, self.reads):
                 thread.start()
-            self._reads_writer.start()
-            log.info("group %s runs with %d lanes", self._group.name, len(self._lanes))
-            while not self._stopping():
-                self._reader.step()
-                if until_idle and self._reader.at_end(ends) and self._nothing_waits():
+            log.info("group %s runs with %d lanes", self.group.name, len(self.lanes.threads))
+            while not self.signals.stopping:
+                self.source.step()
+                if until_idle and self.source.at_end() and self._nothing_waits():
                     break
         finally:
-            self._end(threads)
-        if self._crash is not None:
-            raise self._crash
+            self._end()
+        if self.signals.crash is not None:
+            raise self.signals.crash
 
     def _subscribe(self) -> bool:
-        self._reader.subscribe(self._dlq_topics)
+        self.source.subscribe()
         return True
 
-    def _stopping(self) -> bool:
-        return self._stop.is_set() or self._ending.is_set()
-
-    def _nothing_waits(self) -> bool:
-        parked, unsent = self._session.run(
-            lambda connection: inbox.waiting(connection, self._group.name)
-        )
-        return parked == 0 and unsent == 0
-
-    def _end(self, threads: list[Any]) -> None:
-        self._ending.set()
+    def _end(self) -> None:
+        """Ends the threads, then leaves the group."""
+        self.signals.end()
+        self.lanes.wake()
         deadline = time.monotonic() + STOP_PATIENCE_S
-        for thread in threads:
-            thread.wake()
-        for thread in threads:
+        for thread in self._threads:
             if thread.is_alive():
                 thread.join(max(0.0, deadline - time.monotonic()))
         # After the lanes, so that it has all that they have decoded.
-        self._reads_writer.end(max(1.0, deadline - time.monotonic()))
-        self._session.close()
-        self._reader.close()
-        self._watch.forget()
+        self.reads.end(max(1.0, deadline - time.monotonic()))
+        self.session.close()
+        self.source.close()
 
-    def _crashed(self, error: BaseException) -> None:
-        log.critical("group %s ends: %r", self._group.name, error, exc_info=error)
-        self._crash = self._crash or error
-        self._ending.set()
+    @property
+    def _threads(self) -> list[threading.Thread]:
+        return [*self.lanes.threads, self.parked, self.dead_letters]
 
-    def _new_session(self, settings: Settings, role: str) -> Session:
-        return Session(
-            settings.database_url,
-            f"{self._group.name} {role}",
-            self._ending,
-            self._outages,
-            idle_timeout_ms=idle_timeout_ms(settings.session_timeout_ms),
+    def _nothing_waits(self) -> bool:
+        parked, unsent = self.session.run(
+            lambda connection: inbox.count_waiting(connection, self.group.name)
         )
+        return parked == 0 and unsent == 0
 
 
 def _check_tables(settings: Settings) -> bool:

@@ -1,1 +1,1 @@
-"""Everything that talks to Kafka shares this: clients and their options, topics, headers."""
+"""Kafka: clients and their options, topics, offsets and ranges, headers and frame."""

@@ -1,4 +1,4 @@
-"""What librdkafka reports, brought to Python's logging."""
+"""librdkafka's log and connection state: to Python's logging, and to an Outage."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ClientLog:
         self._wants_debug = log.isEnabledFor(logging.DEBUG)
 
     def log(self, level: int, template: str, *words: str) -> None:
-        """level: of Python's logging. words: facility, client, text (librdkafka's rd_kafka_log)."""
+        """level: of Python's logging. words: facility, client, line (librdkafka's rd_kafka_log)."""
         if words[0] in _CONNECTION_FACILITIES:
             self.last_failure = words[2]
             level = logging.DEBUG

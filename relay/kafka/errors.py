@@ -1,12 +1,12 @@
-"""Which of Kafka's errors say that no broker could be reached or answered in time."""
+"""What Kafka's errors mean: their text, and whether they are outages."""
 
 from __future__ import annotations
 
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 
-__all__ = ["is_away"]
+__all__ = ["is_unavailable", "reason"]
 
-_AWAY = {
+_UNAVAILABLE = {
     KafkaError._ALL_BROKERS_DOWN,
     KafkaError._MSG_TIMED_OUT,
     KafkaError._RESOLVE,
@@ -20,6 +20,12 @@ _AWAY = {
 }
 
 
-def is_away(error: KafkaError) -> bool:
-    """Whether the error is an outage; False for what the broker refuses."""
-    return error.code() in _AWAY
+def is_unavailable(error: KafkaError) -> bool:
+    """Whether no broker could be reached or answered in time; False for what it refuses."""
+    return error.code() in _UNAVAILABLE
+
+
+def reason(error: KafkaException) -> str:
+    """What the broker or librdkafka reports, without the tuple around it."""
+    detail = error.args[0] if error.args else error
+    return str(detail.str()) if isinstance(detail, KafkaError) else str(detail)

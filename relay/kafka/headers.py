@@ -1,65 +1,96 @@
-"""Names of the headers that records of events, dead letters and replays carry.
+"""Headers of the relay's records: their names, and reading them.
 
-Events: CloudEvents 1.0, Kafka protocol binding, binary mode.
+Events: CloudEvents 1.0, Kafka protocol binding, binary content mode, and W3C Trace Context.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-EVENT_ID = "ce_id"
-EVENT_TYPE = "ce_type"
-TIME = "ce_time"
-SUBJECT = "ce_subject"
-AGGREGATE_TYPE = "ce_aggregatetype"
-SEQUENCE = "ce_sequence"
-CORRELATION_ID = "ce_correlationid"
-CAUSATION_ID = "ce_causationid"
-ACTOR_ID = "ce_actorid"
-SOURCE = "ce_source"
-# Of an event that is published under several major versions: each copy names the id and the event
-# type of its original.
-ORIGINAL_ID = "ce_originalid"
-ORIGINAL_TYPE = "ce_originaltype"
+if TYPE_CHECKING:
+    from confluent_kafka import Message
+
+Headers: TypeAlias = tuple[tuple[str, bytes | None], ...]
+
+SPEC_VERSION: Final = "ce_specversion"
+EVENT_ID: Final = "ce_id"
+EVENT_TYPE: Final = "ce_type"
+SOURCE: Final = "ce_source"
+SUBJECT: Final = "ce_subject"
+TIME: Final = "ce_time"
+AGGREGATE_TYPE: Final = "ce_aggregatetype"
+SEQUENCE: Final = "ce_sequence"
+CORRELATION_ID: Final = "ce_correlationid"
+CAUSATION_ID: Final = "ce_causationid"
+ACTOR_ID: Final = "ce_actorid"
+CONTENT_TYPE: Final = "content-type"
+TRACEPARENT: Final = "traceparent"
+TRACESTATE: Final = "tracestate"
+# Of an event that is published under several major versions: the original lists the event types of
+# its copies, each copy has the id and the event type of its original.
+COPIES: Final = "ce_copies"
+ORIGINAL_ID: Final = "ce_originalid"
+ORIGINAL_TYPE: Final = "ce_originaltype"
+
+AVRO: Final = "application/avro"
 
 # Name in the event's metadata -> header.
-METADATA = (
-    ("actorId", ACTOR_ID),
-    ("correlationId", CORRELATION_ID),
-    ("causationId", CAUSATION_ID),
-    ("sourceModule", SOURCE),
-    ("traceparent", "traceparent"),
-    ("tracestate", "tracestate"),
-)
+METADATA: Final = {
+    "actorId": ACTOR_ID,
+    "correlationId": CORRELATION_ID,
+    "causationId": CAUSATION_ID,
+    "sourceModule": SOURCE,
+    "traceparent": TRACEPARENT,
+    "tracestate": TRACESTATE,
+}
+
+# What dead letters and replays add to the event's own headers.
+DLQ_PREFIX: Final = "__dlq."
+OUTCOME: Final = "__dlq.outcome"
+DEAD_LETTER_ID: Final = "__dlq.id"
+EVENT: Final = "__dlq.event"
+GROUP: Final = "__dlq.errors.group"
+ATTEMPT: Final = "__dlq.errors.delivery.count"
+ORIGIN_TOPIC: Final = "__dlq.errors.topic"
+ORIGIN_PARTITION: Final = "__dlq.errors.partition"
+ORIGIN_OFFSET: Final = "__dlq.errors.offset"
+MESSAGE: Final = "__dlq.errors.message"
+STAGE: Final = "__dlq.errors.stage"
+EXCEPTION_CLASS: Final = "__dlq.errors.exception.class.name"
+EXCEPTION_STACKTRACE: Final = "__dlq.errors.exception.stacktrace"
+FIRST_FAILED_AT: Final = "__dlq.errors.first-failed-at"
+FAILED_AT: Final = "__dlq.errors.failed-at"
+VALUE_OMITTED: Final = "__dlq.value-omitted"
+RESOLVED_AT: Final = "__dlq.resolved-at"
+REPLAYED_AT: Final = "__dlq.replayed-at"
 
 # The most that the columns for them hold; attempts leave room for those still to come.
-MOST_PARTITION = 2**31 - 1
-MOST_OFFSET = 2**63 - 1
-MOST_ATTEMPT = 2**30
-_DIGITS = len(str(MOST_OFFSET))
-
-OWN_PREFIX = "__dlq."
-OUTCOME = "__dlq.outcome"
-LETTER_ID = "__dlq.id"
-EVENT = "__dlq.event"
-GROUP = "__dlq.errors.group"
-ATTEMPT = "__dlq.errors.delivery.count"
-ORIGIN_TOPIC = "__dlq.errors.topic"
-ORIGIN_PARTITION = "__dlq.errors.partition"
-ORIGIN_OFFSET = "__dlq.errors.offset"
-MESSAGE = "__dlq.errors.message"
-STAGE = "__dlq.errors.stage"
-EXCEPTION_CLASS = "__dlq.errors.exception.class.name"
-EXCEPTION_STACKTRACE = "__dlq.errors.exception.stacktrace"
-FIRST_FAILED_AT = "__dlq.errors.first-failed-at"
-FAILED_AT = "__dlq.errors.failed-at"
-VALUE_OMITTED = "__dlq.value-omitted"
-RESOLVED_AT = "__dlq.resolved-at"
-REPLAYED_AT = "__dlq.replayed-at"
+MOST_PARTITION: Final = 2**31 - 1
+MOST_OFFSET: Final = 2**63 - 1
+MOST_ATTEMPT: Final = 2**30
+_DIGITS: Final = len(str(MOST_OFFSET))
 
 
-def text(value: bytes | None) -> str | None:
-    """A header's value as text that PostgreSQL can keep; None when it is not."""
+def headers_of(message: Message) -> Headers:
+    """A record's headers in their order; names may repeat."""
+    found = message.headers() or ()
+    pairs = found.items() if isinstance(found, dict) else found
+    return tuple((name, as_bytes(value)) for name, value in pairs)
+
+
+def as_bytes(value: str | bytes | None) -> bytes | None:
+    """Key, value or header as it is on the wire; the client's types allow strings too."""
+    return value.encode() if isinstance(value, str) else value
+
+
+def without_dlq(headers: Headers) -> Headers:
+    """The event's own headers: without those that dead letters and replays add."""
+    return tuple(header for header in headers if not header[0].startswith(DLQ_PREFIX))
+
+
+def string(value: bytes | None) -> str | None:
+    """A header's value as a string that PostgreSQL can store; None when it is not one."""
     if value is None:
         return None
     try:
@@ -70,7 +101,7 @@ def text(value: bytes | None) -> str | None:
 
 
 def number(value: str | None, most: int) -> int | None:
-    """A header's text as a number from 0 to `most`; None when it is none.
+    """A header's value as a number from 0 to `most`; None when it is not one.
 
     Anybody may have written the header: a number that its column can't hold must not reach it.
     """
@@ -80,13 +111,6 @@ def number(value: str | None, most: int) -> int | None:
     return found if found <= most else None
 
 
-def timestamp(moment: datetime) -> str:
+def timestamp(at: datetime) -> str:
     """RFC 3339 in UTC with microseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def without_own(
-    headers: tuple[tuple[str, bytes | None], ...],
-) -> tuple[tuple[str, bytes | None], ...]:
-    """The event's original headers: without those that dead letters and replays add."""
-    return tuple(header for header in headers if not header[0].startswith(OWN_PREFIX))
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

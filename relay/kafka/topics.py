@@ -1,4 +1,4 @@
-"""Topics as the broker has them: which exist, how many partitions, how large a batch may be."""
+"""Topics as the brokers have them, and creating them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,23 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaException
+from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from relay.errors import BrokerUnavailable, ConfigurationInvalid
+from relay.kafka.errors import reason
 from relay.kafka.options import client_options
 from relay.settings import Settings
 
-__all__ = ["Cluster", "TopicState", "create", "describe", "open_admin", "states"]
+__all__ = [
+    "Cluster",
+    "TopicState",
+    "create",
+    "describe",
+    "open_admin",
+    "require_topics",
+    "states",
+]
 
 _TIMEOUT = 10.0
 _PAUSE = 0.02
@@ -45,18 +54,18 @@ def open_admin(settings: Settings) -> AdminClient:
     except KafkaException as error:
         raise ConfigurationInvalid(
             f"EVENT_BUS_KAFKA_OPTIONS or EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS is refused by "
-            f"librdkafka: {error.args[0].str()}. Correct the option"
+            f"librdkafka: {reason(error)}. Correct the option"
         ) from error
 
 
-def describe(admin: AdminClient, timeout: float = _TIMEOUT) -> Cluster:
+def describe(client: AdminClient | Consumer | Producer, timeout: float = _TIMEOUT) -> Cluster:
     """What the cluster has; raises BrokerUnavailable."""
     try:
-        metadata = admin.list_topics(timeout=timeout)
+        metadata = client.list_topics(timeout=timeout)
     except KafkaException as error:
         raise BrokerUnavailable(
             f"Kafka can't be reached as EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS says: "
-            f"{error.args[0].str()}. Check the address, TLS and SASL options, and that it runs."
+            f"{reason(error)}. Check the address, TLS and SASL options, and that it runs."
         ) from error
     topics = {
         name: len(topic.partitions)
@@ -66,12 +75,21 @@ def describe(admin: AdminClient, timeout: float = _TIMEOUT) -> Cluster:
     return Cluster(metadata.cluster_id or "", len(metadata.brokers), topics)
 
 
+def require_topics(client: Consumer | Producer, names: Iterable[str]) -> None:
+    """Raises ConfigurationInvalid, which names the topics that are missing; BrokerUnavailable."""
+    if missing := sorted(set(names) - describe(client).topics.keys()):
+        raise ConfigurationInvalid(
+            f"topics are missing: {', '.join(missing)}. Run relay migrate, which creates them "
+            "(a group's own topics need the group among the consumers in its domain.yaml)"
+        )
+
+
 def states(admin: AdminClient, topics: Iterable[str], cluster: Cluster) -> dict[str, TopicState]:
     """Each existing topic's state; missing ones are left out. Raises BrokerUnavailable."""
-    there = [topic for topic in topics if topic in cluster.topics]
-    if not there:
+    existing = [topic for topic in topics if topic in cluster.topics]
+    if not existing:
         return {}
-    asked = {topic: ConfigResource(ResourceType.TOPIC, topic) for topic in there}
+    asked = {topic: ConfigResource(ResourceType.TOPIC, topic) for topic in existing}
     futures = admin.describe_configs(list(asked.values()), request_timeout=_TIMEOUT)
     found = {}
     for topic, resource in asked.items():
@@ -79,7 +97,7 @@ def states(admin: AdminClient, topics: Iterable[str], cluster: Cluster) -> dict[
             config = futures[resource].result()
         except KafkaException as error:
             raise BrokerUnavailable(
-                f"the configuration of topic {topic} can't be read: {error.args[0].str()}. "
+                f"the configuration of topic {topic} can't be read: {reason(error)}. "
                 "Check that Kafka runs and that the relay may DescribeConfigs."
             ) from error
         found[topic] = TopicState(
@@ -97,7 +115,7 @@ def create(
     replication: int | None = None,
     config: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """Creates the missing ones of `topics` (name -> partitions) and names those it created.
+    """Creates those of `topics` (name -> partitions) that are missing; the names of the created.
 
     replication: copies of each partition; by default 3, or the number of brokers where there are
     fewer. With three or more copies a write needs two of them (min.insync.replicas).
@@ -125,7 +143,7 @@ def create(
             if error.args[0].name() == _EXISTS_ALREADY:
                 continue
             raise ConfigurationInvalid(
-                f"topic {name} can't be created: {error.args[0].str()}. "
+                f"topic {name} can't be created: {reason(error)}. "
                 "Create it by hand or give the relay the right to, then run `relay migrate` again."
             ) from error
     _await(admin, missing)
@@ -133,7 +151,7 @@ def create(
 
 
 def _await(admin: AdminClient, names: Iterable[str]) -> None:
-    """Waits until the brokers tell of new topics: creation is over before all know of it."""
+    """Waits until the brokers list new topics: creation returns before all of them do."""
     deadline = time.monotonic() + _TIMEOUT
     while missing := set(names) - describe(admin).topics.keys():
         if time.monotonic() > deadline:

@@ -1,1 +1,1 @@
-"""Answers an operator's questions: status, lag, one event's X-ray, verify, doctor."""
+"""What an operator asks: X-ray, timeline, status, lag, verify, doctor."""

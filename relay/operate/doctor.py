@@ -10,8 +10,8 @@ import psycopg
 
 from relay.errors import CatalogInvalid, RelayError
 from relay.kafka import topics
+from relay.operate.lag import read_shards
 from relay.operate.outbox_checks import check_outbox
-from relay.operate.shard_lag import read_shards
 from relay.postgres.connect import connect
 from relay.postgres.identity import read_identity
 from relay.postgres.migrate import wanted_revision

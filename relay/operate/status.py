@@ -8,8 +8,7 @@ from typing import Any
 import psycopg
 
 from relay.kafka.topics import open_admin
-from relay.operate.lag import group_lags
-from relay.operate.shard_lag import ShardStatus, read_shards
+from relay.operate.lag import ShardStatus, group_lags, read_shards
 from relay.postgres.sqlfile import load
 from relay.schema.catalog import Catalog
 from relay.settings import Settings

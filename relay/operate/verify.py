@@ -12,13 +12,13 @@ from typing import Any
 
 import psycopg
 
-from relay.kafka.bounds import Bounds, Partition, read_bounds
+from relay.kafka.clients import reader
+from relay.kafka.offsets import Bounds, Partition, read_bounds
 from relay.kafka.topics import open_admin
 from relay.operate.report import EXAMPLES, Example, Report
 from relay.operate.scan import scan
 from relay.postgres.connect import connect
 from relay.postgres.sqlfile import load
-from relay.publish.takeover.positions import reader
 from relay.schema.catalog import Catalog
 from relay.settings import Settings
 

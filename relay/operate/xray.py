@@ -14,7 +14,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import set_json_loads
 
 from relay.errors import SchemaUnknown
-from relay.kafka.bounds import Partition
+from relay.kafka.offsets import Partition
 from relay.postgres.sqlfile import load
 from relay.schema.avro.depth import json_too_deep
 from relay.schema.catalog import Catalog

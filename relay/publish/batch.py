@@ -13,8 +13,9 @@ from relay.capture.position import Step
 from relay.capture.row import AGGREGATE_ID, AGGREGATE_TYPE, ID, SEQ, Row
 from relay.errors import described, said
 from relay.postgres.connect import storable
+from relay.process.backoff import Backoff
 from relay.publish.errors import OutcomeUnknown
-from relay.publish.holds import Aggregate, Backoff, Hold, Holds
+from relay.publish.holds import Aggregate, Hold, Holds
 from relay.publish.message import Message, Messages, NotPublishable, Route, RoutesOfRows, Waiting
 
 __all__ = ["Batch", "Builder", "cut"]

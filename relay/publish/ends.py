@@ -6,10 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient
 
-from relay.errors import BrokerUnavailable
+from relay.kafka.offsets import read_ends
 from relay.kafka.topics import TopicState
 from relay.publish.producer import Published
 from relay.publish.record import Ends
@@ -50,7 +49,7 @@ class TopicEnds:
         }
 
     def moved(self, published: Published) -> None:
-        """Records were written: the partitions reach at least behind them."""
+        """Records were written: the partitions end after them or later."""
         with self._lock:
             for (topic, partition, _), lane in published.items():
                 if lane.offsets:
@@ -60,15 +59,6 @@ class TopicEnds:
         state = self._topic_states().get(topic)
         if state is None:
             return {}
-        wanted = {
-            TopicPartition(topic, partition): OffsetSpec.latest()  # type: ignore[no-untyped-call]
-            for partition in range(state.partitions)
-        }
-        try:
-            futures = self._admin.list_offsets(wanted, request_timeout=10)
-            return {place.partition: future.result().offset for place, future in futures.items()}
-        except KafkaException as error:
-            raise BrokerUnavailable(
-                f"the end of topic {topic} can't be read: {error.args[0].str()}. "
-                "Check that Kafka runs."
-            ) from error
+        places = [(topic, partition) for partition in range(state.partitions)]
+        ends = read_ends(self._admin, places, undecided=True)
+        return {partition: end for (_, partition), end in ends.items()}

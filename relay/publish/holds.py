@@ -9,10 +9,10 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
-__all__ = ["Aggregate", "Backoff", "Hold", "Holds", "State"]
+__all__ = ["Aggregate", "Hold", "Holds", "State"]
 
 Aggregate = tuple[str, str]
 State = Literal["failing", "held", "dead"]
@@ -58,20 +58,6 @@ class Hold:
             value["error"],
             datetime.fromisoformat(value["next"]) if value["next"] else None,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """Exponential backoff: initial, initial x multiplier, ... up to a maximum."""
-
-    initial: timedelta
-    maximum: timedelta
-    multiplier: float = 2.0
-
-    def after(self, attempts: int) -> timedelta:
-        """The pause after so many tries, 1 being the first."""
-        seconds = self.initial.total_seconds() * self.multiplier ** min(max(attempts - 1, 0), 64)
-        return timedelta(seconds=min(seconds, self.maximum.total_seconds()))
 
 
 class Holds:

@@ -1,12 +1,10 @@
 """From an outbox row to a Kafka message: topic, partition, key, framed Avro value, headers.
 
-Wire format: Confluent's (0, schema id in 4 bytes big-endian, Avro binary). Headers: CloudEvents
-1.0, Kafka protocol binding, binary content mode, and W3C trace context.
+See relay.kafka.frame and relay.kafka.headers for the formats.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -28,6 +26,7 @@ from relay.capture.row import (
     Row,
 )
 from relay.errors import BrokerUnavailable, PayloadInvalid
+from relay.kafka import headers as names
 from relay.kafka.partitioner import partition_of
 from relay.postgres.connect import OUTAGES
 from relay.publish.errors import OutcomeUnknown
@@ -53,8 +52,8 @@ Message = tuple[str, bytes, bytes, int, list[Header]]
 # Number of the major version, and its message.
 CopyMessage = tuple[int, Message]
 
-_SPEC_VERSION: Header = ("ce_specversion", b"1.0")
-_CONTENT_TYPE: Header = ("content-type", b"application/avro")
+_SPEC_VERSION: Header = (names.SPEC_VERSION, b"1.0")
+_CONTENT_TYPE: Header = (names.CONTENT_TYPE, names.AVRO.encode())
 
 # Kafka's record and batch around key, value and headers (KIP-98: 61 bytes a batch, at most 21 a
 # record and 10 a header).
@@ -164,17 +163,17 @@ class Messages:
         type_, source, type_of_aggregate = self._kinds.get(kind) or self._add_kind(kind)
         headers: list[Header] = [
             _SPEC_VERSION,
-            ("ce_id", row[ID]),
+            (names.EVENT_ID, row[ID]),
             type_,
             source,
             subject,
-            ("ce_time", f"{occurred_at[:10]}T{occurred_at[11:-3]}Z"),
+            (names.TIME, f"{occurred_at[:10]}T{occurred_at[11:-3]}Z"),
             type_of_aggregate,
-            ("ce_sequence", str(row[SEQ])),
+            (names.SEQUENCE, str(row[SEQ])),
             _CONTENT_TYPE,
         ]
         if route.copies:
-            headers.append(("ce_copies", ",".join(copy.event_type for copy in route.copies)))
+            headers.append((names.COPIES, ",".join(copy.event_type for copy in route.copies)))
         if metadata_text != "{}":
             _add_metadata(headers, metadata_text)
         if len(value) > route.limit - 2048:
@@ -199,10 +198,10 @@ class Messages:
                     f"it can't be published as {copy.event_type} as well: {error}"
                 ) from error
             own = list(headers)
-            own[_ID] = ("ce_id", copy.id_of(row[ID]))
-            own[_TYPE] = ("ce_type", copy.event_type)
-            own[_COPIES] = ("ce_originalid", row[ID])
-            own.append(("ce_originaltype", row[EVENT_TYPE]))
+            own[_ID] = (names.EVENT_ID, copy.id_of(row[ID]))
+            own[_TYPE] = (names.EVENT_TYPE, copy.event_type)
+            own[_COPIES] = (names.ORIGINAL_ID, row[ID])
+            own.append((names.ORIGINAL_TYPE, row[EVENT_TYPE]))
             self._check_size(route, key, converted, own)
             found.append((copy.number, (topic, converted, key, partition, own)))
         return found
@@ -240,7 +239,7 @@ class Messages:
         found = self._keys[place] = (
             key,
             partition_of(key, partitions),
-            ("ce_subject", aggregate_id),
+            (names.SUBJECT, aggregate_id),
         )
         return found
 
@@ -249,16 +248,11 @@ class Messages:
             self._kinds.clear()
         event_type, domain, aggregate_type = kind
         found = self._kinds[kind] = (
-            ("ce_type", event_type),
-            ("ce_source", domain),
-            ("ce_aggregatetype", aggregate_type),
+            (names.EVENT_TYPE, event_type),
+            (names.SOURCE, domain),
+            (names.AGGREGATE_TYPE, aggregate_type),
         )
         return found
-
-
-def frame_of(schema_id: int) -> bytes:
-    """The five bytes before an Avro value: magic byte 0 and the schema id (Confluent)."""
-    return struct.pack(">bI", 0, schema_id)
 
 
 def encoder_of(version: SchemaVersion | Decision) -> Callable[[Any], bytes]:
@@ -272,10 +266,10 @@ def _add_metadata(headers: list[Header], text: str) -> None:
     except orjson.JSONDecodeError as error:
         raise NotPublishable(f"the metadata can't be read as JSON: {error}") from error
     for name, value in metadata.items():
-        if value is None or (header := _METADATA_HEADERS.get(name)) is None:
+        if value is None or (header := names.METADATA.get(name)) is None:
             continue
         found: Header = (header, value if type(value) is str else _json(name, value))
-        if header == "ce_source":
+        if header == names.SOURCE:
             headers[_SOURCE] = found
         else:
             headers.append(found)
@@ -290,14 +284,6 @@ def _json(name: str, value: object) -> bytes:
         ) from error
 
 
-_METADATA_HEADERS = {
-    "correlationId": "ce_correlationid",
-    "causationId": "ce_causationid",
-    "actorId": "ce_actorid",
-    "sourceModule": "ce_source",
-    "traceparent": "traceparent",
-    "tracestate": "tracestate",
-}
 # Where these stand among the headers.
 _ID, _TYPE, _SOURCE, _COPIES = 1, 2, 3, 9
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from confluent_kafka import KafkaError, KafkaException, Producer, libversion
 
 from relay.errors import ConfigurationInvalid
-from relay.kafka.errors import is_away
+from relay.kafka.errors import is_unavailable as is_away
 from relay.kafka.options import client_options
 from relay.publish.end_txn import EndTxnLog
 from relay.publish.errors import CommitResent, OutcomeUnknown, Refused

@@ -21,9 +21,10 @@ from relay.errors import (
     SchemaUnknown,
     described,
 )
+from relay.kafka import frame
 from relay.kafka.topics import TopicState
 from relay.publish.decided import decided, decided_bytes
-from relay.publish.message import NotPublishable, Route, Waiting, encoder_of, frame_of
+from relay.publish.message import NotPublishable, Route, Waiting, encoder_of
 from relay.schema.approvals.standing import not_listed
 from relay.schema.approvals.store import Decision
 from relay.schema.catalog import Catalog, EventType, SchemaVersion
@@ -192,7 +193,7 @@ class Routes:
             domain=self._catalog.event_type(event_type).domain,
             partitions=self._topics[topic].partitions,
             limit=self._topics[topic].max_message_bytes,
-            frame=frame_of(schema_id),
+            frame=frame.pack(schema_id),
             encode=None if fingerprint is not None or version is None else encoder_of(version),
             copies=copies,
         )
@@ -213,7 +214,7 @@ class Routes:
                     number=other.major,
                     event_type=other.name,
                     subject=target.subject,
-                    frame=frame_of(target_id),
+                    frame=frame.pack(target_id),
                     convert=converter(self._catalog, source, current, writer, target),
                 )
             )

@@ -14,19 +14,21 @@ from relay.capture.reader import Reader
 from relay.capture.row import Row
 from relay.errors import DatabaseUnavailable
 from relay.kafka import topics
+from relay.kafka.clients import reader
 from relay.observe import Events
 from relay.outages import Outage, Outages
 from relay.postgres.connect import OUTAGES, connect
 from relay.postgres.identity import Identity, read_identity
 from relay.postgres.sqlfile import load
+from relay.process.backoff import Backoff
 from relay.publish import pinned
 from relay.publish.ends import TopicEnds
 from relay.publish.errors import Server
-from relay.publish.holds import Backoff, Hold
+from relay.publish.holds import Hold
 from relay.publish.message import Messages
 from relay.publish.routes import Routes
 from relay.publish.store import Store
-from relay.publish.takeover.positions import last_record, reader
+from relay.publish.takeover.positions import last_record
 from relay.publish.takeover.repair import TakenOver, take_over
 from relay.schema.approvals.standing import binding_decisions, names_in_use
 from relay.schema.catalog import Catalog

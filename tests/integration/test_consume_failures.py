@@ -11,7 +11,8 @@ from typing import Any
 import psycopg
 
 from relay.consume import Fatal, Retryable
-from relay.consume.dead_letters.store import Filter, find, replay
+from relay.consume.dead_letters.replay import replay
+from relay.consume.dead_letters.store import Filter, find
 from tests.integration.consuming import SCHEMA_ID, Counted, World, act, add_recounted
 from tests.stack import until
 

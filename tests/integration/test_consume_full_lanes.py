@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from relay.consume import Group, reader
+from relay.consume import Group, lane, source
 from tests.integration.consuming import Counted, World, act
 from tests.stack import until
 
@@ -16,19 +16,19 @@ KEYS = [f"k{n}" for n in range(8)]
 
 
 @pytest.fixture
-def holds(monkeypatch: pytest.MonkeyPatch) -> list[reader.Reader]:
-    """Readers that take few records at once, each time that one of them holds still."""
-    monkeypatch.setattr(reader, "MOST_RECORDS", 20)
-    monkeypatch.setattr(reader, "FETCH", 7)
-    held: list[reader.Reader] = []
-    hold_still: Callable[[reader.Reader], None] = reader.Reader._hold_still
+def paused(monkeypatch: pytest.MonkeyPatch) -> list[source.Source]:
+    """Sources with small lanes, each time that one of them pauses reading."""
+    monkeypatch.setattr(lane, "MOST_RECORDS", 20)
+    monkeypatch.setattr(source, "FETCH", 7)
+    found: list[source.Source] = []
+    pause: Callable[[source.Source], None] = source.Source._pause_until_there_is_room
 
-    def noting(self: reader.Reader) -> None:
-        held.append(self)
-        hold_still(self)
+    def noting(self: source.Source) -> None:
+        found.append(self)
+        pause(self)
 
-    monkeypatch.setattr(reader.Reader, "_hold_still", noting)
-    return held
+    monkeypatch.setattr(source.Source, "_pause_until_there_is_room", noting)
+    return found
 
 
 def waiting(world: World, let_go: threading.Event) -> Group:
@@ -53,24 +53,24 @@ def await_effects(world: World, count: int) -> None:
 
 
 def test_a_group_whose_lanes_were_full_goes_on_where_it_stood(
-    world: World, holds: list[reader.Reader]
+    world: World, paused: list[source.Source]
 ) -> None:
     let_go = threading.Event()
     send(world, range(40))
     with world.running(waiting(world, let_go)):
-        until(lambda: holds)
+        until(lambda: paused)
         let_go.set()
         await_effects(world, 40)
 
 
 def test_a_partition_that_left_while_the_lanes_were_full_is_read_when_it_comes_back(
-    world: World, holds: list[reader.Reader]
+    world: World, paused: list[source.Source]
 ) -> None:
     # Given a member whose lanes are full, and another that takes a partition from it
     let_go = threading.Event()
     send(world, range(20))
     with world.running(waiting(world, let_go)):
-        until(lambda: holds)
+        until(lambda: paused)
         with world.running(waiting(world, let_go)):
             until(lambda: world.members() == 2)
             let_go.set()

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from relay.consume.attempt import Attempts
-from relay.consume.backoff import Backoff
 from relay.consume.decode import Decoder
-from relay.consume.lane import Lane, Policy
+from relay.consume.lane import InFlight, Lane
 from relay.consume.majors import Majors
-from relay.consume.partition import Item, Partition
+from relay.consume.partition import AssignedPartition, Item
 from relay.consume.record import Record
+from relay.consume.retry import RetryPolicy
 from relay.consume.session import Session
+from relay.consume.signals import Signals
 from relay.errors import RegistryUnavailable
 from relay.observe import Events
 from relay.outages import Outages
@@ -38,7 +39,7 @@ class Away(OneSchema):
         return super().schema(schema_id)
 
 
-def read(world: World, partition: Partition, offset: int, key: str, number: int) -> Item:
+def read(world: World, partition: AssignedPartition, offset: int, key: str, number: int) -> Item:
     """A record of a partition as the reader hands it to a lane."""
     headers = (("ce_id", f"{key}{number}".encode()), ("ce_type", b"counted"))
     record = Record.read(
@@ -58,7 +59,7 @@ def test_a_revoked_partitions_records_are_dropped_and_those_of_others_acted_on(
     world: World, cause: str
 ) -> None:
     # Given records of two partitions in one transaction, which does not get through
-    leaving, staying = Partition(world.topic, 0), Partition(world.topic, 1)
+    leaving, staying = AssignedPartition(world.topic, 0), AssignedPartition(world.topic, 1)
     items = [
         read(world, leaving, 10, "a", 1),
         read(world, staying, 20, "b", 1),
@@ -76,29 +77,26 @@ def test_a_revoked_partitions_records_are_dropped_and_those_of_others_acted_on(
             raise RuntimeError("not yet")
 
     schemas = Away(leaving.revoke) if cause == "an outage" else OneSchema()
-    ending = threading.Event()
-    crashes: list[BaseException] = []
-    released: list[Item] = []
+    signals, in_flight = Signals(group.name, threading.Event()), InFlight()
     lane = Lane(
         "lane under test",
-        Session(world.database_url, "lane", ending, Outages(Events()), idle_timeout_ms=10_000),
+        Session(
+            world.database_url, "lane", signals.ending, Outages(Events()), idle_timeout_ms=10_000
+        ),
         Attempts(group, Decoder(schemas, Majors({"counted"}, {})), 10_000),
-        Policy(5, Backoff(50, 400, 2.0)),
-        ending,
-        released=released.append,
-        parked=lambda: None,
-        buried=lambda: None,
-        crashed=crashes.append,
+        RetryPolicy.of(world.settings()),
+        in_flight,
+        signals,
     )
     lane.put(items)
     lane.start()
     try:
-        until(lambda: len(released) == len(items) or crashes)
+        until(lambda: in_flight.records == 0 or signals.crash)
     finally:
-        ending.set()
+        signals.end()
         lane.wake()
         lane.join(20)
-    assert crashes == []
+    assert signals.crash is None
     # Then it alone is left as it was, for that member
     assert (world.numbers("a"), world.numbers("b")) == ([], [1, 2])
     assert leaving.take_committable(again=True) == 10

@@ -11,7 +11,8 @@ from confluent_kafka.admin import AdminClient
 
 from relay.consume import Fatal, Group
 from relay.consume.dead_letters.reconciler import reconcile
-from relay.consume.dead_letters.store import Filter, find, replay
+from relay.consume.dead_letters.replay import replay
+from relay.consume.dead_letters.store import Filter, find
 from relay.consume.worker import consume
 from relay.events import DomainEvent
 from relay.postgres.connect import connect

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from relay.consume import Fatal, Group
+from relay.consume.dead_letters.discard import discard
 from relay.consume.dead_letters.reconciler import reconcile
-from relay.consume.dead_letters.store import Filter, _retry_headers, discard, find, replay
+from relay.consume.dead_letters.replay import replay, replay_headers
+from relay.consume.dead_letters.store import Filter, find
 from relay.consume.inbox import park_replay
 from relay.consume.record import Record
 from tests.integration.consuming import Counted, World, act, add_recounted
@@ -293,7 +295,7 @@ def test_a_letter_is_not_discarded_while_its_replay_is_being_parked(world: World
     (letter,) = _letters(world)
     record = Record.read(
         world.retry, 0, 0, key=b"a", value=letter.value,
-        headers=tuple((name, value) for name, value in _retry_headers(letter)),
+        headers=tuple((name, value) for name, value in replay_headers(letter)),
     ).as_replay(world.topic)  # fmt: skip
     answers: list[Any] = []
 
@@ -356,7 +358,7 @@ def test_headers_that_no_column_can_hold_stop_neither_the_group_nor_the_outcomes
     world.until_idle(fault.group(world))
     fault.numbers.clear()
     (letter,) = _letters(world)
-    made = {**dict(_retry_headers(letter)), header: value.encode()}
+    made = {**dict(replay_headers(letter)), header: value.encode()}
     world.produce(world.retry, b"a", letter.value, list(made.items()))
     (told,) = world.records(world.dlq)
     wrong = {**dict(told.headers()), header: value.encode()}

@@ -7,10 +7,12 @@ from typing import Any, ClassVar, Self
 
 from relay.consume import Fatal, Group
 from relay.consume.dead_letters.reconciler import reconcile
-from relay.consume.dead_letters.store import Filter, find, replay
+from relay.consume.dead_letters.replay import replay
+from relay.consume.dead_letters.store import Filter, find
 from relay.consume.worker import consume
 from relay.events import DomainEvent
-from relay.kafka.committed import committed_at
+from relay.kafka.offsets import committed_at
+from relay.kafka.topics import open_admin
 from relay.operate.xray import look
 from relay.postgres.connect import connect
 from relay.schema.avro.fingerprint import rabin
@@ -32,7 +34,7 @@ def show(relay: Relay, event_id: str) -> dict[str, Any]:
             connection,
             Catalog.load(settings.schemas_dir),
             event_id,
-            lambda groups, place: committed_at(settings, groups, place),
+            lambda groups, place: committed_at(open_admin(settings), groups, place),
         )
     assert found is not None
     return found.to_json()

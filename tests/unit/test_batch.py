@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.capture.row import SEQ, Row
+from relay.process.backoff import Backoff
 from relay.publish.batch import Batch, Builder
-from relay.publish.holds import Backoff, Hold, Holds
+from relay.publish.holds import Hold, Holds
 from relay.publish.message import Message, NotPublishable, Waiting
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.consume.majors import Bridge, Majors
-from relay.consume.offsets import Offsets
+from relay.consume.partition import Offsets
 from relay.consume.record import Record
 
 TYPES = ("paid", "paid.v2", "paid.v3")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.consume.offsets import Offsets
+from relay.consume.partition import Offsets
 
 
 @st.composite

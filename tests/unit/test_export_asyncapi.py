@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from relay.consume.dead_letters.producer import Unsent
+from relay.consume.dead_letters.producer import UnsentDeadLetter
 from relay.kafka import headers as consumed
 from relay.publish.message import Messages, Route
 from relay.schema.catalog import Catalog
@@ -137,7 +137,7 @@ def test_a_payload_is_the_avro_schema_of_its_file() -> None:
 def test_headers_are_those_that_the_relay_writes() -> None:
     copy = Copy(2, "order.paid.v2", "subject", b"", lambda encoded: encoded)
     route = Route("t", "orders", 1, 10**6, b"", lambda _: b"", (copy,))
-    given = {name: "x" for name, _ in consumed.METADATA}
+    given = dict.fromkeys(consumed.METADATA, "x")
     at = "2026-01-31 12:00:00+00"
 
     def headers(metadata: dict[str, str], route: Route) -> list[list[str]]:
@@ -164,7 +164,7 @@ def test_headers_of_dead_letters_are_those_that_consumers_write(state: str) -> N
     at = datetime(2026, 1, 31, tzinfo=UTC)
     place = ("events.orders", 0, 1, b"o-1", b"", [], [])
     failure = ("handle", "ValueError", "no", "Traceback", at, at, at, "dlq")
-    letter = Unsent("id", 1, state, *place, *failure)
+    letter = UnsentDeadLetter("id", 1, state, *place, *failure)
 
     written = {name for name, _ in letter.headers("billing")}
 
@@ -176,8 +176,8 @@ def test_no_header_of_dead_letters_and_replays_is_left_out() -> None:
     own = {
         value
         for value in vars(consumed).values()
-        if isinstance(value, str) and value.startswith(consumed.OWN_PREFIX)
-    } - {consumed.OWN_PREFIX}
+        if isinstance(value, str) and value.startswith(consumed.DLQ_PREFIX)
+    } - {consumed.DLQ_PREFIX}
 
     assert DEAD_LETTER_HEADERS.keys() | REPLAY_HEADERS.keys() == own
     assert consumed.REPLAYED_AT not in DEAD_LETTER_HEADERS

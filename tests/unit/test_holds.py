@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.publish.holds import Backoff, Hold, Holds
+from relay.publish.holds import Hold, Holds
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 AGGREGATES = [("order", "1"), ("order", "2"), ("invoice", "1")]
@@ -100,19 +99,3 @@ def test_a_dead_head_blocks_its_aggregate_until_somebody_decides() -> None:
     behind = Hold(2, "e2", ("order", "1"), "held")
     assert Holds("hold", [dead, behind]).due(NOW) == []
     assert Holds("skip", [dead, behind]).due(NOW) == [[behind]]
-
-
-@given(st.integers(1, 100_000), st.integers(1, 10_000_000), st.floats(1, 10), st.integers(0, 2000))
-def test_the_pause_grows_up_to_its_maximum(
-    initial: int, maximum: int, multiplier: float, attempts: int
-) -> None:
-    backoff = Backoff(timedelta(milliseconds=initial), timedelta(milliseconds=maximum), multiplier)
-    pause, longer = backoff.after(attempts), backoff.after(attempts + 1)
-    assert timedelta(0) < pause <= longer <= timedelta(milliseconds=maximum)
-    assert pause == timedelta(milliseconds=maximum) or pause >= timedelta(milliseconds=initial)
-
-
-@pytest.mark.parametrize(("attempts", "seconds"), [(0, 1), (1, 1), (2, 2), (3, 4), (4, 8), (5, 10)])
-def test_the_pause_doubles(attempts: int, seconds: int) -> None:
-    backoff = Backoff(timedelta(seconds=1), timedelta(seconds=10))
-    assert backoff.after(attempts) == timedelta(seconds=seconds)

@@ -1,4 +1,4 @@
-"""The sender: brings dead letters and their outcomes from the database to their topics."""
+"""Produces dead letters and their outcomes from the database to their topics."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ import psycopg
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from psycopg.rows import class_row
 
-from relay.consume.session import Session, Stopped
+from relay.consume.session import Sessions, Stopped
+from relay.consume.signals import Signals
 from relay.kafka import headers as names
 from relay.kafka.clients import idempotent_producer
-from relay.kafka.errors import is_away
-from relay.outages import Outage
+from relay.kafka.errors import is_unavailable
+from relay.outages import Outages
 from relay.postgres.sqlfile import load
 from relay.settings import Settings
 
-__all__ = ["Sender", "Unsent"]
+__all__ = ["DeadLetterProducer", "UnsentDeadLetter"]
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ _REPORTER: Final = "dead letters"
 
 
 @dataclass(frozen=True)
-class Unsent:
+class UnsentDeadLetter:
     """A dead letter whose state is not in its topic yet. Fields: columns of the table."""
 
     event_id: str
@@ -53,13 +54,18 @@ class Unsent:
     settled_at: datetime | None
     dlq_topic: str
 
+    @property
+    def key_of_attempt(self) -> tuple[str, int]:
+        """What tells it from the event's other dead letters."""
+        return self.event_id, self.attempt
+
     def headers(self, group: str) -> list[tuple[str, str | bytes | None]]:
         """The original headers, then where and why the event failed in `group`.
 
         `__dlq.id` (event, group and attempt) is the same when the record is sent twice.
         """
         own = {
-            names.LETTER_ID: f"{self.event_id}/{group}/{self.attempt}",
+            names.DEAD_LETTER_ID: f"{self.event_id}/{group}/{self.attempt}",
             names.EVENT: self.event_id,
             names.OUTCOME: "resolved" if self.state == "resolved" else "dead",
             names.GROUP: group,
@@ -83,39 +89,32 @@ class Unsent:
         return [*original, *((name, text.encode()) for name, text in own.items())]
 
 
-class Sender(threading.Thread):
-    """Owns its connection and its producer. A dead letter may be sent twice, never not at all:
-    it stays unsent until the broker has acknowledged it."""
+class DeadLetterProducer(threading.Thread):
+    """Owns its session and its producer. Each dead letter is sent at least once: it stays unsent
+    until the broker has acknowledged it."""
 
     def __init__(
         self,
         settings: Settings,
         group: str,
-        session: Session,
-        stop: threading.Event,
-        kafka: Outage,
-        *,
-        crashed: Callable[[BaseException], None],
+        sessions: Sessions,
+        signals: Signals,
+        outages: Outages,
     ) -> None:
-        super().__init__(name=f"{group} sender", daemon=True)
+        super().__init__(name=f"{group} dead letters", daemon=True)
         self._settings = settings
         self._group = group
-        self._session = session
-        self._ending = stop
-        self._kafka = kafka
-        self._crashed = crashed
+        self._session = sessions.new("dead letters")
+        self._signals = signals
+        self._kafka = outages.kafka
+        # Event id and attempt of those that the broker refused with their value.
         self._too_large: set[tuple[str, int]] = set()
-        self._nudged = threading.Event()
-
-    def wake(self) -> None:
-        """There may be something to send, or the end has come."""
-        self._nudged.set()
 
     def run(self) -> None:
         """The thread: sends what is unsent, then waits."""
         producer: Producer | None = None
         try:
-            while not self._ending.is_set():
+            while not self._signals.ending.is_set():
                 leased = self._session.run(self._lease)
                 if leased:
                     producer = producer or idempotent_producer(
@@ -123,63 +122,63 @@ class Sender(threading.Thread):
                     )
                     self._send(producer, leased)
                 else:
-                    self._nudged.wait(POLL_S)
-                    self._nudged.clear()
+                    self._signals.dead_letters.wait(POLL_S)
+                    self._signals.dead_letters.clear()
         except Stopped:
             log.debug("%s stopped", self.name)
         except BaseException as error:
-            self._crashed(error)
+            self._signals.crashed(error)
         finally:
             self._session.close()
             if producer is not None:
                 producer.close()
 
-    def _lease(self, connection: psycopg.Connection[Any]) -> list[Unsent]:
-        """Unsent letters that no other process is sending, in the order of their failures."""
-        with connection.cursor(row_factory=class_row(Unsent)) as cursor:
+    def _lease(self, connection: psycopg.Connection[Any]) -> list[UnsentDeadLetter]:
+        """Dead letters to send that no other process is sending, in the order of their failures."""
+        with connection.cursor(row_factory=class_row(UnsentDeadLetter)) as cursor:
             cursor.execute(load(__package__, "lease_unsent.sql"), {"group": self._group})
-            return sorted(cursor, key=lambda letter: letter.settled_at or letter.failed_at)
+            return sorted(cursor, key=lambda each: each.settled_at or each.failed_at)
 
-    def _send(self, producer: Producer, letters: list[Unsent]) -> None:
+    def _send(self, producer: Producer, dead_letters: list[UnsentDeadLetter]) -> None:
         sent: list[dict[str, Any]] = []
         known = len(self._too_large)
-        for letter in letters:
-            headers, value = letter.headers(self._group), letter.value
-            if (letter.event_id, letter.attempt) in self._too_large:
+        for each in dead_letters:
+            headers, value = each.headers(self._group), each.value
+            if each.key_of_attempt in self._too_large:
                 headers.append((names.VALUE_OMITTED, b"too large, see inbox.dead_letters"))
                 value = None
             try:
                 producer.produce(
-                    letter.dlq_topic,
-                    key=letter.key or None,
-                    value=None if letter.state == "resolved" else value,
+                    each.dlq_topic,
+                    key=each.key or None,
+                    value=None if each.state == "resolved" else value,
                     headers=headers,
-                    on_delivery=self._note(letter, sent),
+                    on_delivery=self._on_delivery(each, sent),
                 )
             except KafkaException as error:
-                self._refused(letter, error.args[0])
+                self._refused(each, error.args[0])
         producer.flush(FLUSH_S)
         if sent:
             self._kafka.back(_REPORTER)
             self._session.run(lambda connection: self._mark(connection, sent))
         if len(self._too_large) > known:
             large = self._too_large
-            self._send(producer, [one for one in letters if (one.event_id, one.attempt) in large])
-        elif len(sent) < len(letters):
-            self._ending.wait(1)
+            self._send(producer, [each for each in dead_letters if each.key_of_attempt in large])
+        elif len(sent) < len(dead_letters):
+            self._signals.ending.wait(1)
 
-    def _note(
-        self, letter: Unsent, sent: list[dict[str, Any]]
+    def _on_delivery(
+        self, dead_letter: UnsentDeadLetter, sent: list[dict[str, Any]]
     ) -> Callable[[KafkaError | None, Message], None]:
         def delivered(error: KafkaError | None, message: Message) -> None:
             if error is not None:
-                self._refused(letter, error)
+                self._refused(dead_letter, error)
                 return
             sent.append(
                 {
                     "group": self._group,
-                    "event_id": letter.event_id,
-                    "attempt": letter.attempt,
+                    "event_id": dead_letter.event_id,
+                    "attempt": dead_letter.attempt,
                     "dlq_partition": message.partition(),
                     "dlq_offset": message.offset(),
                 }
@@ -187,23 +186,23 @@ class Sender(threading.Thread):
 
         return delivered
 
-    def _refused(self, letter: Unsent, error: KafkaError) -> None:
+    def _refused(self, dead_letter: UnsentDeadLetter, error: KafkaError) -> None:
         """It stays unsent and is tried again when its lease has run out.
 
         With the headers that a dead letter gets, a record that just fitted its topic may no
         longer fit: then it goes without its value, which the database keeps.
         """
-        if is_away(error):
+        if is_unavailable(error):
             self._kafka.away(_REPORTER, error.str())
             return
         log.warning(
             "the dead letter of %s could not be sent to %s, it is tried again: %s",
-            letter.event_id,
-            letter.dlq_topic,
+            dead_letter.event_id,
+            dead_letter.dlq_topic,
             error,
         )
         if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-            self._too_large.add((letter.event_id, letter.attempt))
+            self._too_large.add(dead_letter.key_of_attempt)
 
     @staticmethod
     def _mark(connection: psycopg.Connection[Any], sent: list[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""The reconciler: reads all dead-letter topics and writes outcomes beside the outbox rows."""
+"""The reconciler: reads all dead-letter topics and writes outcomes to the outbox's flags."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from typing import Any, Final
 
 import psycopg
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
 
-from relay.consume.attempt import idle_timeout_ms
 from relay.consume.record import LONGEST_EVENT_ID
-from relay.consume.session import Session, Stopped
+from relay.consume.session import Session, Stopped, idle_timeout_ms
 from relay.kafka import headers as names
 from relay.kafka.client_log import BrokerWatch
-from relay.kafka.clients import Ends, consumer, existing_topics, headers_of, leave, reason
+from relay.kafka.clients import group_consumer, leave
+from relay.kafka.errors import reason
+from relay.kafka.headers import headers_of
+from relay.kafka.offsets import Partition, are_ends
+from relay.kafka.topics import describe, open_admin
 from relay.observe import Events
 from relay.outages import Outages
 from relay.postgres.sqlfile import load
@@ -39,7 +43,7 @@ LOOK_FOR_TOPICS_S: Final = 5.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one record of a dead-letter topic says about an event in a group.
+    """What a record of a dead-letter topic reports about an event in a group.
 
     state: dead or resolved. attempt: the group's attempt that led to it; a greater one wins.
     topic, partition, offset: where the event was first read. at_ms: the record's timestamp,
@@ -61,8 +65,8 @@ class Outcome:
 
     @classmethod
     def of(cls, message: Message) -> Outcome | None:
-        """The outcome that a record tells; None when it is no dead letter of this relay's."""
-        found = {name: names.text(value) for name, value in headers_of(message)}
+        """The outcome that a record reports; None when it is not a dead letter of this relay."""
+        found = {name: names.string(value) for name, value in headers_of(message)}
         event_id, group = found.get(names.EVENT), found.get(names.GROUP)
         state, topic = found.get(names.OUTCOME), found.get(names.ORIGIN_TOPIC)
         attempt = names.number(found.get(names.ATTEMPT), names.MOST_ATTEMPT)
@@ -112,7 +116,7 @@ def reconcile(
     outages = Outages(Events(log_event))
     catalog = Catalog.load(settings.schemas_dir)
     watch = BrokerWatch(outages.kafka, "consumer")
-    reader = consumer(settings, f"relay.{settings.name}.reconciler", watch)
+    consumer = group_consumer(settings, f"relay.{settings.name}.reconciler", watch)
     session = Session(
         settings.database_url,
         "reconciler",
@@ -121,30 +125,36 @@ def reconcile(
         idle_timeout_ms=idle_timeout_ms(settings.session_timeout_ms),
     )
     try:
-        return _Reconciler(reader, session, catalog, Ends(settings), outages).run(until_idle, stop)
+        reconciler = _Reconciler(consumer, open_admin(settings), session, catalog, outages)
+        return reconciler.run(until_idle, stop)
     except Stopped:
         return 0
     finally:
         session.close()
-        leave(reader)
+        leave(consumer)
 
 
 class _Reconciler:
     """Runs in one thread, which owns the consumer and the session."""
 
     def __init__(
-        self, reader: Consumer, session: Session, catalog: Catalog, ends: Ends, outages: Outages
+        self,
+        consumer: Consumer,
+        admin: AdminClient,
+        session: Session,
+        catalog: Catalog,
+        outages: Outages,
     ) -> None:
-        self._reader = reader
+        self._consumer = consumer
+        self._admin = admin
         self._session = session
-        self._broker_ends = ends
         self._outages = outages
         origins = "|".join(re.escape(topic) for topic in catalog.topics)
         self._pattern = re.compile(rf"(?:{origins})\.[a-z][a-z0-9-]*\.dlq")
         self._topics: list[str] = []
         self._look_again = 0.0
-        self._ends: dict[tuple[str, int], int] = {}
-        self._assigned: set[tuple[str, int]] | None = None
+        self._ends: dict[Partition, int] = {}
+        self._assigned: set[Partition] | None = None
 
     def run(self, until_idle: bool, stop: threading.Event) -> int:
         """The loop; the number of records that were read."""
@@ -162,13 +172,13 @@ class _Reconciler:
 
     def _follow_topics(self) -> None:
         """Subscribes to the dead-letter topics that exist, new ones too."""
-        topics = sorted(t for t in existing_topics(self._reader) if self._pattern.fullmatch(t))
+        topics = sorted(t for t in describe(self._consumer).topics if self._pattern.fullmatch(t))
         self._look_again = time.monotonic() + LOOK_FOR_TOPICS_S
         if topics != self._topics:
             self._topics = topics
             log.info("reads %s", ", ".join(topics) or "nothing yet")
             if topics:
-                self._reader.subscribe(
+                self._consumer.subscribe(
                     topics, on_assign=self._on_assign, on_revoke=self._on_revoke,
                     on_lost=self._on_revoke,
                 )  # fmt: skip
@@ -177,11 +187,11 @@ class _Reconciler:
         if not self._topics:
             time.sleep(POLL_S)
             return []
-        first = self._reader.poll(POLL_S)
+        first = self._consumer.poll(POLL_S)
         if first is None:
             return []
         records = []
-        for message in [first, *self._reader.consume(BATCH, 0)]:
+        for message in [first, *self._consumer.consume(BATCH, 0)]:
             error = message.error()
             place = _place(message)
             if error is None:
@@ -199,7 +209,7 @@ class _Reconciler:
             outcome = Outcome.of(message)
             if outcome is None:
                 log.warning(
-                    "%s[%s]@%s is no dead letter of a group of this relay and is passed over",
+                    "%s[%s]@%s is not a dead letter of a group of this relay and is passed over",
                     message.topic(), message.partition(), message.offset(),
                 )  # fmt: skip
             else:
@@ -208,7 +218,7 @@ class _Reconciler:
             self._session.run(lambda connection: _store(connection, outcomes))
         following = {_place(m): (m.offset() or 0) + 1 for m in messages}
         try:
-            self._reader.commit(
+            self._consumer.commit(
                 offsets=[TopicPartition(*place, offset) for place, offset in following.items()],
                 asynchronous=False,
             )
@@ -218,7 +228,7 @@ class _Reconciler:
     def _at_end(self) -> bool:
         if self._assigned is None or self._assigned - self._ends.keys():
             return False
-        return self._broker_ends.reached({place: self._ends[place] for place in self._assigned})
+        return are_ends(self._admin, {place: self._ends[place] for place in self._assigned})
 
     def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         self._assigned = (self._assigned or set()) | {(p.topic, p.partition) for p in partitions}
@@ -230,7 +240,7 @@ class _Reconciler:
             self._ends.pop(place, None)
 
 
-def _place(message: Message) -> tuple[str, int]:
+def _place(message: Message) -> Partition:
     return message.topic() or "", message.partition() or 0
 
 

@@ -7,6 +7,6 @@ values (
     %(partition)s, %(offset)s, %(key)s, %(value)s, %(header_names)s, %(header_values)s::bytea[],
     %(attempts)s, %(attempts)s, %(error)s, %(first_failed_at)s,
     -- Without a pause: it waits behind the head.
-    clock_timestamp() + %(pause_ms)s::float8 * interval '1 millisecond'
+    clock_timestamp() + %(pause)s::interval
 )
 on conflict (group_name, event_id) do nothing

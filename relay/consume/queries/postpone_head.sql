@@ -3,5 +3,5 @@ set attempts = %(attempts)s,
     round_attempts = %(round_attempts)s,
     error = %(error)s,
     first_failed_at = coalesce(first_failed_at, %(failed_at)s),
-    next_attempt_at = clock_timestamp() + %(pause_ms)s::float8 * interval '1 millisecond'
+    next_attempt_at = clock_timestamp() + %(pause)s::interval
 where group_name = %(group)s and event_id = %(event_id)s and attempts = %(attempts)s - 1

@@ -22,7 +22,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from relay.errors import ConfigurationInvalid
 from relay.kafka.client_log import BrokerWatch
-from relay.kafka.options import client_options
+from relay.kafka.options import consumer_options
 from relay.outages import Outage
 from relay.settings import Settings
 
@@ -101,19 +101,20 @@ class Membership:
     def _join(self) -> Consumer:
         settings = self._settings
         consumer = Consumer(
-            {
-                **client_options(settings),
-                **self._watch.options(),
-                "log_level": _WARNINGS,
-                "group.id": f"relay.{settings.name}",
-                "group.instance.id": self._instance,
-                "enable.auto.commit": False,
-                "auto.offset.reset": "latest",
-                "partition.assignment.strategy": "cooperative-sticky",
-                "session.timeout.ms": settings.session_timeout_ms,
-                "heartbeat.interval.ms": max(settings.session_timeout_ms // 4, 250),
-                "max.poll.interval.ms": max(settings.session_timeout_ms, 60_000),
-            }
+            consumer_options(
+                settings,
+                f"relay.{settings.name}",
+                required={
+                    **self._watch.options(),
+                    "log_level": _WARNINGS,
+                    "group.instance.id": self._instance,
+                    "auto.offset.reset": "latest",
+                    "partition.assignment.strategy": "cooperative-sticky",
+                    "session.timeout.ms": settings.session_timeout_ms,
+                    "heartbeat.interval.ms": max(settings.session_timeout_ms // 4, 250),
+                    "max.poll.interval.ms": max(settings.session_timeout_ms, 60_000),
+                },
+            )
         )
         consumer.subscribe(
             [self._topic],

@@ -17,13 +17,14 @@ import psycopg
 from relay.capture.position import BEGINNING, Position
 from relay.errors import BrokerUnavailable, ConfigurationInvalid, PositionRefused
 from relay.kafka import topics
+from relay.kafka.clients import reader
 from relay.postgres.identity import Identity, read_identity
 from relay.postgres.sqlfile import load
 from relay.publish import pinned
 from relay.publish.errors import OutcomeUnknown
 from relay.publish.producer import open_producer
 from relay.publish.record import PositionRecord
-from relay.publish.takeover.positions import last_record, reader
+from relay.publish.takeover.positions import last_record
 from relay.publish.takeover.resume import Recover, decide
 from relay.schema.catalog import Catalog
 from relay.settings import Settings

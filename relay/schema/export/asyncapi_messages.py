@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
+from relay.kafka.headers import CORRELATION_ID, EVENT_TYPE
 from relay.schema.catalog import Domain, EventType, SchemaVersion, State
-from relay.schema.export.wire import CORRELATION_ID, headers_schema
+from relay.schema.export.wire import headers_schema
 
 __all__ = ["Kind", "components", "message_name", "published_versions"]
 
@@ -88,7 +89,7 @@ def _message(
     domain: Domain, event_type: EventType, version: SchemaVersion, kind: Kind
 ) -> dict[str, Any]:
     name = message_name(version)
-    type_header = {"properties": {"ce_type": {"type": "string", "const": event_type.name}}}
+    type_header = {"properties": {EVENT_TYPE: {"type": "string", "const": event_type.name}}}
     headers = [{"$ref": f"#/components/schemas/{schema}"} for schema in _HEADERS[kind]]
     message: dict[str, Any] = {
         "name": f"{name}{kind}",

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from relay.kafka import headers as names
+
 __all__ = [
     "ALWAYS",
-    "CORRELATION_ID",
     "DEAD_LETTER_HEADERS",
     "EVENT_HEADERS",
     "REPLAY_HEADERS",
     "headers_schema",
 ]
 
-CORRELATION_ID = "ce_correlationid"
 _TIME = "RFC 3339, UTC."
 
 
@@ -33,54 +33,54 @@ def _count(description: str) -> dict[str, Any]:
 
 
 EVENT_HEADERS: dict[str, Any] = {
-    "ce_specversion": _text("Version of CloudEvents.", const="1.0"),
-    "ce_id": _text("Id of the event: consumers tell by it what they have processed already."),
-    "ce_type": _text("Event type, as in the catalog."),
-    "ce_source": _text("The publishing module, or the domain where the event names none."),
-    "ce_subject": _text("Id of the aggregate, the same as the key."),
-    "ce_time": _moment("When the event occurred"),
-    "ce_aggregatetype": _text("Type of the aggregate."),
-    "ce_sequence": _count("The event's number in the outbox"),
-    "content-type": _text("Type of the value.", const="application/avro"),
-    CORRELATION_ID: _text("What the event belongs to: the id of the event it all began with."),
-    "ce_causationid": _text("Id of what led to the event."),
-    "ce_actorid": _text("Who caused the event."),
-    "ce_copies": _text("Event types that the same event is published under as well, by commas."),
-    "ce_originalid": _text("Of a copy under another major version: ce_id of the original."),
-    "ce_originaltype": _text("Of a copy under another major version: ce_type of the original."),
-    "traceparent": _text("W3C Trace Context."),
-    "tracestate": _text("W3C Trace Context."),
+    names.SPEC_VERSION: _text("Version of CloudEvents.", const="1.0"),
+    names.EVENT_ID: _text("Id of the event; consumers recognize by it what they have processed."),
+    names.EVENT_TYPE: _text("Event type, as in the catalog."),
+    names.SOURCE: _text("The publishing module, or the domain where the event names none."),
+    names.SUBJECT: _text("Id of the aggregate, the same as the key."),
+    names.TIME: _moment("When the event occurred"),
+    names.AGGREGATE_TYPE: _text("Type of the aggregate."),
+    names.SEQUENCE: _count("The event's number in the outbox"),
+    names.CONTENT_TYPE: _text("Type of the value.", const=names.AVRO),
+    names.CORRELATION_ID: _text("Id of the event that began what this one belongs to."),
+    names.CAUSATION_ID: _text("Id of what led to the event."),
+    names.ACTOR_ID: _text("Who caused the event."),
+    names.COPIES: _text("Event types that the same event is published under as well, by commas."),
+    names.ORIGINAL_ID: _text("Of a copy under another major version: ce_id of the original."),
+    names.ORIGINAL_TYPE: _text("Of a copy under another major version: ce_type of the original."),
+    names.TRACEPARENT: _text("W3C Trace Context."),
+    names.TRACESTATE: _text("W3C Trace Context."),
 }
 # Of an event that SQL published without metadata.
 ALWAYS = list(EVENT_HEADERS)[:9]
 
 _ORIGIN: dict[str, Any] = {
-    "__dlq.event": _text("Id of the event."),
-    "__dlq.errors.group": _text("The consumer group that failed."),
-    "__dlq.errors.delivery.count": _count("Tries that were made"),
-    "__dlq.errors.topic": _text("Topic that the event was read from first."),
-    "__dlq.errors.partition": _count("Its partition there"),
-    "__dlq.errors.offset": _count("Its offset there"),
+    names.EVENT: _text("Id of the event."),
+    names.GROUP: _text("The consumer group that failed."),
+    names.ATTEMPT: _count("Tries that were made"),
+    names.ORIGIN_TOPIC: _text("Topic that the event was read from first."),
+    names.ORIGIN_PARTITION: _count("Its partition there"),
+    names.ORIGIN_OFFSET: _count("Its offset there"),
 }
 DEAD_LETTER_HEADERS: dict[str, Any] = {
     **_ORIGIN,
-    "__dlq.id": _text("Event, group and attempt: the same when a record was sent twice."),
-    "__dlq.outcome": _text(
+    names.DEAD_LETTER_ID: _text("Event, group and attempt: the same when a record was sent twice."),
+    names.OUTCOME: _text(
         "dead: the group gave up. resolved: a replay was processed; such a record has no value.",
         enum=["dead", "resolved"],
     ),
-    "__dlq.errors.message": _text("What went wrong."),
-    "__dlq.errors.exception.class.name": _text("Class of the exception."),
-    "__dlq.errors.exception.stacktrace": _text("Its stack trace, cut to a length."),
-    "__dlq.errors.stage": _text("Where it failed: decoding, handling, ..."),
-    "__dlq.errors.first-failed-at": _moment("When the first try failed"),
-    "__dlq.errors.failed-at": _moment("When the last try failed"),
-    "__dlq.resolved-at": _moment("When a replay was processed"),
-    "__dlq.value-omitted": _text("There where the value was too large for the topic."),
+    names.MESSAGE: _text("What went wrong."),
+    names.EXCEPTION_CLASS: _text("Class of the exception."),
+    names.EXCEPTION_STACKTRACE: _text("Its stack trace, cut to a length."),
+    names.STAGE: _text("Where it failed: decoding, handling, ..."),
+    names.FIRST_FAILED_AT: _moment("When the first try failed"),
+    names.FAILED_AT: _moment("When the last try failed"),
+    names.RESOLVED_AT: _moment("When a replay was processed"),
+    names.VALUE_OMITTED: _text("There where the value was too large for the topic."),
 }
 REPLAY_HEADERS: dict[str, Any] = {
     **_ORIGIN,
-    "__dlq.replayed-at": _moment("When somebody replayed the event"),
+    names.REPLAYED_AT: _moment("When somebody replayed the event"),
 }
 
 
@@ -92,7 +92,7 @@ def headers_schema() -> dict[str, Any]:
         "deadLetterHeaders": {
             "type": "object",
             "properties": DEAD_LETTER_HEADERS,
-            "required": [*_ORIGIN, "__dlq.id", "__dlq.outcome"],
+            "required": [*_ORIGIN, names.DEAD_LETTER_ID, names.OUTCOME],
         },
         "replayHeaders": {
             "type": "object",

@@ -1,105 +1,82 @@
-"""The reader: takes records from Kafka, gives them to lanes, commits what is done."""
+"""The source: reads a group's records from Kafka, gives them to lanes, commits what is settled."""
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
-import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from relay.consume.lane import Lane
+from relay.consume.group import Group
+from relay.consume.lane import Lanes
 from relay.consume.majors import Majors
-from relay.consume.partition import Item, Partition
+from relay.consume.partition import AssignedPartition, Item
 from relay.consume.record import Record
+from relay.consume.signals import Signals
 from relay.errors import ConfigurationInvalid, RelayError
-from relay.kafka.clients import Ends, as_bytes, headers_of, leave, reason, require_topics
+from relay.kafka.client_log import BrokerWatch
+from relay.kafka.clients import group_consumer, leave
+from relay.kafka.errors import reason
+from relay.kafka.headers import as_bytes, headers_of
+from relay.kafka.offsets import Partition, are_ends
+from relay.kafka.topics import open_admin, require_topics
+from relay.outages import Outage
+from relay.schema.catalog import Catalog
+from relay.settings import Settings
 
-__all__ = ["InFlight", "Reader"]
+__all__ = ["Source"]
 
 log = logging.getLogger(__name__)
 
 FETCH: Final = 500
 POLL_S: Final = 0.1
 COMMIT_EVERY_S: Final = 0.5
-MOST_RECORDS: Final = 4_000
-MOST_BYTES: Final = 32 * 2**20
-PATIENCE_S: Final = 0.5
+ROOM_PATIENCE_S: Final = 0.5
 
 
-class InFlight:
-    """What is in the lanes, and whether that is enough. Any thread may call any method."""
+class Source:
+    """Runs in one thread, which owns the consumer; Kafka's callbacks come in that thread.
 
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self.records = 0
-        self.bytes = 0
-
-    def add(self, item: Item) -> None:
-        with self._changed:
-            self.records += 1
-            self.bytes += len(item.record.value or b"")
-
-    def remove(self, item: Item) -> None:
-        with self._changed:
-            self.records -= 1
-            self.bytes -= len(item.record.value or b"")
-            self._changed.notify_all()
-
-    @property
-    def full(self) -> bool:
-        return self.records >= MOST_RECORDS or self.bytes >= MOST_BYTES
-
-    def wait_for_room(self, seconds: float) -> bool:
-        """Waits until half of the room is free; False when time ran out."""
-        with self._changed:
-            return self._changed.wait_for(
-                lambda: self.records <= MOST_RECORDS // 2 and self.bytes <= MOST_BYTES // 2, seconds
-            )
-
-    def wait_until_empty(self, seconds: float) -> bool:
-        with self._changed:
-            return self._changed.wait_for(lambda: self.records == 0, seconds)
-
-
-class Reader:
-    """Runs in one thread, which alone touches the consumer; its callbacks come in that thread.
-
-    topics: retry topic or domain's topic -> the domain's topic. majors: what the group takes.
-    stopping: whether the end has come, so that full lanes are not waited for.
+    It reads the domains' topics and the group's own retry topics.
     """
 
     def __init__(
         self,
-        consumer: Consumer,
-        topics: dict[str, str],
+        settings: Settings,
+        group: Group,
+        catalog: Catalog,
         majors: Majors,
-        lanes: Sequence[Lane],
-        in_flight: InFlight,
-        *,
-        stopping: Callable[[], bool],
-        revoke_patience_s: float,
+        lanes: Lanes,
+        signals: Signals,
+        kafka: Outage,
     ) -> None:
-        self._consumer = consumer
-        self._topics = topics
+        """majors: which records the group takes. Raises SchemaUnknown."""
+        topics = group.topics(catalog)
+        retry_topics = {catalog.retry_topic(topic, group.name): topic for topic in topics}
+        # Topic that is read -> the domain's topic.
+        self._topics = {topic: topic for topic in topics} | retry_topics
+        self._dlq_topics = [catalog.dlq_topic(topic, group.name) for topic in topics]
         self._majors = majors
         self._lanes = lanes
-        self._in_flight = in_flight
-        self._stopping = stopping
-        self._revoke_patience_s = revoke_patience_s
-        self._partitions: dict[tuple[str, int], Partition] = {}
+        self._signals = signals
+        self._revoke_patience_s = settings.session_timeout_ms / 2000
+        # A connection of its own: requests of the consumer's wait for its long polls.
+        self._admin = open_admin(settings)
+        self._watch = BrokerWatch(kafka, "consumer")
+        self._consumer = group_consumer(settings, group.name, self._watch)
+        self._partitions: dict[Partition, AssignedPartition] = {}
         self._assigned_once = False
         self._next_commit = 0.0
 
-    def subscribe(self, needed: Iterable[str] = ()) -> None:
-        """Joins the group. needed: further topics that must exist.
+    def subscribe(self) -> None:
+        """Joins the group.
 
-        Raises ConfigurationInvalid for missing topics, BrokerUnavailable.
+        Raises ConfigurationInvalid for missing topics, the dead-letter topics among them, and
+        BrokerUnavailable.
         """
-        require_topics(self._consumer, [*self._topics, *needed])
+        require_topics(self._consumer, [*self._topics, *self._dlq_topics])
         self._consumer.subscribe(
             list(self._topics),
             on_assign=self._on_assign,
@@ -109,8 +86,8 @@ class Reader:
 
     def step(self) -> None:
         """Reads what has come, at most some hundred records, and commits what is due."""
-        if self._in_flight.full and not self._in_flight.wait_for_room(PATIENCE_S):
-            self._hold_still()
+        if self._lanes.in_flight.full and not self._lanes.in_flight.wait_for_room(ROOM_PATIENCE_S):
+            self._pause_until_there_is_room()
         message = self._consumer.poll(POLL_S)
         if message is not None:
             self._hand_out([message, *self._consumer.consume(FETCH, 0)])
@@ -118,34 +95,28 @@ class Reader:
             self._commit(asynchronous=True)
             self._next_commit = time.monotonic() + COMMIT_EVERY_S
 
-    def at_end(self, ends: Ends) -> bool:
+    def at_end(self) -> bool:
         """Whether every assigned partition was read to its end and nothing is in the lanes.
 
         The end is that of the broker now; records of open transactions count as not read yet.
         """
-        if not self._assigned_once or self._in_flight.records:
+        if not self._assigned_once or self._lanes.in_flight.records:
             return False
         read = {place: partition.end for place, partition in self._partitions.items()}
         known = {place: end for place, end in read.items() if end is not None}
-        return len(known) == len(read) and ends.reached(known)
+        return len(known) == len(read) and are_ends(self._admin, known)
 
     def close(self) -> None:
-        """Commits what is done and leaves the group. The lanes must have ended before."""
+        """Commits what is settled and leaves the group. The lanes must have ended before."""
         self._commit(asynchronous=False)
         leave(self._consumer)
+        self._watch.forget()
 
     def _hand_out(self, messages: Iterable[Message]) -> None:
-        """Gives each lane its records, in their order."""
-        shares: dict[int, list[Item]] = {}
-        for message in messages:
-            if item := self._take(message):
-                self._in_flight.add(item)
-                shares.setdefault(_lane_of(item.record, len(self._lanes)), []).append(item)
-        for lane, items in shares.items():
-            self._lanes[lane].put(items)
+        self._lanes.put([item for message in messages if (item := self._take(message))])
 
     def _take(self, message: Message) -> Item | None:
-        """The record as a lane takes it; None where there is nothing to do for the lanes."""
+        """The record as a lane takes it; None where a lane has nothing to do."""
         error = message.error()
         topic, number, offset = message.topic(), message.partition(), message.offset()
         partition = self._partitions.get((topic or "", number if number is not None else -1))
@@ -154,7 +125,7 @@ class Reader:
                 if partition is not None and offset is not None:
                     partition.reached_end(offset)
             else:
-                _raise_if_lasting(error)
+                _raise_if_permanent(error)
             return None
         if partition is None or topic is None or number is None or offset is None:
             return None  # Revoked while it was in the client's buffer: the new owner reads it.
@@ -178,23 +149,25 @@ class Reader:
         partition.begin(offset)
         return Item(record, partition, offset, replay)
 
-    def _start_over(self, partition: Partition, offset: int) -> Partition:
-        """The log goes on at a place that was passed: the topic was made anew, or its end was lost.
+    def _start_over(self, partition: AssignedPartition, offset: int) -> AssignedPartition:
+        """The log continues at an offset that was passed: the topic was recreated, or its end lost.
 
         Whatever was read of the former log is no longer committed: that would be beyond records of
         this one that nobody has read. What comes again is found settled.
         """
         log.warning("%s[%d] goes back to offset %d", partition.topic, partition.number, offset)
-        anew = Partition(partition.topic, partition.number)
-        self._partitions[(partition.topic, partition.number)] = anew
-        return anew
+        fresh = AssignedPartition(partition.topic, partition.number)
+        self._partitions[(partition.topic, partition.number)] = fresh
+        return fresh
 
-    def _hold_still(self) -> None:
+    def _pause_until_there_is_room(self) -> None:
         """The lanes are full: reads nothing, yet stays in the group, until there is room."""
         assigned = self._consumer.assignment()
         self._consumer.pause(assigned)
         log.debug("paused %d partitions, the lanes are full", len(assigned))
-        while not self._stopping() and not self._in_flight.wait_for_room(PATIENCE_S):
+        while not self._signals.stopping and not self._lanes.in_flight.wait_for_room(
+            ROOM_PATIENCE_S
+        ):
             message = self._consumer.poll(POLL_S)
             if message is not None:
                 self._hand_out([message])
@@ -221,11 +194,11 @@ class Reader:
     def _on_assign(self, _: Consumer, assigned: list[TopicPartition]) -> None:
         self._assigned_once = True
         for p in assigned:
-            self._partitions[(p.topic, p.partition)] = Partition(p.topic, p.partition)
-        log.info("assigned %s", _named(assigned))
+            self._partitions[(p.topic, p.partition)] = AssignedPartition(p.topic, p.partition)
+        log.info("assigned %s", _names(assigned))
 
     def _on_revoke(self, _: Consumer, revoked: list[TopicPartition]) -> None:
-        log.info("revoked %s", _named(revoked))
+        log.info("revoked %s", _names(revoked))
         leaving = [self._partitions[key] for p in revoked if (key := (p.topic, p.partition))
                    in self._partitions]  # fmt: skip
         for partition in leaving:
@@ -237,7 +210,7 @@ class Reader:
         self._forget(revoked)
 
     def _on_lost(self, _: Consumer, lost: list[TopicPartition]) -> None:
-        log.warning("lost %s, another member may have them", _named(lost))
+        log.warning("lost %s, another member may have them", _names(lost))
         for p in lost:
             if partition := self._partitions.get((p.topic, p.partition)):
                 partition.revoke()
@@ -248,16 +221,11 @@ class Reader:
             self._partitions.pop((p.topic, p.partition), None)
 
 
-def _lane_of(record: Record, lanes: int) -> int:
-    """The same lane for the same topic and key, so that a key's events stay in order."""
-    return zlib.crc32(record.key, zlib.crc32(record.topic.encode())) % lanes
-
-
-def _named(partitions: list[TopicPartition]) -> str:
+def _names(partitions: list[TopicPartition]) -> str:
     return ", ".join(f"{p.topic}[{p.partition}]" for p in partitions) or "nothing"
 
 
-def _raise_if_lasting(error: KafkaError) -> None:
+def _raise_if_permanent(error: KafkaError) -> None:
     """Errors that the client recovers from by itself are only logged."""
     if error.code() in {
         KafkaError.TOPIC_AUTHORIZATION_FAILED,

@@ -1,0 +1,43 @@
+"""What the threads of one group's process signal to each other."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+__all__ = ["Signals"]
+
+log = logging.getLogger(__name__)
+
+
+class Signals:
+    """Events that wake threads. Any thread may set them and call any method.
+
+    stop: set from outside when the process is to end. ending: all threads are to end. parked: an
+    event was parked. dead_letters: a dead letter was written or resolved. crash: the first error
+    that a thread could not continue after.
+    """
+
+    def __init__(self, group: str, stop: threading.Event) -> None:
+        self.stop = stop
+        self.ending = threading.Event()
+        self.parked = threading.Event()
+        self.dead_letters = threading.Event()
+        self.crash: BaseException | None = None
+        self._group = group
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the process is to end."""
+        return self.stop.is_set() or self.ending.is_set()
+
+    def end(self) -> None:
+        """Wakes all threads, to end."""
+        for event in (self.ending, self.parked, self.dead_letters):
+            event.set()
+
+    def crashed(self, error: BaseException) -> None:
+        """A thread can't continue after `error`: the process ends with it."""
+        log.critical("group %s ends: %r", self._group, error, exc_info=error)
+        self.crash = self.crash or error
+        self.ending.set()
