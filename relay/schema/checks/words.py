@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from relay.schema.avro.names import short_name
 from relay.schema.avro.nodes import ABSENT, Field, Node
 
 __all__ = [
@@ -12,10 +13,8 @@ __all__ = [
     "default_words",
     "item_path",
     "listed",
-    "namespace",
     "place",
     "same_value",
-    "short_name",
     "type_words",
     "value_path",
     "value_words",
@@ -39,16 +38,6 @@ def value_path(path: str) -> str:
 def place(path: str) -> str:
     """What a sentence calls a path: `$.lines[*].sku` -> "`lines[*].sku`"."""
     return "The event itself" if path == ROOT else f"`{path.removeprefix(ROOT).lstrip('.')}`"
-
-
-def short_name(name: str) -> str:
-    """relay.events.orders.OrderPaid -> OrderPaid."""
-    return name.rpartition(".")[2]
-
-
-def namespace(name: str) -> str:
-    """relay.events.orders.OrderPaid -> relay.events.orders; empty where there is none."""
-    return name.rpartition(".")[0]
 
 
 def type_words(node: Node) -> str:

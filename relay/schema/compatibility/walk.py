@@ -123,7 +123,9 @@ def matches(field: Field, by_name: dict[str, Field]) -> list[Field]:
     own name matches twice, as it does in Java.
     """
     found = [by_name[field.name]] if field.name in by_name else []
-    return found + [by_name[alias] for alias in field.aliases if alias in by_name]
+    if field.aliases:
+        found += [by_name[alias] for alias in field.aliases if alias in by_name]
+    return found
 
 
 def missing_symbols(reader: Node, writer: Node) -> list[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from relay.schema.avro.decoder import natural_default
+from relay.schema.avro.names import short_name
 from relay.schema.avro.nodes import ABSENT, Field, Node, Schema
 from relay.schema.avro.parse import read_schema
 from relay.schema.catalog import SchemaVersion
@@ -124,7 +125,7 @@ class _Writer:
 def _described(node: Node) -> dict[str, Any]:
     if not node.name:
         return {}
-    title = {"title": node.name.rpartition(".")[2]}
+    title = {"title": short_name(node.name)}
     return {**title, "description": node.doc} if node.doc else title
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from relay.schema.avro.names import short_name
 from relay.schema.avro.nodes import Node
 
 __all__ = ["type_in_words"]
@@ -32,7 +33,7 @@ def type_in_words(node: Node) -> str:
     """`decimal with 12 digits, 2 of them behind the point`; records and enums by their names."""
     match node.form:
         case "record" | "enum":
-            return node.name.rpartition(".")[2]
+            return short_name(node.name)
         case "array":
             return f"list of {type_in_words(node.element)}"
         case "map":
