@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from relay.schema.avro.names import short_name
 from relay.schema.avro.nodes import ABSENT, Field, Node
 from relay.schema.checks.attributes import doc, properties
 from relay.schema.checks.change import Change, Kind
@@ -13,7 +14,6 @@ from relay.schema.checks.words import (
     listed,
     place,
     same_value,
-    short_name,
     type_words,
     value_words,
 )
