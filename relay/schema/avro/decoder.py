@@ -23,7 +23,7 @@ from fastavro.read import LOGICAL_READERS
 
 from relay.errors import PayloadInvalid
 from relay.schema.avro.defaults import default_bytes
-from relay.schema.avro.depth import DEEPEST_READ, bytes_too_deep, holds_itself
+from relay.schema.avro.depth import DEEPEST_READ, bytes_too_deep, is_recursive
 from relay.schema.avro.fastavro_schema import parsed, schema_of
 from relay.schema.avro.fingerprint import schema_text
 from relay.schema.avro.forms import LOGICAL, MOST_DIGITS
@@ -45,8 +45,9 @@ def compile_decoder(writer_schema: Schema) -> Decoder:
 
     Timestamps come in UTC with `Z`, decimals with all places of their scale, uuids in lower case.
     NaN and infinities, which other producers may write, come back as Python's floats.
-    The function raises PayloadInvalid when the bytes are not of this schema, are cut off, have
-    something behind or nest more than 1,000 levels. Raises CatalogInvalid when the schema is none.
+    The function raises PayloadInvalid when the bytes are not of this schema, are cut off, are
+    followed by others or nest more than 1,000 levels. Raises CatalogInvalid when the argument is
+    not a schema.
     """
     return _compile(schema_text(writer_schema), None)
 
@@ -78,7 +79,7 @@ def natural_default(node: Node, default: Any) -> Any:
 @lru_cache(maxsize=4096)
 def _compile(writer_text: bytes, reader_text: bytes | None) -> Decoder:
     root = read_schema(orjson.loads(writer_text))
-    endless = holds_itself(root)
+    endless = is_recursive(root)
     written = schema_of(root, logical=_logical)
     writer, reader = parsed(written), None
     if reader_text is not None:
@@ -94,7 +95,7 @@ def _compile(writer_text: bytes, reader_text: bytes | None) -> Decoder:
         value = _read(source, writer, reader)
         if source.tell() != len(encoded):
             raise PayloadInvalid(
-                "$", f"{len(encoded) - source.tell()} bytes behind the value: another schema's?"
+                "$", f"{len(encoded) - source.tell()} bytes follow the value: another schema's?"
             )
         return value
 

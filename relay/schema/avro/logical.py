@@ -18,7 +18,7 @@ def logical_digest(schema: Schema) -> bytes:
     """SHA-256 of the Parsing Canonical Form together with the logical types, 32 bytes.
 
     Two schemas that share it write a value as the same bytes, which mean the same to a reader;
-    docs, defaults and aliases are no part of it. A decimal's precision and scale are, and so is a
+    docs, defaults and aliases are not part of it. A decimal's precision and scale are, and so is a
     logicalType that is not understood here: a reader in another language may know it.
     schema: JSON of the schema as parsed from an .avsc file. Raises CatalogInvalid when it is no
     Avro schema or uses `duration`.

@@ -11,6 +11,7 @@ __all__ = [
     "ASCENDING",
     "NAMED",
     "PRIMITIVES",
+    "STRING",
     "Field",
     "Node",
     "Schema",
@@ -109,6 +110,9 @@ class Node:
         """The types that it is made of, in the order of the text."""
         items = [] if self.items is None else [self.items]
         return [*(field.node for field in self.fields), *items, *self.branches]
+
+
+STRING = Node("string", "string")
 
 
 def types_of(root: Node) -> Iterator[Node]:

@@ -101,7 +101,7 @@ def defaults(old: Field, new: Field, path: str) -> Iterator[Change]:
 def field_attributes(old: Field, new: Field, path: str) -> Iterator[Change]:
     """Changes of a field's doc, aliases, sort order, and of attributes that are not Avro's."""
     yield from doc(path, place(path), old.doc, new.doc)
-    # The alias that carries a rename is told of with the rename.
+    # The alias that carries a rename is reported with the rename.
     aliases = tuple(a for a in new.aliases if a != old.name or old.name == new.name)
     if sorted(old.aliases) != sorted(aliases):
         yield Change(

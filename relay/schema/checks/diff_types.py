@@ -34,7 +34,7 @@ def scalar(old: Node, new: Node, path: str) -> Iterator[Change]:
 def union_members(old: Node, new: Node, path: str) -> tuple[Pairs, list[Change]]:
     """Branches that are the same one on both sides, and changes of which there are.
 
-    A type that is no union counts as a union of itself alone. Branches are paired by full name,
+    A type that is not a union counts as a union of only itself. Branches are paired by full name,
     then by name without namespace, then where one is promoted to the other; a single one that is
     left on either side is one that changed.
     """

@@ -120,7 +120,7 @@ def name_against_convention(at: Place) -> Objection | None:
 
 
 def symbol_against_convention(at: Place) -> Objection | None:
-    """An enum has no aliases for symbols, so a wrong one stays for ever."""
+    """An enum has no aliases for symbols, so a wrong one stays forever."""
     if at.field is not None or at.node.kind != "enum":
         return None
     wrong = [symbol for symbol in at.node.symbols if not SYMBOL.fullmatch(symbol)]

@@ -95,7 +95,7 @@ def probe(
     give the same failures. Values cover the edge cases of every type, every branch and symbol.
     What was read is compared with what Avro's rules say, and logical types are taken as each
     side's own schema has them, as most clients do: a decimal whose scale changed is a failure.
-    Raises CatalogInvalid when one of them is no Avro schema.
+    Raises CatalogInvalid when one of them is not an Avro schema.
     """
     one, other = Side(old), Side(new)
     return [
@@ -136,7 +136,7 @@ def _across(
             yield not_probed(f"the probe got through {tried}. Give it more time")
             return
         for failure in _attempt(direction, writer, reader, value):
-            # A misreading is told of once a place, another reason each time.
+            # A misreading is reported once a place, another reason each time.
             problem = "" if failure.outcome is Outcome.MISREAD else failure.problem
             if (failure.path, problem) not in seen:
                 seen.add((failure.path, problem))

@@ -48,7 +48,7 @@ def type_words(node: Node) -> str:
         case "uuid":
             return f"uuid{_in_fixed(node)}"
         case "union":
-            # A union of null alone is null; null comes last, as people say it.
+            # A union of only null is null; null comes last, as people say it.
             branches = sorted(node.branches, key=lambda branch: branch.kind == "null")
             return " or ".join(type_words(branch) for branch in branches)
         case "array" | "map":

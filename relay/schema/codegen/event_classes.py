@@ -131,7 +131,7 @@ def _shape(node: Node) -> str:
 def _root(version: SchemaVersion) -> Node:
     """The event's own record; where it lies within itself, what lies there is a part.
 
-    An event has an aggregate and a moment that the records within it lack.
+    An event has an aggregate and a time that the records within it lack.
     """
     root = read_schema(version.avsc)
     event = replace(root)
@@ -204,9 +204,11 @@ def _attributes(fields: list[Field], suffix: str) -> list[str]:
         if field.default is ABSENT:
             lines.append(line)
             continue
-        value, anew = default_of_field(field, suffix)
+        value, mutable = default_of_field(field, suffix)
         factory = {"[]": "list", "{}": "dict"}.get(value, f"lambda: {value}")
-        lines.append(f"{line} = field(default_factory={factory})" if anew else f"{line} = {value}")
+        lines.append(
+            f"{line} = field(default_factory={factory})" if mutable else f"{line} = {value}"
+        )
     return lines
 
 

@@ -85,7 +85,7 @@ def reader_of(node: Node, suffix: str) -> str | None:
 
 
 def default_of(node: Node, value: Any, suffix: str) -> tuple[str, bool]:
-    """Expression of a default, and whether it must be evaluated anew for each object.
+    """Expression of a default, and whether it must be evaluated again for each object.
 
     value: natural JSON of the default.
     """

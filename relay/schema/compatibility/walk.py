@@ -50,7 +50,7 @@ Part = Asked | Unmatched | Rule
 
 
 def parts(reader: Node, writer: Node) -> Iterator[Part]:
-    """What the verdict on two types that are no leaf depends on.
+    """What the verdict on two types depends on, unless `broken_by_leaf` answers it.
 
     All pairs must fit, no field be unmatched and no rule be broken; where the reader tries its
     branches, one must fit.

@@ -1,1 +1,1 @@
-"""What the catalog is told to others as: JSON Schema, AsyncAPI, a page for people."""
+"""The catalog for others: JSON Schema, AsyncAPI, a page for people."""

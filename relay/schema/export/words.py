@@ -30,7 +30,7 @@ WORDS = {
 
 
 def type_in_words(node: Node) -> str:
-    """`decimal with 12 digits, 2 of them behind the point`; records and enums by their names."""
+    """`decimal with 12 digits, 2 of them after the point`; records and enums by their names."""
     match node.form:
         case "record" | "enum":
             return short_name(node.name)
@@ -43,7 +43,7 @@ def type_in_words(node: Node) -> str:
             names = sorted((type_in_words(branch) for branch in node.branches), key="null".__eq__)
             return " or ".join(names)
         case "decimal":
-            places = f", {node.scale} of them behind the point" if node.scale else ""
+            places = f", {node.scale} of them after the point" if node.scale else ""
             return f"decimal with {node.precision} digits{places}"
         case "fixed":
             return f"{node.size} bytes"
