@@ -166,7 +166,7 @@ def _same_version(known: Registered, read: _Read) -> int:
 
 
 def _next_version(store: Store, subject: str, versions: Sequence[Registered]) -> int:
-    """The number after the last, which may be one that was deleted for ever.
+    """The number after the last, which may be one that was deleted forever.
 
     An id whose last version is gone still names what it refers to by number: to its readers
     another schema under that number would be part of it.

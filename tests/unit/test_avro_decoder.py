@@ -32,7 +32,7 @@ def field(name: str, type_: Any, **rest: Any) -> dict[str, Any]:
 def test_bytes_of_another_schema_are_refused() -> None:
     encoded = compile_encoder(record(field("a", "string")))({"a": "hello"})
 
-    with pytest.raises(PayloadInvalid, match="bytes behind"):
+    with pytest.raises(PayloadInvalid, match="bytes follow"):
         compile_decoder(record(field("a", "int")))(encoded)
     with pytest.raises(PayloadInvalid, match="not of this schema"):
         compile_decoder(record(field("a", "string"), field("b", "string")))(encoded)

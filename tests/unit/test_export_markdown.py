@@ -86,7 +86,7 @@ def test_a_group_stands_with_what_it_reads_and_where_its_dead_letters_go(page: s
         ("long", "whole number (64 bits)"),
         (
             {"type": "bytes", "logicalType": "decimal", "precision": 12, "scale": 2},
-            "decimal with 12 digits, 2 of them behind the point",
+            "decimal with 12 digits, 2 of them after the point",
         ),
         ({"type": "bytes", "logicalType": "decimal", "precision": 3}, "decimal with 3 digits"),
         (["null", "string", "long"], "text or whole number (64 bits) or null"),

@@ -10,7 +10,7 @@ from typing import Any
 
 from relay.errors import PayloadInvalid, described
 from relay.schema.avro.defaults import default_bytes
-from relay.schema.avro.nodes import ABSENT, Node
+from relay.schema.avro.nodes import ABSENT, STRING, Node
 from relay.schema.avro.scalars import scalar
 from relay.schema.avro.times import Refused, shown
 from relay.schema.avro.varint import long_bytes
@@ -122,9 +122,6 @@ class Careful:
             )
         index, encoded = fits[0]
         return long_bytes(index) + encoded
-
-
-STRING = Node("string", "string")
 
 
 def _exactness(branch: Node) -> int:

@@ -18,15 +18,16 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from fastavro import parse_schema, schemaless_reader
+from fastavro import schemaless_reader
 from fastavro.read import LOGICAL_READERS
 
-from relay.errors import CatalogInvalid, PayloadInvalid
+from relay.errors import PayloadInvalid
 from relay.schema.avro.defaults import default_bytes
-from relay.schema.avro.depth import DEEPEST_READ, bytes_too_deep, holds_itself
+from relay.schema.avro.depth import DEEPEST_READ, bytes_too_deep, is_recursive
+from relay.schema.avro.fastavro_schema import parsed, schema_of
 from relay.schema.avro.fingerprint import schema_text
 from relay.schema.avro.forms import LOGICAL, MOST_DIGITS
-from relay.schema.avro.nodes import ABSENT, Node, Schema
+from relay.schema.avro.nodes import Field, Node, Schema
 from relay.schema.avro.parse import read_schema
 from relay.schema.avro.times import date_text, instant_text, time_text
 
@@ -44,8 +45,9 @@ def compile_decoder(writer_schema: Schema) -> Decoder:
 
     Timestamps come in UTC with `Z`, decimals with all places of their scale, uuids in lower case.
     NaN and infinities, which other producers may write, come back as Python's floats.
-    The function raises PayloadInvalid when the bytes are not of this schema, are cut off, have
-    something behind or nest more than 1,000 levels. Raises CatalogInvalid when the schema is none.
+    The function raises PayloadInvalid when the bytes are not of this schema, are cut off, are
+    followed by others or nest more than 1,000 levels. Raises CatalogInvalid when the argument is
+    not a schema.
     """
     return _compile(schema_text(writer_schema), None)
 
@@ -71,20 +73,20 @@ def natural_default(node: Node, default: Any) -> Any:
     default: Avro's own JSON form, as it stands in the schema. Raises CatalogInvalid.
     """
     encoded = default_bytes(node, default)
-    return _read(BytesIO(encoded), _parsed(_schema_of(node, {})), None)
+    return _read(BytesIO(encoded), parsed(schema_of(node, logical=_logical)), None)
 
 
 @lru_cache(maxsize=4096)
 def _compile(writer_text: bytes, reader_text: bytes | None) -> Decoder:
     root = read_schema(orjson.loads(writer_text))
-    endless = holds_itself(root)
-    written = _schema_of(root, {})
-    writer, reader = _parsed(written), None
+    endless = is_recursive(root)
+    written = schema_of(root, logical=_logical)
+    writer, reader = parsed(written), None
     if reader_text is not None:
         node = read_schema(orjson.loads(reader_text))
         # Between equal types there is nothing to resolve, and reading takes half the time.
-        if _schema_of(node, {}) != written:
-            reader = _parsed(_schema_of(node, {}, defaults=True))
+        if schema_of(node, logical=_logical) != written:
+            reader = parsed(schema_of(node, logical=_logical, default=_natural_default))
 
     def decode_one(encoded: bytes) -> Any:
         if endless and bytes_too_deep(root, encoded):
@@ -93,7 +95,7 @@ def _compile(writer_text: bytes, reader_text: bytes | None) -> Decoder:
         value = _read(source, writer, reader)
         if source.tell() != len(encoded):
             raise PayloadInvalid(
-                "$", f"{len(encoded) - source.tell()} bytes behind the value: another schema's?"
+                "$", f"{len(encoded) - source.tell()} bytes follow the value: another schema's?"
             )
         return value
 
@@ -108,51 +110,9 @@ def _read(source: BytesIO, writer: Any, reader: Any) -> Any:
         raise PayloadInvalid("$", f"the bytes are not of this schema: {reason}") from error
 
 
-def _parsed(schema: Any) -> Any:
+def _natural_default(field: Field) -> Any:
     # Our defaults are natural JSON already, which fastavro's own check of them does not know.
-    try:
-        return parse_schema(schema, _ignore_default_error=True)
-    except Exception as error:  # fastavro raises KeyError and TypeError for malformed schemas
-        raise CatalogInvalid(f"no valid Avro schema: {error}. Correct the schema") from error
-
-
-def _schema_of(node: Node, seen: dict[str, None], *, defaults: bool = False) -> Any:
-    """Schema of a node with logical types of our own names, defaults in natural JSON."""
-    if node.name and node.name in seen:
-        return node.name
-    if node.name:
-        seen[node.name] = None
-    match node.kind:
-        case "record":
-            fields = []
-            for field in node.fields:
-                entry = {
-                    "name": field.name,
-                    "type": _schema_of(field.node, seen, defaults=defaults),
-                }
-                if field.aliases:
-                    entry["aliases"] = list(field.aliases)
-                if defaults and field.default is not ABSENT:
-                    entry["default"] = natural_default(field.node, field.default)
-                fields.append(entry)
-            return _named(node, fields=fields)
-        case "array":
-            return {"type": "array", "items": _schema_of(node.element, seen, defaults=defaults)}
-        case "map":
-            return {"type": "map", "values": _schema_of(node.element, seen, defaults=defaults)}
-        case "union":
-            return [_schema_of(branch, seen, defaults=defaults) for branch in node.branches]
-        case "enum":
-            default = {"default": node.default_symbol} if node.default_symbol else {}
-            return _named(node, symbols=list(node.symbols), **default)
-        case "fixed":
-            return _named(node, size=node.size, **_logical(node))
-    return {"type": node.kind, **_logical(node)}
-
-
-def _named(node: Node, **rest: Any) -> dict[str, Any]:
-    aliases = {"aliases": list(node.aliases)} if node.aliases else {}
-    return {"type": node.kind, "name": node.name, **aliases, **rest}
+    return natural_default(field.node, field.default)
 
 
 def _logical(node: Node) -> dict[str, Any]:

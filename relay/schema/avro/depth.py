@@ -1,4 +1,4 @@
-"""How deeply values of types that hold themselves are nested, which their schema leaves open.
+"""How deeply values of recursive types are nested, which their schema leaves open.
 
 fastavro reads by calls of C functions within each other: bytes that nest some thousand levels, of
 which a record of a few kilobytes has room, end the process. So they are counted first, by loops.
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from relay.schema.avro.nodes import Node
+from relay.schema.avro.nodes import STRING, Node
 
-__all__ = ["DEEPEST_READ", "DEEPEST_WRITTEN", "bytes_too_deep", "holds_itself", "json_too_deep"]
+__all__ = ["DEEPEST_READ", "DEEPEST_WRITTEN", "bytes_too_deep", "is_recursive", "json_too_deep"]
 
 # Records, arrays and maps within each other. Programs that read JSON stop at 254 to 1024 levels,
 # and classes that are made of a payload take a few calls a level of Python's thousand.
@@ -19,10 +19,9 @@ DEEPEST_WRITTEN = 200
 DEEPEST_READ = 1000
 
 FIXED_SIZES = {"null": 0, "boolean": 1, "float": 4, "double": 8}
-STRING = Node("string", "string")
 
 
-def holds_itself(root: Node) -> bool:
+def is_recursive(root: Node) -> bool:
     """Whether a type lies within itself, so that its values may nest without end."""
     return _on_a_cycle(root, set(), set())
 
@@ -42,7 +41,7 @@ def bytes_too_deep(node: Node, encoded: bytes) -> bool:
 
     False as well for bytes that are cut off or of another schema, which the reader refuses.
     """
-    # Types that hold themselves do so in a union, an array or a map: a byte a level at least.
+    # A recursive type holds itself in a union, an array or a map: a byte a level at least.
     if len(encoded) <= DEEPEST_READ:
         return False
     source = _Source(encoded)
@@ -111,7 +110,7 @@ class _Source:
                         yield node.element
                         if self._at > len(self._encoded):
                             raise IndexError
-                        # Values of no bytes hold nothing, however many are said to follow.
+                        # Values without bytes hold nothing, however many are announced.
                         if self._at == before:
                             break
 

@@ -21,9 +21,9 @@ import orjson
 from relay.errors import PayloadInvalid
 from relay.schema.avro.careful import Careful
 from relay.schema.avro.defaults import default_bytes
-from relay.schema.avro.depth import DEEPEST_WRITTEN, holds_itself, json_too_deep
+from relay.schema.avro.depth import DEEPEST_WRITTEN, is_recursive, json_too_deep
 from relay.schema.avro.fingerprint import schema_text
-from relay.schema.avro.nodes import ABSENT, Field, Node, Schema
+from relay.schema.avro.nodes import ABSENT, STRING, Field, Node, Schema
 from relay.schema.avro.parse import read_schema
 from relay.schema.avro.scalars import Remembered, scalar
 from relay.schema.avro.times import instant
@@ -70,7 +70,7 @@ def _compile(text: bytes) -> Encoder:
     space: dict[str, Any] = {**source.constants, "careful": careful}
     exec(code, space)
     encode: Encoder = space["encode"]
-    return _bounded(encode) if holds_itself(root) else encode
+    return _bounded(encode) if is_recursive(root) else encode
 
 
 def _bounded(encode: Encoder) -> Encoder:
@@ -289,9 +289,6 @@ class _Source:
             # Prices and days come again; a dict of them is faster than reading the text.
             return [f"{self._constant('SEEN', Remembered(encode))}[{var}]"]
         return [f"{self._constant('SCALAR', encode)}({var})"]
-
-
-STRING = Node("string", "string")
 
 
 def _joined(pieces: list[str]) -> str:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["ABSENT", "ASCENDING", "NAMED", "PRIMITIVES", "Field", "Node", "Schema"]
+__all__ = [
+    "ABSENT",
+    "ASCENDING",
+    "NAMED",
+    "PRIMITIVES",
+    "STRING",
+    "Field",
+    "Node",
+    "Schema",
+    "records_and_enums",
+    "types_of",
+]
 
 # JSON of a schema, as parsed from an .avsc file.
 Schema = dict[str, Any] | list[Any] | str
@@ -99,6 +110,26 @@ class Node:
         """The types that it is made of, in the order of the text."""
         items = [] if self.items is None else [self.items]
         return [*(field.node for field in self.fields), *items, *self.branches]
+
+
+STRING = Node("string", "string")
+
+
+def types_of(root: Node) -> Iterator[Node]:
+    """A type and all types within it, each once, in the order of the text."""
+    seen: set[Node] = set()
+    ahead = [root]
+    while ahead:
+        node = ahead.pop()
+        if node not in seen:
+            seen.add(node)
+            yield node
+            ahead += reversed(node.parts)
+
+
+def records_and_enums(root: Node) -> list[Node]:
+    """Records and enums within a type, itself excluded, in the order of the text."""
+    return [node for node in types_of(root) if node.kind in {"record", "enum"} and node is not root]
 
 
 def _doc(json: Mapping[str, Any]) -> str:

@@ -17,9 +17,9 @@ from uuid import UUID
 
 from relay.errors import PayloadInvalid
 from relay.events import DomainEvent, Part
-from relay.schema.avro.depth import holds_itself
+from relay.schema.avro.depth import is_recursive
 from relay.schema.avro.encoder import Encoder, compile_encoder
-from relay.schema.avro.nodes import Node
+from relay.schema.avro.nodes import STRING, Node
 from relay.schema.avro.parse import read_schema
 from relay.schema.avro.scalars import scalar
 
@@ -77,7 +77,7 @@ def validate(event: DomainEvent) -> None:
 def _of(kind: type[DomainEvent]) -> tuple[Fits, Encoder]:
     root = read_schema(kind.SCHEMA)
     # How deeply a value of a type that holds itself may nest, the encoder knows.
-    fits = _unknown if holds_itself(root) else _Source().record(root, kind)
+    fits = _unknown if is_recursive(root) else _Source().record(root, kind)
     return fits, compile_encoder(kind.SCHEMA)
 
 
@@ -140,7 +140,7 @@ class _Source:
                 space[name] = self._each(node.element)
                 return f"type({var}) is list and all(map({name}, {var}))"
             case "map":
-                space[name], space[f"{name}_key"] = self._each(node.element), self._each(TEXT)
+                space[name], space[f"{name}_key"] = self._each(node.element), self._each(STRING)
                 keys = f"all(map({name}_key, {var}))"
                 return f"type({var}) is dict and {keys} and all(map({name}, {var}.values()))"
             case "record":
@@ -164,9 +164,6 @@ class _Source:
         return _compiled(
             ["def fits(value):", f"    return {self._condition(node, 'value', space)}"], space
         )
-
-
-TEXT = Node("string", "string")
 
 
 def _compiled(lines: list[str], space: dict[str, Any]) -> Fits:

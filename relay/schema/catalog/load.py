@@ -15,16 +15,12 @@ from relay.schema.avro.encoder import compile_encoder
 from relay.schema.avro.names import full_name
 from relay.schema.catalog.entries import Domain, EventType, SchemaVersion, State, class_name
 from relay.schema.catalog.families import check_majors, converter_of
+from relay.schema.compatibility.levels import Level
 
 __all__ = ["load_domains"]
 
 DOMAIN_FILE = "domain.yaml"
 DEFAULT_PARTITIONS = 8
-LEVELS = frozenset(
-    f"{level}{suffix}"
-    for level in ("BACKWARD", "FORWARD", "FULL")
-    for suffix in ("", "_TRANSITIVE")
-) | {"NONE"}
 DOMAIN_KEYS = frozenset(
     {"domain", "topic", "partitions", "owner", "compatibility", "sourceModule", "events"}
 )
@@ -80,9 +76,9 @@ def _domain(file: Path) -> Domain:
     if type(partitions) is not int or not 1 <= partitions <= 1024:
         raise CatalogInvalid(f"{file}: partitions is {partitions!r}. Give a number from 1 to 1024")
     compatibility = content.get("compatibility", "BACKWARD")
-    if not isinstance(compatibility, str) or compatibility not in LEVELS:
+    if not isinstance(compatibility, str) or compatibility not in set(Level):
         raise CatalogInvalid(
-            f"{file}: compatibility is {compatibility!r}. Choose one of {', '.join(sorted(LEVELS))}"
+            f"{file}: compatibility is {compatibility!r}. Choose one of {', '.join(sorted(Level))}"
         )
     source_module = content.get("sourceModule", name)
     if not isinstance(source_module, str):

@@ -54,7 +54,7 @@ class Base:
     """Event types by name. name: of the base itself.
 
     numbered: its numbers are the catalog's. A registry counts by itself, so that its versions are
-    known by their content alone.
+    known only by their content.
     """
 
     name: str

@@ -100,8 +100,8 @@ PROBLEMS = {Status.CHANGED: Problem.CHANGED, Status.DEMOTED: Problem.DEMOTED}
 class Checked:
     """The verdict on one version. changes: in place, of a version that was there before.
 
-    findings: of lint on the version alone; where it was there before, those that are new. problem:
-    with refusal as the reason, where a registry would not take the schema for one.
+    findings: of lint on the version by itself; where it was there before, those that are new.
+    problem: with refusal as the reason, where a registry would not take the schema for one.
     """
 
     task: Task

@@ -182,7 +182,7 @@ class _Way:
             try:
                 returned = self._back(converted)
             except PayloadInvalid:
-                continue  # The other way has the same function and tells of it.
+                continue  # The other way has the same function and reports it.
             self.lost |= {name for name, value in payload.items() if returned[name] != value}
 
     def _payloads(self, seed: int) -> Iterator[dict[str, Any]]:
@@ -224,5 +224,5 @@ def _unreadable(event_type: EventType, newest: SchemaVersion) -> list[SchemaVers
 
 
 def _kind(problem: str) -> str:
-    """A problem without the value that it names, so that each is told of once."""
+    """A problem without the value that it names, so that each is reported once."""
     return problem.partition("'")[0][:60]

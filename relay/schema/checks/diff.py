@@ -22,7 +22,7 @@ def diff(old: Schema, new: Schema) -> list[Change]:
     old, new: JSON of the schemas as parsed from .avsc files. A type that is used in several
     places is compared at the first of them. Empty where the schemas mean the same, however they
     are written.
-    Raises CatalogInvalid when one of them is no Avro schema.
+    Raises CatalogInvalid when one of them is not an Avro schema.
     """
     return list(_Walk().types(read_schema(old), read_schema(new), ROOT))
 
@@ -77,7 +77,7 @@ class _Walk:
             inner.extend(self.types(before, after, path))
         yield from inner
         if old.kind != new.kind and not changes and not inner:
-            how = "a union now" if new.kind == "union" else "no union any more"
+            how = "a union now" if new.kind == "union" else "not a union any more"
             yield Change(
                 path,
                 Kind.UNION_CHANGED,

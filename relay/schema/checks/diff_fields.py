@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from relay.schema.avro.names import short_name
 from relay.schema.avro.nodes import ABSENT, Field, Node
 from relay.schema.checks.attributes import doc, properties
 from relay.schema.checks.change import Change, Kind
@@ -13,7 +14,6 @@ from relay.schema.checks.words import (
     listed,
     place,
     same_value,
-    short_name,
     type_words,
     value_words,
 )
@@ -101,7 +101,7 @@ def defaults(old: Field, new: Field, path: str) -> Iterator[Change]:
 def field_attributes(old: Field, new: Field, path: str) -> Iterator[Change]:
     """Changes of a field's doc, aliases, sort order, and of attributes that are not Avro's."""
     yield from doc(path, place(path), old.doc, new.doc)
-    # The alias that carries a rename is told of with the rename.
+    # The alias that carries a rename is reported with the rename.
     aliases = tuple(a for a in new.aliases if a != old.name or old.name == new.name)
     if sorted(old.aliases) != sorted(aliases):
         yield Change(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from relay.schema.avro.names import namespace_of, short_name
 from relay.schema.avro.nodes import Node
 from relay.schema.checks.change import Change, Kind
-from relay.schema.checks.words import listed, namespace, place, short_name
+from relay.schema.checks.words import listed, place
 
 __all__ = ["enum", "names"]
 
@@ -14,7 +15,7 @@ __all__ = ["enum", "names"]
 def names(old: Node, new: Node, path: str, moves: set[tuple[str, str]]) -> Iterator[Change]:
     """The change of a named type's name, namespace or aliases.
 
-    moves: pairs of namespaces that were told of already; types inside a record move along with it.
+    moves: pairs of namespaces that were reported already; types inside a record move along with it.
     """
     then, now = short_name(old.name), short_name(new.name)
     by_alias = old.name in new.aliases
@@ -31,7 +32,7 @@ def names(old: Node, new: Node, path: str, moves: set[tuple[str, str]]) -> Itera
             new.name,
             f"The {new.kind} {now} was called {then}; {how}.",
         )
-    move = namespace(old.name), namespace(new.name)
+    move = namespace_of(old.name), namespace_of(new.name)
     if move[0] != move[1] and move not in moves:
         moves.add(move)
         yield Change(
@@ -55,8 +56,9 @@ def names(old: Node, new: Node, path: str, moves: set[tuple[str, str]]) -> Itera
 
 def enum(old: Node, new: Node, path: str) -> Iterator[Change]:
     """Symbols added, removed and in another order; the change of the symbol for unknown ones."""
+    olds, news = set(old.symbols), set(new.symbols)
     for symbol in old.symbols:
-        if symbol not in new.symbols:
+        if symbol not in news:
             instead = (
                 f"; readers of the new version take it for {new.default_symbol}"
                 if new.default_symbol
@@ -70,7 +72,7 @@ def enum(old: Node, new: Node, path: str) -> Iterator[Change]:
                 f"{place(path)} can't be {symbol} any more{instead}.",
             )
     for symbol in new.symbols:
-        if symbol not in old.symbols:
+        if symbol not in olds:
             instead = (
                 f"; readers of the old version take it for {old.default_symbol}"
                 if old.default_symbol
@@ -83,8 +85,8 @@ def enum(old: Node, new: Node, path: str) -> Iterator[Change]:
                 symbol,
                 f"{place(path)} can be {symbol} now{instead}.",
             )
-    then = [symbol for symbol in old.symbols if symbol in new.symbols]
-    now = [symbol for symbol in new.symbols if symbol in old.symbols]
+    then = [symbol for symbol in old.symbols if symbol in news]
+    now = [symbol for symbol in new.symbols if symbol in olds]
     if then != now:
         yield Change(
             path,

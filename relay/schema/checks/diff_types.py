@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from relay.schema.avro.names import short_name
 from relay.schema.avro.nodes import Node
 from relay.schema.checks.change import Change, Kind
-from relay.schema.checks.words import listed, place, short_name, type_words
+from relay.schema.checks.words import listed, place, type_words
+from relay.schema.compatibility.rules import PROMOTIONS
 
-__all__ = ["PROMOTIONS", "scalar", "union_members"]
-
-# What readers turn a type into by themselves (Avro 1.12 specification, "Schema Resolution").
-PROMOTIONS = {
-    "int": frozenset({"long", "float", "double"}),
-    "long": frozenset({"float", "double"}),
-    "float": frozenset({"double"}),
-    "string": frozenset({"bytes"}),
-    "bytes": frozenset({"string"}),
-}
+__all__ = ["scalar", "union_members"]
 
 Pairs = list[tuple[Node, Node]]
 
@@ -41,7 +34,7 @@ def scalar(old: Node, new: Node, path: str) -> Iterator[Change]:
 def union_members(old: Node, new: Node, path: str) -> tuple[Pairs, list[Change]]:
     """Branches that are the same one on both sides, and changes of which there are.
 
-    A type that is no union counts as a union of itself alone. Branches are paired by full name,
+    A type that is not a union counts as a union of only itself. Branches are paired by full name,
     then by name without namespace, then where one is promoted to the other; a single one that is
     left on either side is one that changed.
     """
@@ -82,9 +75,9 @@ def union_members(old: Node, new: Node, path: str) -> tuple[Pairs, list[Change]]
 
 def _kind(old: Node, new: Node, path: str) -> Change:
     before, after = type_words(old), type_words(new)
-    if new.kind in PROMOTIONS.get(old.kind, ()):
+    if _promoted(old, new):
         sentence = f"{place(path)} is {after} instead of {before}; readers turn one into the other."
-        if old.kind not in PROMOTIONS.get(new.kind, ()):
+        if not _promoted(new, old):
             sentence = (
                 f"{place(path)} is {after} instead of {before}; readers of the new version turn "
                 f"{old.kind} into {new.kind}, readers of the old one can't go back."
@@ -148,7 +141,7 @@ def _same_short_name(old: Node, new: Node) -> bool:
 
 
 def _promoted(old: Node, new: Node) -> bool:
-    return new.kind in PROMOTIONS.get(old.kind, ())
+    return old.kind in PROMOTIONS.get(new.kind, ())
 
 
 def _removed(branch: Node, path: str) -> str:

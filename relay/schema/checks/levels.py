@@ -33,7 +33,7 @@ def lost(was: Level, now: Level) -> Iterator[str]:
     if was.old_reads_new and not now.old_reads_new:
         yield "consumers on an earlier version may fail on events of a new one"
     if was.transitive and not now.transitive and now is not Level.NONE:
-        yield "a new version is compared with the latest alone, not with every earlier one"
+        yield "a new version is compared only with the latest, not with every earlier one"
 
 
 def levels_changed(catalog: Catalog, base: Base) -> list[LevelChange]:

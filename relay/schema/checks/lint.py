@@ -18,15 +18,15 @@ def lint(schema: Schema) -> list[Finding]:
     """Findings on one schema, in the order of the schema.
 
     schema: JSON of the schema as parsed from an .avsc file.
-    Raises CatalogInvalid when it is no Avro schema.
+    Raises CatalogInvalid when it is not an Avro schema.
     """
     return apply(SCHEMA_RULES, ((place.path, place) for place in places(read_schema(schema))))
 
 
 def lint_versions(old: Schema, new: Schema) -> list[Finding]:
-    """Findings on the way from one version to the next; `new` alone is for `lint`.
+    """Findings on the way from one version to the next; `new` by itself is for `lint`.
 
-    Raises CatalogInvalid when one of them is no Avro schema.
+    Raises CatalogInvalid when one of them is not an Avro schema.
     """
     changes = tuple(diff(old, new))
     return apply(VERSION_RULES, ((change.path, Changed(change, changes)) for change in changes))

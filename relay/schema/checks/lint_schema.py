@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
+from relay.schema.avro.names import short_name
 from relay.schema.avro.nodes import Field, Node
 from relay.schema.checks.finding import Objection, Rule, Severity
 from relay.schema.checks.places import Place, held_types
 from relay.schema.checks.vocabulary import speaks_of_money, speaks_of_people, words_of
-from relay.schema.checks.words import listed, place, short_name, type_words
+from relay.schema.checks.words import listed, place, type_words
 
 __all__ = ["RULES"]
 
@@ -119,7 +120,7 @@ def name_against_convention(at: Place) -> Objection | None:
 
 
 def symbol_against_convention(at: Place) -> Objection | None:
-    """An enum has no aliases for symbols, so a wrong one stays for ever."""
+    """An enum has no aliases for symbols, so a wrong one stays forever."""
     if at.field is not None or at.node.kind != "enum":
         return None
     wrong = [symbol for symbol in at.node.symbols if not SYMBOL.fullmatch(symbol)]

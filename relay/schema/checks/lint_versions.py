@@ -70,7 +70,7 @@ def decimal_precision_raised(at: Changed) -> Objection | None:
 
 
 def time_unit(at: Changed) -> Objection | None:
-    """A count of milliseconds read as microseconds is a moment of January 1970."""
+    """A count of milliseconds read as microseconds is a time in January 1970."""
     change = at.change
     if change.kind is not Kind.LOGICAL_TYPE_CHANGED:
         return None

@@ -16,7 +16,7 @@ from relay.schema.compatibility.levels import Level
 
 __all__ = ["Status", "Task", "plan"]
 
-# What readers ignore and no bytes depend on.
+# What readers ignore and bytes don't depend on.
 WORDS = frozenset({Kind.DOC_CHANGED, Kind.PROPERTY_CHANGED})
 NOTHING = BaseType(())
 

@@ -10,10 +10,11 @@ from io import BytesIO
 from time import monotonic
 from typing import Any
 
-from fastavro import parse_schema, schemaless_reader, schemaless_writer
+from fastavro import schemaless_reader, schemaless_writer
 
-from relay.errors import CatalogInvalid, PayloadInvalid
+from relay.errors import PayloadInvalid
 from relay.schema.avro.decoder import compile_decoder
+from relay.schema.avro.fastavro_schema import parsed, schema_of
 from relay.schema.avro.nodes import Node, Schema
 from relay.schema.avro.parse import read_schema
 from relay.schema.checks.comparison import differences
@@ -94,7 +95,7 @@ def probe(
     give the same failures. Values cover the edge cases of every type, every branch and symbol.
     What was read is compared with what Avro's rules say, and logical types are taken as each
     side's own schema has them, as most clients do: a decimal whose scale changed is a failure.
-    Raises CatalogInvalid when one of them is no Avro schema.
+    Raises CatalogInvalid when one of them is not an Avro schema.
     """
     one, other = Side(old), Side(new)
     return [
@@ -108,8 +109,8 @@ class Side:
 
     def __init__(self, schema: Schema) -> None:
         self.node = read_schema(schema)
-        self.parsed = _parsed(schema)
-        self.plain = _parsed(_without_logical_types(schema))
+        self.parsed = parsed(schema)
+        self.plain = parsed(schema_of(self.node, default=lambda field: field.default))
         self.decode = compile_decoder(schema)
 
 
@@ -135,7 +136,7 @@ def _across(
             yield not_probed(f"the probe got through {tried}. Give it more time")
             return
         for failure in _attempt(direction, writer, reader, value):
-            # A misreading is told of once a place, another reason each time.
+            # A misreading is reported once a place, another reason each time.
             problem = "" if failure.outcome is Outcome.MISREAD else failure.problem
             if (failure.path, problem) not in seen:
                 seen.add((failure.path, problem))
@@ -205,22 +206,3 @@ def tagged(node: Node, value: Any) -> Any:
         case "map":
             return {key: tagged(node.element, item) for key, item in value.items()}
     return value
-
-
-def _parsed(schema: Schema) -> Any:
-    try:
-        return parse_schema(schema, _force=True, _ignore_default_error=True)
-    except Exception as error:  # fastavro raises KeyError and TypeError for malformed schemas
-        raise CatalogInvalid(f"no valid Avro schema: {error}. Correct the schema") from error
-
-
-def _without_logical_types(schema: Any) -> Any:
-    if isinstance(schema, list):
-        return [_without_logical_types(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        key: part if key == "default" else _without_logical_types(part)
-        for key, part in schema.items()
-        if key != "logicalType"
-    }

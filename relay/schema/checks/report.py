@@ -93,17 +93,17 @@ def summary(report: Report) -> str:
 
 def level_line(report: Report, change: LevelChange) -> Line:
     """A domain's level that changed: an error where less is promised, unless it is accepted."""
-    told = (
+    sentence = (
         f"The compatibility level of domain {change.domain} is {change.now}; in {report.against} "
         f"it is {change.was}. All versions here are judged by {change.now}."
     )
     if not change.loosened:
-        return Line(Weight.NOTE, told)
-    told += f" It promises less: {'; '.join(lost(change.was, change.now))}."
+        return Line(Weight.NOTE, sentence)
+    sentence += f" It promises less: {'; '.join(lost(change.was, change.now))}."
     if report.stopped(change):
         fix = f"Take it back, or accept it with --accept-level {change.domain}."
-        return Line(Weight.ERROR, f"{told} {fix}")
-    return Line(Weight.WARNING, f"{told} That was accepted.")
+        return Line(Weight.ERROR, f"{sentence} {fix}")
+    return Line(Weight.WARNING, f"{sentence} That was accepted.")
 
 
 def _versions(report: Report) -> str:
@@ -173,7 +173,10 @@ def _standing(checked: Checked) -> Iterator[Line]:
                 "a proposal may still change. List it as it was; one to be given up is retired",
             )
         case Problem.REFUSED:
-            yield Line(Weight.ERROR, f"A registry refuses it as no Avro schema: {checked.refusal}")
+            yield Line(
+                Weight.ERROR,
+                f"A registry refuses it, which is not an Avro schema: {checked.refusal}",
+            )
         case Problem.CHANGED:
             yield Line(
                 Weight.ERROR,

@@ -12,11 +12,12 @@ from typing import Any, TypeAlias
 
 from relay.errors import CatalogInvalid
 from relay.schema.avro.defaults import default_bytes
+from relay.schema.avro.names import short_name
 from relay.schema.avro.nodes import ABSENT, Field, Node
-from relay.schema.checks.diff_types import PROMOTIONS
 from relay.schema.checks.meaning import misreading, shown
 from relay.schema.checks.samples import Branch
-from relay.schema.checks.words import ROOT, item_path, short_name, type_words, value_path
+from relay.schema.checks.words import ROOT, item_path, type_words, value_path
+from relay.schema.compatibility.rules import PROMOTIONS
 
 __all__ = [
     "AnyOf",
@@ -130,7 +131,7 @@ def misread_in(expected: Expected) -> Iterator[Given]:
 
 def _may_take(writer: Node, reader: Node) -> bool:
     if writer.kind != reader.kind:
-        return reader.kind in PROMOTIONS.get(writer.kind, ())
+        return writer.kind in PROMOTIONS.get(reader.kind, ())
     if writer.size != reader.size:
         return False
     if not writer.name:

@@ -146,9 +146,9 @@ def _uuids(node: Node) -> list[Any]:
 
 def _times(per_second: int) -> Callable[[Node], list[int]]:
     first, last = FIRST_SECOND * per_second, (LAST_SECOND + 1) * per_second - 1
-    moment = 1_700_000_000 * per_second + per_second // 2
+    ordinary = 1_700_000_000 * per_second + per_second // 2
     # Nanoseconds of these years do not fit a long.
-    counts = [min(max(count, -LONG), LONG - 1) for count in (moment, 0, -1, first, last)]
+    counts = [min(max(count, -LONG), LONG - 1) for count in (ordinary, 0, -1, first, last)]
     return lambda _: counts
 
 

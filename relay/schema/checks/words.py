@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from relay.schema.avro.names import short_name
 from relay.schema.avro.nodes import ABSENT, Field, Node
 
 __all__ = [
@@ -12,10 +13,8 @@ __all__ = [
     "default_words",
     "item_path",
     "listed",
-    "namespace",
     "place",
     "same_value",
-    "short_name",
     "type_words",
     "value_path",
     "value_words",
@@ -41,16 +40,6 @@ def place(path: str) -> str:
     return "The event itself" if path == ROOT else f"`{path.removeprefix(ROOT).lstrip('.')}`"
 
 
-def short_name(name: str) -> str:
-    """relay.events.orders.OrderPaid -> OrderPaid."""
-    return name.rpartition(".")[2]
-
-
-def namespace(name: str) -> str:
-    """relay.events.orders.OrderPaid -> relay.events.orders; empty where there is none."""
-    return name.rpartition(".")[0]
-
-
 def type_words(node: Node) -> str:
     """A type, short: `decimal(12, 2) or null`, `array of OrderLine`, `enum Carrier`."""
     match node.form:
@@ -59,7 +48,7 @@ def type_words(node: Node) -> str:
         case "uuid":
             return f"uuid{_in_fixed(node)}"
         case "union":
-            # A union of null alone is null; null comes last, as people say it.
+            # A union of only null is null; null comes last, as people say it.
             branches = sorted(node.branches, key=lambda branch: branch.kind == "null")
             return " or ".join(type_words(branch) for branch in branches)
         case "array" | "map":

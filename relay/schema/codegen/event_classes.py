@@ -10,7 +10,7 @@ from typing import Any
 
 from relay.errors import CatalogInvalid
 from relay.schema.avro.decoder import natural_default
-from relay.schema.avro.nodes import ABSENT, Field, Node
+from relay.schema.avro.nodes import ABSENT, Field, Node, records_and_enums
 from relay.schema.avro.parse import read_schema
 from relay.schema.catalog import Domain, EventType, SchemaVersion, State
 from relay.schema.catalog.entries import class_name
@@ -28,7 +28,6 @@ from relay.schema.codegen.source import (
 from relay.schema.codegen.types import (
     class_of,
     default_of_field,
-    nested,
     reader_of,
     type_of,
 )
@@ -101,7 +100,7 @@ class _Module:
     def _types(self, root: Node, version: SchemaVersion, suffix: str) -> list[list[str]]:
         return [
             _literal_alias(node, suffix) if node.kind == "enum" else _part(node, suffix)
-            for node in nested(root)
+            for node in records_and_enums(root)
             if self._claim(class_of(node, suffix), _shape(node), f"{version.path.name}")
         ]
 
@@ -132,11 +131,11 @@ def _shape(node: Node) -> str:
 def _root(version: SchemaVersion) -> Node:
     """The event's own record; where it lies within itself, what lies there is a part.
 
-    An event has an aggregate and a moment that the records within it lack.
+    An event has an aggregate and a time that the records within it lack.
     """
     root = read_schema(version.avsc)
     event = replace(root)
-    if root in nested(event):
+    if root in records_and_enums(event):
         root.name = f"{root.name}Part"
     return event
 
@@ -205,9 +204,11 @@ def _attributes(fields: list[Field], suffix: str) -> list[str]:
         if field.default is ABSENT:
             lines.append(line)
             continue
-        value, anew = default_of_field(field, suffix)
+        value, mutable = default_of_field(field, suffix)
         factory = {"[]": "list", "{}": "dict"}.get(value, f"lambda: {value}")
-        lines.append(f"{line} = field(default_factory={factory})" if anew else f"{line} = {value}")
+        lines.append(
+            f"{line} = field(default_factory={factory})" if mutable else f"{line} = {value}"
+        )
     return lines
 
 

@@ -23,13 +23,13 @@ def factory(event_type: EventType, cls: str, root: Node) -> list[str]:
     arguments = [f"aggregate_id={key}"]
     for field in sorted(root.fields, key=lambda f: f.default is not ABSENT):
         name, kind = snake(field.name), type_of(field.node, "")
-        value, anew = ("", False) if field.default is ABSENT else default_of_field(field, "")
-        if anew and not kind.endswith("| None"):
+        value, mutable = ("", False) if field.default is ABSENT else default_of_field(field, "")
+        if mutable and not kind.endswith("| None"):
             parameters.append(f"{name}: {kind} | None = None")
             arguments.append(f"{name}={value} if {name} is None else {name}")
             continue
         # Where None is a value of its own it can't stand for the default: the caller has to say.
-        parameters.append(f"{name}: {kind}" + (f" = {value}" if value and not anew else ""))
+        parameters.append(f"{name}: {kind}" + (f" = {value}" if value and not mutable else ""))
         arguments.append(f"{name}={name}")
     parameters += ["occurred_at: datetime | None = None", "metadata: Metadata | None = None"]
     arguments += ["occurred_at=occurred_at or now()", "metadata=metadata"]

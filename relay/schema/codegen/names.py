@@ -36,7 +36,7 @@ IN_INDEX = frozenset({"CatalogEvent", "DomainEventCatalog", "SchemaUnknown", "St
 def snake(name: str) -> str:
     """Name of an attribute: snake_case of a camelCase or CamelCase name.
 
-    An underscore stands behind what Python or the class has a meaning for. Python gives names
+    An underscore follows what Python or the class has a meaning for. Python gives names
     with two in front another meaning, so one is left.
     """
     words = snake_name(name)

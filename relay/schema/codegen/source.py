@@ -44,7 +44,7 @@ def literal(value: Any) -> str:
 
 
 def exploded(head: str, items: Iterable[str], tail: str, indent: str = "") -> list[str]:
-    """Lines of a bracket with one item a line and a comma behind each, which stays that way."""
+    """Lines of a bracket with one item a line and a comma after each, which stays that way."""
     lines = [f"{indent}    {item}," for item in items]
     return [f"{indent}{head}", *lines, f"{indent}{tail}"] if lines else [f"{indent}{head}{tail}"]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from relay.schema.avro.decoder import natural_default
+from relay.schema.avro.names import short_name
 from relay.schema.avro.nodes import Field, Node
 from relay.schema.codegen.names import type_name
 from relay.schema.codegen.source import literal
 
-__all__ = ["class_of", "default_of", "default_of_field", "nested", "reader_of", "type_of"]
+__all__ = ["class_of", "default_of", "default_of_field", "reader_of", "type_of"]
 
 TYPES = {
     "null": "None",
@@ -46,7 +47,7 @@ READERS = {
 
 def class_of(node: Node, suffix: str) -> str:
     """Python name of a record or an enum. suffix: empty, or `Version<N>`."""
-    return type_name(node.name.rpartition(".")[2] + suffix)
+    return type_name(short_name(node.name) + suffix)
 
 
 def type_of(node: Node, suffix: str) -> str:
@@ -84,7 +85,7 @@ def reader_of(node: Node, suffix: str) -> str | None:
 
 
 def default_of(node: Node, value: Any, suffix: str) -> tuple[str, bool]:
-    """Expression of a default, and whether it must be evaluated anew for each object.
+    """Expression of a default, and whether it must be evaluated again for each object.
 
     value: natural JSON of the default.
     """
@@ -99,23 +100,6 @@ def default_of(node: Node, value: Any, suffix: str) -> tuple[str, bool]:
 def default_of_field(field: Field, suffix: str) -> tuple[str, bool]:
     """The same of a field that has a default."""
     return default_of(field.node, natural_default(field.node, field.default), suffix)
-
-
-def nested(node: Node) -> list[Node]:
-    """All records and enums within a node, itself excluded, in order of appearance."""
-    found: dict[Node, None] = {}
-    _collect(node, found)
-    return [each for each in found if each is not node]
-
-
-def _collect(node: Node, found: dict[Node, None]) -> None:
-    if node in found:
-        return
-    if node.kind in {"record", "enum"}:
-        found[node] = None
-    inner = [field.node for field in node.fields] + list(node.branches)
-    for each in [*inner, *([node.items] if node.items else [])]:
-        _collect(each, found)
 
 
 def _optional_of(node: Node) -> Node | None:

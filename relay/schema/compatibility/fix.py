@@ -68,7 +68,7 @@ def fix_field(field: Field, renamed: Sequence[str]) -> Fix:
 
 
 def fix_type(reader: Node, writer: Node, union: Node | None) -> Fix:
-    """For types that are no promotion of each other.
+    """For types that can't be promoted to each other.
 
     union: the writer's union that `writer` is a branch of.
     """

@@ -46,7 +46,7 @@ def problems(level: Level, new: Node, earlier: Sequence[tuple[int, Node]]) -> li
     """Why `new` may not follow `earlier`, a message for each reason; empty when it may.
 
     earlier: (version, schema), oldest first. A level that is not transitive looks at the
-    last of them alone. The messages come in the order of versions, directions and places, and
+    last of them only. The messages come in the order of versions, directions and places, and
     each names its version, direction, path, rule, both sides, and what would fix `new`.
     """
     found = []

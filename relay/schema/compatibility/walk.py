@@ -50,7 +50,7 @@ Part = Asked | Unmatched | Rule
 
 
 def parts(reader: Node, writer: Node) -> Iterator[Part]:
-    """What the verdict on two types that are no leaf depends on.
+    """What the verdict on two types depends on, unless `broken_by_leaf` answers it.
 
     All pairs must fit, no field be unmatched and no rule be broken; where the reader tries its
     branches, one must fit.
@@ -123,7 +123,9 @@ def matches(field: Field, by_name: dict[str, Field]) -> list[Field]:
     own name matches twice, as it does in Java.
     """
     found = [by_name[field.name]] if field.name in by_name else []
-    return found + [by_name[alias] for alias in field.aliases if alias in by_name]
+    if field.aliases:
+        found += [by_name[alias] for alias in field.aliases if alias in by_name]
+    return found
 
 
 def missing_symbols(reader: Node, writer: Node) -> list[str]:

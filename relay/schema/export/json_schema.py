@@ -2,8 +2,8 @@
 
 It accepts what the strict encoder accepts. What JSON Schema can't say is left to the encoder:
 whether a date is in the calendar, that an offset leads to no year before 1 or after 9999, that 1.0
-is no whole number, which whole numbers a double holds exactly, that text is Unicode, that a value
-fits one branch of a union only, and how deeply types that hold themselves are nested.
+is not a whole number, which whole numbers a double holds exactly, that text is Unicode, that a
+value fits one branch of a union only, and how deeply recursive types are nested.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from relay.schema.avro.decoder import natural_default
+from relay.schema.avro.names import short_name
 from relay.schema.avro.nodes import ABSENT, Field, Node, Schema
 from relay.schema.avro.parse import read_schema
 from relay.schema.catalog import SchemaVersion
@@ -54,8 +55,8 @@ def payload_schema(schema: Schema) -> dict[str, Any]:
     schema: JSON of the schema as parsed from an .avsc file. Named types stand under `$defs` by
     their full names; the root itself stands outside. Equal schemas give equal documents.
     A field with a default is optional; a field's further properties, such as `pii`, are kept
-    behind `x-`.
-    Raises CatalogInvalid when the schema is none.
+    after `x-`.
+    Raises CatalogInvalid when it is not a schema.
     """
     root = read_schema(schema)
     writer = _Writer(root)
@@ -100,7 +101,7 @@ class _Writer:
                 return {**_described(node), **_fixed(node.size)}
         if node.form in SIMPLE:
             return {**_described(node), **SIMPLE[node.form]}
-        return _moment(node.form)
+        return _time(node.form)
 
     def _record(self, node: Node) -> dict[str, Any]:
         required = [field.name for field in node.fields if field.default is ABSENT]
@@ -124,7 +125,7 @@ class _Writer:
 def _described(node: Node) -> dict[str, Any]:
     if not node.name:
         return {}
-    title = {"title": node.name.rpartition(".")[2]}
+    title = {"title": short_name(node.name)}
     return {**title, "description": node.doc} if node.doc else title
 
 
@@ -136,15 +137,15 @@ def _fixed(size: int) -> dict[str, Any]:
 
 
 def _decimal(node: Node) -> str:
-    """Digits before the point as precision and scale leave room for, behind it as scale has;
-    zeros behind those change nothing."""
+    """Digits before the point as precision and scale leave room for, after it as scale has;
+    further zeros change nothing."""
     room = node.precision - node.scale
     whole = f"(0|[1-9][0-9]{{0,{room - 1}}})" if room else "0"
     fraction = f"[0-9]{{1,{node.scale}}}0*" if node.scale else "0+"
     return rf"^-?{whole}(\.{fraction})?$"
 
 
-def _moment(form: str) -> dict[str, Any]:
+def _time(form: str) -> dict[str, Any]:
     kind, _, unit = form.rpartition("-")
     time = rf"{TIME}(\.[0-9]{{1,{FRACTION_DIGITS[unit]}}}0*)?"
     if kind == "time":

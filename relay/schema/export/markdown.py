@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 
 from relay.schema.avro.decoder import natural_default
-from relay.schema.avro.nodes import ABSENT, Field, Node
+from relay.schema.avro.names import short_name
+from relay.schema.avro.nodes import ABSENT, Field, Node, records_and_enums
 from relay.schema.avro.parse import read_schema
 from relay.schema.catalog import Catalog, Domain, EventType, SchemaVersion, State
 from relay.schema.export.words import type_in_words
@@ -85,7 +86,7 @@ def _version(version: SchemaVersion) -> Iterator[str]:
     yield f"Version {version.version}, {version.state}, subject `{version.subject}`"
     yield ""
     yield from _fields(root)
-    for node in _named(root):
+    for node in records_and_enums(root):
         if node.kind == "enum":
             symbols = ", ".join(f"`{symbol}`" for symbol in node.symbols)
             other = node.default_symbol
@@ -125,21 +126,6 @@ def _default(field: Field) -> str:
     return _code(json.dumps(value, ensure_ascii=False)).replace("|", "\\|")
 
 
-def _named(root: Node) -> list[Node]:
-    """Records and enums within a record, in order of appearance."""
-    found: dict[Node, None] = {root: None}
-    waiting = [field.node for field in reversed(root.fields)]
-    while waiting:
-        node = waiting.pop()
-        if node in found:
-            continue
-        if node.kind in {"record", "enum"}:
-            found[node] = None
-        inner = [field.node for field in node.fields] + list(node.branches)
-        waiting += reversed([*inner, *([node.items] if node.items else [])])
-    return list(found)[1:]
-
-
 def _groups(catalog: Catalog) -> Iterator[str]:
     yield "## Consumer groups"
     yield ""
@@ -153,7 +139,7 @@ def _groups(catalog: Catalog) -> Iterator[str]:
 
 
 def _title(node: Node) -> str:
-    name = node.name.rpartition(".")[2]
+    name = short_name(node.name)
     return f"**{name}**: {_text(node.doc)}" if node.doc else f"**{name}**:"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from relay.schema.avro.names import short_name
 from relay.schema.avro.nodes import Node
 
 __all__ = ["type_in_words"]
@@ -29,10 +30,10 @@ WORDS = {
 
 
 def type_in_words(node: Node) -> str:
-    """`decimal with 12 digits, 2 of them behind the point`; records and enums by their names."""
+    """`decimal with 12 digits, 2 of them after the point`; records and enums by their names."""
     match node.form:
         case "record" | "enum":
-            return node.name.rpartition(".")[2]
+            return short_name(node.name)
         case "array":
             return f"list of {type_in_words(node.element)}"
         case "map":
@@ -42,7 +43,7 @@ def type_in_words(node: Node) -> str:
             names = sorted((type_in_words(branch) for branch in node.branches), key="null".__eq__)
             return " or ".join(names)
         case "decimal":
-            places = f", {node.scale} of them behind the point" if node.scale else ""
+            places = f", {node.scale} of them after the point" if node.scale else ""
             return f"decimal with {node.precision} digits{places}"
         case "fixed":
             return f"{node.size} bytes"
