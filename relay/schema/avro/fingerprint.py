@@ -7,7 +7,6 @@ from hashlib import sha256 as _sha256
 from typing import Any
 
 import orjson
-from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
 
 from relay.errors import CatalogInvalid
 
@@ -55,12 +54,17 @@ def sha256(schema: Schema) -> bytes:
 
 @lru_cache(maxsize=4096)
 def _rabin(text: bytes) -> bytes:
+    from fastavro.schema import fingerprint
+
     # fastavro gives the digits least significant byte first, as Java's tools print them.
     return bytes.fromhex(fingerprint(_canonical_form(text), "CRC-64-AVRO"))[::-1]
 
 
 @lru_cache(maxsize=4096)
 def _canonical_form(text: bytes) -> str:
+    # The import takes longer than everything else that `import relay` does.
+    from fastavro.schema import parse_schema, to_parsing_canonical_form
+
     try:
         # The parsed marker is not set: a schema that carries it would be taken unread.
         parsed = parse_schema(orjson.loads(text), _force=True, _ignore_default_error=True)
