@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from relay.consume import Context, Group
+from relay import Context, Group
 from relay.outbox.ids import new_id
 from schemas.billing.events import InvoiceIssued
 from schemas.orders.events import OrderPaid

@@ -7,7 +7,7 @@ from typing import Any, Final
 import psycopg
 from psycopg.types.json import Jsonb
 
-from relay.consume import Context, Group
+from relay import Context, Group
 from relay.events import DomainEvent
 from relay.outbox.ids import new_id
 from schemas.fulfillment.events import FulfillmentCreated

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from relay.consume import Context, Group
+from relay import Context, Group
 from relay.events import DomainEvent
 from schemas.automation.events import (
     AutomationStepFailed,

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
-from decimal import Decimal
-from typing import Any, ClassVar, Self, TypeVar
-from uuid import UUID
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
-from relay.errors import PayloadInvalid
+from relay.errors import CatalogInvalid, PayloadInvalid
+from relay.natural import JsonRecord, Part, arguments, from_base64
+from relay.schema.avro.encoder import Encoder, compile_encoder
+from relay.schema.avro.fingerprint import rabin
+from relay.schema.avro.nodes import Node
+from relay.schema.avro.parse import read_schema
 
-__all__ = [
-    "DomainEvent",
-    "Metadata",
-    "Part",
-    "each",
-    "each_value",
-    "from_base64",
-    "natural",
-    "now",
-    "optional",
-]
-
-T = TypeVar("T")
-
-# From the point; beyond the digits of every decimal that a schema can have.
-FARTHEST_DIGIT = 20_000
+__all__ = ["DomainEvent", "Metadata", "Part", "checked", "envelope", "from_base64", "now"]
 
 METADATA_KEYS = {
     "actorId": "actor_id",
@@ -62,44 +50,43 @@ class Metadata:
         return cls(**known)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """A record within an event's payload, such as one line of an order."""
-
-    # Name in JSON -> name of the attribute, and natural JSON of what may be absent.
-    JSON_FIELDS: ClassVar[dict[str, str]] = {}
-    JSON_DEFAULTS: ClassVar[dict[str, Any]] = {}
-
-    def to_json(self) -> dict[str, Any]:
-        """Natural JSON; a value of a wrong type is left for the encoder to refuse by path."""
-        return {key: natural(getattr(self, name)) for key, name in self.JSON_FIELDS.items()}
-
-    @classmethod
-    def complete(cls, payload: Mapping[str, Any]) -> dict[str, Any]:
-        """The payload with defaults for what is absent.
-
-        Raises PayloadInvalid for a field that the class does not know, since it would be lost,
-        and for one that is missing.
-        """
-        fields = {**cls.JSON_DEFAULTS, **payload}
-        if unknown := sorted(fields.keys() - cls.JSON_FIELDS.keys()):
-            raise PayloadInvalid(
-                f"$.{unknown[0]}",
-                f"{cls.__name__} has no such field and would lose it. "
-                "Generate the classes again: relay schemas generate",
-            )
-        if missing := sorted(cls.JSON_FIELDS.keys() - fields.keys()):
-            raise PayloadInvalid(f"$.{missing[0]}", f"missing, {cls.__name__} has no default")
-        return fields
-
-
 def now() -> datetime:
     """The current time, aware, in UTC."""
     return datetime.now(UTC)
 
 
+class _Derived:
+    """A constant of a class that does not state it: worked out once from the class's SCHEMA."""
+
+    def __init__(self, derive: Callable[[dict[str, Any]], Any]) -> None:
+        self._of = lru_cache(maxsize=4096)(lambda kind: derive(kind.SCHEMA))
+
+    def __get__(self, _: object, kind: type[DomainEvent]) -> Any:
+        return self._of(kind)  # type: ignore[arg-type]  # mypy: no hash
+
+
+def _last_word_of_namespace(schema: dict[str, Any]) -> str:
+    name = read_schema(schema).name
+    return name.split(".")[-2] if "." in name else ""
+
+
+class Checked(NamedTuple):
+    """A payload that fits its schema. avro: its Avro binary without header; json: natural JSON."""
+
+    avro: bytes
+    json: dict[str, Any]
+
+
+class _KeepsChecked:
+    """Keeps what an event was checked with beside its fields: it is no part of its value."""
+
+    __slots__ = ("_checked",)
+
+    _checked: Checked | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DomainEvent(Part):
+class DomainEvent(JsonRecord, _KeepsChecked):
     """An event of one aggregate; its payload fields are those of the generated class.
 
     aggregate_id: key of the topic, order is kept within it. occurred_at: aware; now by default.
@@ -107,17 +94,27 @@ class DomainEvent(Part):
     """
 
     EVENT_TYPE: ClassVar[str]
-    SCHEMA_VERSION: ClassVar[int]
+    SCHEMA_VERSION: ClassVar[int] = 1
     AGGREGATE_TYPE: ClassVar[str]
-    # Of the domain file; metadata takes it where an event names no other.
-    SOURCE_MODULE: ClassVar[str] = ""
-    # CRC-64-AVRO of SCHEMA, 8 bytes, most significant first; SCHEMA is the .avsc without docs.
-    FINGERPRINT: ClassVar[bytes]
+    # The .avsc without docs.
     SCHEMA: ClassVar[dict[str, Any]]
+    if TYPE_CHECKING:
+        # CRC-64-AVRO of SCHEMA, 8 bytes, most significant first.
+        FINGERPRINT: ClassVar[bytes]
+        # Metadata takes it where an event names no other.
+        SOURCE_MODULE: ClassVar[str]
+    else:
+        FINGERPRINT = _Derived(rabin)
+        SOURCE_MODULE = _Derived(_last_word_of_namespace)
 
     aggregate_id: str
     occurred_at: datetime = field(default_factory=now)
     metadata: Metadata | None = None
+
+    def __post_init__(self) -> None:
+        """Raises PayloadInvalid when a value does not fit the schema."""
+        found, can_change = _check(self)
+        object.__setattr__(self, "_checked", None if can_change else found)
 
     @property
     def event_type(self) -> str:
@@ -140,74 +137,73 @@ class DomainEvent(Part):
     ) -> Self:
         """The event of a payload in natural JSON, as a decoder gives it.
 
-        Raises PayloadInvalid when a field is missing or would be lost.
+        Raises PayloadInvalid when a field is missing, does not fit or would be lost.
         """
-        raise NotImplementedError(f"{cls.__name__} is not generated from a schema")
+        return cls(
+            aggregate_id=aggregate_id,
+            occurred_at=occurred_at,
+            metadata=metadata,
+            **arguments(cls, payload),
+        )
 
 
-def natural(value: Any) -> Any:
-    """Natural JSON of a Python value.
+def envelope(
+    aggregate_id: str, occurred_at: datetime | None, metadata: Metadata | None
+) -> dict[str, Any]:
+    """Arguments that all classes of events share; it occurred now by default."""
+    return {
+        "aggregate_id": aggregate_id,
+        "occurred_at": occurred_at or now(),
+        "metadata": metadata,
+    }
 
-    Decimal, date, time, UUID, bytes, records, lists and dicts are converted; all other values
-    come back as they are. A naive datetime gets no offset, so the encoder refuses it.
+
+def checked(event: DomainEvent) -> Checked:
+    """The payload as it is now.
+
+    It was checked and encoded when the event was made, and is not again, unless the event holds
+    lists, dicts or records: they may have changed since.
+    Raises PayloadInvalid, whose path names the place, and CatalogInvalid for a class without
+    SCHEMA.
     """
-    convert = _NATURAL.get(type(value))
-    if convert is not None:
-        return convert(value)
-    if isinstance(value, Part):
-        return value.to_json()
-    if isinstance(value, datetime):
-        return _timestamp(value)
-    return value
+    # Copies that copy and pickle make have none.
+    return getattr(event, "_checked", None) or _check(event)[0]
 
 
-def from_base64(text: str) -> bytes:
-    """Bytes of a base64 string (RFC 4648, section 4). Raises ValueError."""
-    return b64decode(text, validate=True)
-
-
-def optional(read: Callable[[Any], T]) -> Callable[[Any], T | None]:
-    """Reads null as None and everything else with `read`."""
-    return lambda value: None if value is None else read(value)
-
-
-def each(read: Callable[[Any], T]) -> Callable[[list[Any]], list[T]]:
-    """Reads each item of an array with `read`."""
-    return lambda value: [read(item) for item in value]
-
-
-def each_value(read: Callable[[Any], T]) -> Callable[[dict[str, Any]], dict[str, T]]:
-    """Reads each value of an object with `read`."""
-    return lambda value: {key: read(item) for key, item in value.items()}
-
-
-def _timestamp(value: datetime) -> str:
-    # A time zone that knows no offset makes a naive datetime too: astimezone would guess.
-    if value.utcoffset() is None:
-        return value.isoformat()
+def _check(event: DomainEvent) -> tuple[Checked, bool]:
+    """The payload, and whether it can change. The only place that decides if an event is valid."""
+    # mypy holds the __hash__ of instances against their class.
+    encode, can_change = _encoder(type(event))  # type: ignore[arg-type]
     try:
-        moment = value.astimezone(UTC).replace(tzinfo=None)
-    except OverflowError:
-        # Outside the years 1 to 9999 in UTC, which the encoder refuses by path.
-        return value.isoformat()
-    return f"{moment.isoformat(timespec='microseconds')}Z"
+        payload = event.to_json()
+    except RecursionError:
+        raise PayloadInvalid("$", "nested too deeply. Flatten the payload") from None
+    avro = encode(payload)
+    if type(event.aggregate_id) is not str:
+        raise PayloadInvalid("$aggregateId", f"{event.aggregate_id!r} is not a string")
+    occurred_at = event.occurred_at
+    if not isinstance(occurred_at, datetime) or occurred_at.utcoffset() is None:
+        raise PayloadInvalid(
+            "$occurredAt", f"{occurred_at!r} is not an aware datetime: use datetime.now(UTC)"
+        )
+    return Checked(avro, payload), can_change
 
 
-def _decimal(value: Decimal) -> str:
-    # Decimal("1e999999999") would be a gigabyte of text; the encoder refuses it by its exponent.
-    return format(value, "f") if abs(value.adjusted()) <= FARTHEST_DIGIT else str(value)
+@lru_cache(maxsize=4096)
+def _encoder(kind: type[DomainEvent]) -> tuple[Encoder, bool]:
+    """Encoder of a class, and whether its events can change without being made anew."""
+    schema = getattr(kind, "SCHEMA", None)
+    if schema is None:
+        raise CatalogInvalid(
+            f"{kind.__module__}.{kind.__qualname__} has no SCHEMA. Use a class that relay schemas "
+            "generate has made"
+        )
+    # Another to_json may give anything at any time.
+    can_change = kind.to_json is not JsonRecord.to_json or _holds_others(read_schema(schema))
+    return compile_encoder(schema), can_change
 
 
-_NATURAL: dict[type, Any] = {
-    str: lambda value: value,
-    int: lambda value: value,
-    Decimal: _decimal,
-    datetime: _timestamp,
-    date: date.isoformat,
-    time: time.isoformat,
-    UUID: str,
-    bytes: lambda value: b64encode(value).decode(),
-    list: lambda value: [natural(item) for item in value],
-    tuple: lambda value: [natural(item) for item in value],
-    dict: lambda value: {key: natural(item) for key, item in value.items()},
-}
+def _holds_others(root: Node) -> bool:
+    """Whether the value of a field may be a list, a dict or a record."""
+    values = [branch for field in root.fields for branch in (field.node.branches or [field.node])]
+    return any(value.kind in {"record", "array", "map"} for value in values)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TypeAlias
 
-from relay.errors import SchemaUnknown
+from relay.event_index import active_versions, by_version, find_class, members
 from relay.events import DomainEvent
 
 from .automation.events import (
@@ -25,15 +25,8 @@ from .billing.events import (
     InvoicePartiallyPaid,
     InvoiceVoided,
 )
-from .fulfillment.events import (
-    FulfillmentCreated,
-    FulfillmentEvent,
-)
-from .legacy.events import (
-    LegacyEvent,
-    LegacySyncCompleted,
-    LegacySyncRequested,
-)
+from .fulfillment.events import FulfillmentCreated, FulfillmentEvent
+from .legacy.events import LegacyEvent, LegacySyncCompleted, LegacySyncRequested
 from .orders.events import (
     OrderCheckoutExpired,
     OrderCheckoutSent,
@@ -140,62 +133,9 @@ CatalogEvent: TypeAlias = (
 )
 
 # Event type and schema version -> class.
-EVENT_CLASSES: dict[tuple[str, int], type[DomainEvent]] = {
-    ("AutomationStepQueued", 1): AutomationStepQueued,
-    ("AutomationStepSucceeded", 1): AutomationStepSucceeded,
-    ("AutomationStepFailed", 1): AutomationStepFailed,
-    ("InvoiceIssued", 1): InvoiceIssued,
-    ("InvoicePartiallyPaid", 1): InvoicePartiallyPaid,
-    ("InvoicePaid", 1): InvoicePaid,
-    ("InvoiceOverdue", 1): InvoiceOverdue,
-    ("InvoiceVoided", 1): InvoiceVoided,
-    ("FulfillmentCreated", 1): FulfillmentCreated,
-    ("LegacySyncRequested", 1): LegacySyncRequested,
-    ("LegacySyncCompleted", 1): LegacySyncCompleted,
-    ("order.created", 1): OrderCreated,
-    ("order.checkout_sent", 1): OrderCheckoutSent,
-    ("order.payment_processing", 1): OrderPaymentProcessing,
-    ("order.paid", 1): OrderPaid,
-    ("order.payment_failed", 1): OrderPaymentFailed,
-    ("order.checkout_expired", 1): OrderCheckoutExpired,
-    ("PriceAgreementCreated", 1): PriceAgreementCreated,
-    ("PriceAgreementUpdated", 1): PriceAgreementUpdated,
-    ("PriceAgreementSynced", 1): PriceAgreementSynced,
-    ("PriceAgreementSyncFailed", 1): PriceAgreementSyncFailed,
-    ("ShipmentDrafted", 1): ShipmentDrafted,
-    ("ShipmentReady", 1): ShipmentReady,
-    ("ShipmentInTransit", 1): ShipmentInTransit,
-    ("ShipmentDelivered", 1): ShipmentDelivered,
-}
-
+EVENT_CLASSES = by_version(*members(CatalogEvent))
 # Event type -> the version that is published now.
-ACTIVE_VERSIONS: dict[str, int] = {
-    "AutomationStepQueued": 1,
-    "AutomationStepSucceeded": 1,
-    "AutomationStepFailed": 1,
-    "InvoiceIssued": 1,
-    "InvoicePartiallyPaid": 1,
-    "InvoicePaid": 1,
-    "InvoiceOverdue": 1,
-    "InvoiceVoided": 1,
-    "FulfillmentCreated": 1,
-    "LegacySyncRequested": 1,
-    "LegacySyncCompleted": 1,
-    "order.created": 1,
-    "order.checkout_sent": 1,
-    "order.payment_processing": 1,
-    "order.paid": 1,
-    "order.payment_failed": 1,
-    "order.checkout_expired": 1,
-    "PriceAgreementCreated": 1,
-    "PriceAgreementUpdated": 1,
-    "PriceAgreementSynced": 1,
-    "PriceAgreementSyncFailed": 1,
-    "ShipmentDrafted": 1,
-    "ShipmentReady": 1,
-    "ShipmentInTransit": 1,
-    "ShipmentDelivered": 1,
-}
+ACTIVE_VERSIONS = active_versions(*members(CatalogEvent))
 
 
 def event_class(event_type: str, version: int | None = None) -> type[DomainEvent]:
@@ -203,11 +143,4 @@ def event_class(event_type: str, version: int | None = None) -> type[DomainEvent
 
     Raises SchemaUnknown when no class was generated for it.
     """
-    number = ACTIVE_VERSIONS.get(event_type, 0) if version is None else version
-    try:
-        return EVENT_CLASSES[event_type, number]
-    except KeyError:
-        raise SchemaUnknown(
-            f"no class for event type {event_type!r}, version {version or 'active'}. "
-            "Add its schema to the catalog, then: relay schemas generate"
-        ) from None
+    return find_class(EVENT_CLASSES, ACTIVE_VERSIONS, event_type, version)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from sqlalchemy import ForeignKey, Identity
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from relay.bus import DomainEventBus
+from relay import DomainEventBus
 from schemas.orders.events import (
     OrderLine,
     OrdersEvent,

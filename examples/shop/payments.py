@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from relay.bus import DomainEventBus
+from relay import DomainEventBus
 from schemas.orders.events import (
     OrdersEvent,
     PaymentFailureReason,

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, text
 
-from relay.bus import DomainEventBus
+from relay import DomainEventBus
 from schemas.pricing.events import (
     PricingEvent,
     price_agreement_created,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from relay.bus import DomainEventBus
+from relay import DomainEventBus
 from schemas.shipments.events import (
     Carrier,
     ShipmentsEvent,

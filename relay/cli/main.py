@@ -1,44 +1,37 @@
-"""The command `relay`."""
+"""The command `relay`: runs the command line and turns expected failures into one line."""
 
 from __future__ import annotations
 
 import sys
 
-import typer
-
-from relay.cli import failures, families
+from relay.cli import failures
+from relay.cli.extras import missing_extra
 from relay.errors import RelayError
 
-__all__ = ["app", "main"]
-
-app = typer.Typer(
-    name="relay",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
-
-
-@app.callback()
-def relay() -> None:
-    """Publishes what services write to the outbox to Kafka, in order, exactly once."""
-
-
-families.add_to(app)
+__all__ = ["main"]
 
 
 def main() -> None:
     """Runs the command line; an expected failure is one line on standard error."""
     try:
+        # Typer is of an extra itself.
+        from relay.cli.app import app
+
         app()
     except RelayError as error:
         print(f"relay: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
     except Exception as error:
-        if (words := failures.in_words(error)) is None:
+        if (words := _in_words(error)) is None:
             raise
         print(f"relay: {words}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _in_words(error: Exception) -> str | None:
+    if isinstance(error, ModuleNotFoundError):
+        return missing_extra(error)
+    return failures.in_words(error)
 
 
 if __name__ == "__main__":

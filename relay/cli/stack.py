@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from relay.errors import StackFailed
-
 if TYPE_CHECKING:
     from relay.local.stack import LocalStack
 
@@ -91,14 +89,12 @@ def status(dir: Dir = _DEFAULT_DIR, as_json: AsJson = False) -> None:
 @app.command()
 def download() -> None:
     """Fetches what the first start would fetch: Kafka, about 44 MB, once a machine."""
-    _require_extra()
     from relay.local.download import provision
 
     typer.echo(provision())
 
 
 def _stack(dir: Path, *, measuring: bool = False, console: Console | None = None) -> LocalStack:
-    _require_extra()
     from relay.local.stack import LocalStack
 
     return LocalStack(
@@ -106,12 +102,3 @@ def _stack(dir: Path, *, measuring: bool = False, console: Console | None = None
         profile="measuring" if measuring else "small",
         say=console.print if console is not None else lambda _: None,
     )
-
-
-def _require_extra() -> None:
-    try:
-        import psutil  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise StackFailed(
-            "the local stack needs packages that are not installed: install outbox-relay[local]"
-        ) from error

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import psycopg
-
 from relay.bus import DomainEventBus
-from relay.consume.record import Record
 
 if TYPE_CHECKING:
+    import psycopg
+
+    from relay.consume.record import Record
     from relay.events import DomainEvent
 
 __all__ = ["Context"]

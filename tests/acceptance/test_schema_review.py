@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any
 
 import psycopg
 import pytest
@@ -13,10 +12,9 @@ import yaml
 
 from relay.consume import Group
 from relay.consume.worker import consume
-from relay.events import DomainEvent
-from relay.schema.avro.fingerprint import rabin
 from relay.schema.catalog import Catalog
 from relay.schema.client.client import RegistryClient
+from tests.event_classes import event_class_of
 from tests.relaying import SCHEMA_FIELDS, Relay, add_event_type
 from tests.stack import until
 
@@ -63,21 +61,8 @@ def schema_ids(relay: Relay) -> list[int]:
 def read_all(relay: Relay) -> None:
     """Runs the catalog's group `readers` to the topic's end."""
     avsc = json.loads((relay.folder / "schemas" / relay.domain / "counted.v1.avsc").read_text())
-
-    @dataclass(frozen=True, slots=True, kw_only=True)
-    class Counted(DomainEvent):
-        EVENT_TYPE: ClassVar[str] = "counted"
-        SCHEMA_VERSION: ClassVar[int] = 1
-        AGGREGATE_TYPE: ClassVar[str] = "counter"
-        SCHEMA: ClassVar[dict[str, Any]] = avsc
-        FINGERPRINT: ClassVar[bytes] = rabin(avsc)
-
-        @classmethod
-        def from_json(cls, _: Any, **rest: Any) -> Self:
-            return cls(**rest)
-
     group = Group("readers")
-    group.handles(Counted)(lambda *_: None)
+    group.handles(event_class_of(avsc))(lambda *_: None)
     settings = relay.settings()
     with RegistryClient(settings.schema_registry_url) as registry:
         consume(settings, group, registry, until_idle=True)

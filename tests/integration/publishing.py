@@ -9,7 +9,6 @@ import psycopg
 from psycopg.rows import dict_row
 
 from relay.events import DomainEvent
-from relay.schema.avro.fingerprint import rabin
 
 NOTED_SCHEMA: dict[str, Any] = {
     "type": "record",
@@ -27,12 +26,9 @@ NOTED_SCHEMA: dict[str, Any] = {
 class OrderNoted(DomainEvent):
     """Somebody wrote a note on an order."""
 
-    JSON_FIELDS = {"orderId": "order_id", "note": "note", "labels": "labels"}  # noqa: RUF012
     EVENT_TYPE = "order.noted"
-    SCHEMA_VERSION = 1
     AGGREGATE_TYPE = "order"
     SCHEMA = NOTED_SCHEMA
-    FINGERPRINT = rabin(NOTED_SCHEMA)
     SOURCE_MODULE = "orders"
 
     order_id: str

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any
 
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
@@ -18,6 +17,7 @@ from relay.events import DomainEvent
 from relay.postgres.connect import connect
 from relay.schema.catalog import Catalog, State
 from relay.schema.client.client import RegistryClient
+from tests.event_classes import event_class_of
 from tests.integration.majors import CONVERTER, activate_major, activate_version
 from tests.relaying import Record, Relay
 
@@ -25,23 +25,10 @@ Seen = tuple[str, str, dict[str, Any]]
 
 
 def event_class(relay: Relay, event_type: str) -> type[DomainEvent]:
-    """What would be generated for an event type, with the payload as one field."""
+    """What would be generated for an event type."""
     version = Catalog.load(relay.folder / "schemas").version(event_type, 1)
-
-    @dataclass(frozen=True, slots=True, kw_only=True)
-    class Counted(DomainEvent):
-        EVENT_TYPE: ClassVar[str] = event_type
-        SCHEMA_VERSION: ClassVar[int] = 1
-        AGGREGATE_TYPE: ClassVar[str] = "counter"
-        SCHEMA: ClassVar[dict[str, Any]] = version.avsc
-        FINGERPRINT: ClassVar[bytes] = version.fingerprint
-        values: dict[str, Any] = field(default_factory=dict)
-
-        @classmethod
-        def from_json(cls, payload: Any, **rest: Any) -> Self:
-            return cls(values=payload, **rest)
-
-    return Counted
+    found: type[DomainEvent] = event_class_of(version.avsc, event_type)
+    return found
 
 
 class Readers:
@@ -69,7 +56,7 @@ class Readers:
     def _act(self, event: Any, context: Any) -> None:
         if self.fails:
             raise Fatal("not today")
-        self.seen.append((context.event_id, event.EVENT_TYPE, event.values))
+        self.seen.append((context.event_id, event.EVENT_TYPE, event.to_json()))
 
 
 @pytest.fixture

@@ -56,35 +56,35 @@ def test_a_row_carries_the_event_as_json_and_as_the_bytes_of_its_schema(
 
 
 @pytest.mark.parametrize(
-    ("event", "path"),
+    ("changes", "path"),
     [
-        (noted(note=5), "$.note"),
-        (noted(note="nul \0 nul"), "$.note"),
-        (noted(labels={"a": "\0"}), "$.labels.a"),
-        (noted(labels={"\0": "a"}), r"$.labels.'\x00'"),
-        (noted(note="half \ud800"), "$.note"),
-        (noted(aggregate_id=""), "$aggregateId"),
-        (noted(aggregate_id="a\0"), "$aggregateId"),
-        (noted(aggregate_id="a" * 1025), "$aggregateId"),
-        (noted(aggregate_id=7), "$aggregateId"),
-        (noted(occurred_at=datetime(2026, 1, 1)), "$occurredAt"),
+        ({"note": 5}, "$.note"),
+        ({"note": "nul \0 nul"}, "$.note"),
+        ({"labels": {"a": "\0"}}, "$.labels.a"),
+        ({"labels": {"\0": "a"}}, r"$.labels.'\x00'"),
+        ({"note": "half \ud800"}, "$.note"),
+        ({"aggregate_id": ""}, "$aggregateId"),
+        ({"aggregate_id": "a\0"}, "$aggregateId"),
+        ({"aggregate_id": "a" * 1025}, "$aggregateId"),
+        ({"aggregate_id": 7}, "$aggregateId"),
+        ({"occurred_at": datetime(2026, 1, 1)}, "$occurredAt"),
         (
-            noted(occurred_at=datetime.max.replace(tzinfo=timezone(timedelta(hours=-5)))),
+            {"occurred_at": datetime.max.replace(tzinfo=timezone(timedelta(hours=-5)))},
             "$occurredAt",
         ),
-        (noted(metadata=Metadata(actor_id="a\0")), "$metadata.actorId"),
+        ({"metadata": Metadata(actor_id="a\0")}, "$metadata.actorId"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_bad_event_is_refused_by_path_and_the_transaction_goes_on(
-    database_url: str, connection: psycopg.Connection[Any], event: OrderNoted, path: str
+    database_url: str, connection: psycopg.Connection[Any], changes: dict[str, Any], path: str
 ) -> None:
     DomainEventBus.publish(connection, noted(note="before"))
     with pytest.raises(PayloadInvalid) as refused:
-        DomainEventBus.publish(connection, event)
+        DomainEventBus.publish(connection, noted(**changes))
     assert refused.value.path == path
     with pytest.raises(PayloadInvalid):
-        DomainEventBus.publish_many(connection, [noted(note="beside"), event])
+        DomainEventBus.publish_many(connection, [noted(note="beside"), noted(**changes)])
     DomainEventBus.publish(connection, noted(note="after"))
     connection.commit()
     assert notes(database_url) == ["before", "after"]

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar, Self
+from typing import Any
 
 from relay.consume import Fatal, Group
 from relay.consume.dead_letters.reconciler import reconcile
 from relay.consume.dead_letters.replay import replay
 from relay.consume.dead_letters.store import Filter, find
 from relay.consume.worker import consume
-from relay.events import DomainEvent
 from relay.kafka.offsets import committed_at
 from relay.kafka.topics import open_admin
 from relay.operate.xray import look
 from relay.postgres.connect import connect
-from relay.schema.avro.fingerprint import rabin
 from relay.schema.catalog import Catalog
 from relay.schema.client.client import RegistryClient
 from relay.settings import Settings
+from tests.event_classes import event_class_of
 from tests.relaying import SCHEMA_FIELDS, Relay
 
 
@@ -48,25 +47,9 @@ def readers(relay: Relay, failing: set[int]) -> Group:
         "namespace": f"relay.events.{relay.domain}",
         "fields": SCHEMA_FIELDS,
     }
-
-    class Counted(DomainEvent):
-        EVENT_TYPE: ClassVar[str] = "counted"
-        SCHEMA_VERSION: ClassVar[int] = 1
-        AGGREGATE_TYPE: ClassVar[str] = "counter"
-        SCHEMA: ClassVar[dict[str, Any]] = avsc
-        FINGERPRINT: ClassVar[bytes] = rabin(avsc)
-        JSON_FIELDS: ClassVar[dict[str, str]] = {"number": "number"}
-        number: int
-
-        @classmethod
-        def from_json(cls, payload: Any, **rest: Any) -> Self:
-            event = cls(**rest)
-            object.__setattr__(event, "number", payload["number"])
-            return event
-
     group = Group("readers")
 
-    @group.handles(Counted)
+    @group.handles(event_class_of(avsc))
     def handle(event: Any, context: Any) -> None:
         if event.number in failing:
             raise Fatal(f"{event.number} does not work")

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 import schemas
 from relay.errors import PayloadInvalid, SchemaUnknown
-from relay.events import DomainEvent, Metadata, Part
+from relay.events import DomainEvent, Metadata
+from relay.natural import JsonRecord
 from relay.schema.avro.decoder import compile_decoder
 from relay.schema.avro.encoder import compile_encoder
 from relay.schema.avro.fingerprint import rabin
@@ -62,7 +63,7 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
     if get_origin(hint) is UnionType:
         (kind,) = (arg for arg in get_args(hint) if arg is not type(None))
         return st.none() | values_of(kind)
-    assert issubclass(hint, Part), hint
+    assert issubclass(hint, JsonRecord), hint
     hints = get_type_hints(hint)
     return st.builds(
         hint,

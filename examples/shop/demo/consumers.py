@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from consumers import billing, fulfillment, timeline
-from relay.consume import Context, Group
+from relay import Context, Group
 from relay.consume.group import Handler
 from relay.events import DomainEvent
 from relay.postgres.connect import connect

@@ -14,7 +14,7 @@ from sqlalchemy import create_engine
 
 from examples.shop.demo.plan import Journey, Step, journeys
 from examples.shop.demo.services import RolledBack, Services
-from relay.bus import event_context
+from relay import event_context
 from relay.postgres.connect import libpq_url, sqlalchemy_url
 from relay.settings import load_settings
 

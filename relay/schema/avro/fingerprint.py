@@ -7,7 +7,6 @@ from hashlib import sha256 as _sha256
 from typing import Any
 
 import orjson
-from fastavro.schema import fingerprint
 
 from relay.errors import CatalogInvalid
 from relay.schema.avro.nodes import Node, Schema
@@ -55,6 +54,8 @@ def sha256(schema: Schema) -> bytes:
 
 @lru_cache(maxsize=4096)
 def _rabin(text: bytes) -> bytes:
+    from fastavro.schema import fingerprint
+
     # fastavro gives the digits least significant byte first, as Java's tools print them.
     return bytes.fromhex(fingerprint(_canonical_form(text), "CRC-64-AVRO"))[::-1]
 

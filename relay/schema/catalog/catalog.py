@@ -9,7 +9,6 @@ from pathlib import Path
 from relay.errors import SchemaUnknown
 from relay.schema.catalog.entries import Domain, EventType, SchemaVersion
 from relay.schema.catalog.families import family_of
-from relay.schema.catalog.load import load_domains
 
 __all__ = ["Catalog"]
 
@@ -28,6 +27,9 @@ class Catalog:
         folder: holds `<domain>/domain.yaml` and `<domain>/<event type>.v<N>.avsc`.
         Raises CatalogInvalid, which names the file and what is wrong with it.
         """
+        # YAML is for those who read the folder, not for all who know a State.
+        from relay.schema.catalog.load import load_domains
+
         return cls(Path(folder), load_domains(Path(folder)))
 
     @cached_property

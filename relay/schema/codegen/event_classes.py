@@ -9,6 +9,7 @@ from io import StringIO
 from typing import Any
 
 from relay.errors import CatalogInvalid
+from relay.natural import json_name
 from relay.schema.avro.decoder import natural_default
 from relay.schema.avro.nodes import ABSENT, Field, Node, records_and_enums
 from relay.schema.avro.parse import read_schema
@@ -17,20 +18,16 @@ from relay.schema.catalog.entries import class_name
 from relay.schema.codegen.factories import factory
 from relay.schema.codegen.names import IMPORTS, RELAY, function_name, snake, type_name
 from relay.schema.codegen.source import (
-    WIDTH,
     alias,
+    bracketed,
     docstring,
     exploded,
     exports,
+    imported,
     literal,
     wrapped_text,
 )
-from relay.schema.codegen.types import (
-    class_of,
-    default_of_field,
-    reader_of,
-    type_of,
-)
+from relay.schema.codegen.types import class_of, default_of_field, type_of
 
 __all__ = ["domain_module", "event_class_name", "generated_versions", "union_name"]
 
@@ -155,21 +152,13 @@ def _imports(body: str) -> list[str]:
         if found := [name for name in names if name in used]:
             lines.append(f"from {module} import {', '.join(found)}")
     found = [name for name in RELAY if name in used]
-    line = f"from relay.events import {', '.join(found)}"
-    lines += ["", *([line] if len(line) <= WIDTH else exploded(RELAY_HEAD, found, ")"))]
-    return [
-        *lines,
-        *(["from relay.schema.avro.validation import validate"] if "validate" in used else []),
-    ]
-
-
-RELAY_HEAD = "from relay.events import ("
+    return [*lines, "", *imported("relay.events", found)]
 
 
 def _literal_alias(node: Node, suffix: str) -> list[str]:
     comment = [f"# {line}" for line in docstring([node.doc], "")[0].strip('"').splitlines()]
     symbols = [literal(symbol) for symbol in node.symbols]
-    return [*comment, *exploded(f"{class_of(node, suffix)}: TypeAlias = Literal[", symbols, "]")]
+    return [*comment, *bracketed(f"{class_of(node, suffix)}: TypeAlias = Literal[", symbols, "]")]
 
 
 def _docs(doc: str, fields: list[Field]) -> list[str]:
@@ -184,17 +173,13 @@ def _json_names(fields: list[Field], owner: str) -> list[str]:
                 f"{owner}: the fields {other} and {f.name} both become the attribute "
                 f"{snake(f.name)}. Rename one"
             )
-    names = [f"{literal(f.name)}: {literal(snake(f.name))}" for f in fields]
-    defaults = [
-        f"{literal(f.name)}: {literal(natural_default(f.node, f.default))}"
-        for f in fields
-        if f.default is not ABSENT
+    names = [
+        f"{literal(attribute)}: {literal(name)}"
+        for attribute, name in attributes.items()
+        if name != json_name(attribute)
     ]
-    lines = exploded("JSON_FIELDS: ClassVar[dict[str, str]] = {", names, "}", "    ")
-    if defaults:
-        head = "JSON_DEFAULTS: ClassVar[dict[str, Any]] = {"
-        lines += exploded(head, defaults, "}", "    ")
-    return lines
+    head = "JSON_NAMES: ClassVar[dict[str, str]] = {"
+    return exploded(head, names, "}", "    ") if names else []
 
 
 def _attributes(fields: list[Field], suffix: str) -> list[str]:
@@ -212,43 +197,15 @@ def _attributes(fields: list[Field], suffix: str) -> list[str]:
     return lines
 
 
-def _reads(fields: list[Field], suffix: str) -> list[str]:
-    lines = []
-    for field in fields:
-        value = f"fields[{literal(field.name)}]"
-        read = reader_of(field.node, suffix)
-        line = f"            {snake(field.name)}={read}({value})," if read else ""
-        line = line or f"            {snake(field.name)}={value},"
-        if len(line) > WIDTH and read:
-            line = (
-                f"            {snake(field.name)}={read}(\n                {value}\n            ),"
-            )
-        lines.append(line)
-    return lines
-
-
-def _new(arguments: list[str]) -> list[str]:
-    if not arguments:
-        return ["        return cls()"]
-    return ["        return cls(", *arguments, "        )"]
-
-
 def _part(node: Node, suffix: str) -> list[str]:
     name = class_of(node, suffix)
     return [
         DATACLASS,
         f"class {name}(Part):",
         *docstring(_docs(node.doc, node.fields), "    "),
-        "",
-        *_json_names(node.fields, node.name),
-        "",
-        *_attributes(node.fields, suffix),
         *([""] if node.fields else []),
-        "    @classmethod",
-        "    def from_json(cls, payload: Mapping[str, Any]) -> Self:",
-        '        """Reads natural JSON; raises PayloadInvalid when a field would be lost."""',
-        f"        {'fields = ' if node.fields else ''}cls.complete(payload)",
-        *_new(_reads(node.fields, suffix)),
+        *_json_names(node.fields, node.name),
+        *_attributes(node.fields, suffix),
     ]
 
 
@@ -262,39 +219,27 @@ def _event(domain: Domain, event_type: EventType, version: SchemaVersion, root: 
         *docstring(_docs(root.doc, root.fields), "    "),
         "",
         f"    EVENT_TYPE: ClassVar[Literal[{label}]] = {label}",
-        f"    SCHEMA_VERSION: ClassVar[int] = {version.version}",
+        *(
+            [f"    SCHEMA_VERSION: ClassVar[int] = {version.version}"]
+            if version.version > 1
+            else []
+        ),
         f"    AGGREGATE_TYPE: ClassVar[str] = {literal(event_type.aggregate)}",
-        f"    SOURCE_MODULE: ClassVar[str] = {literal(domain.source_module)}",
-        f'    FINGERPRINT: ClassVar[bytes] = bytes.fromhex("{version.fingerprint.hex()}")',
+        *_source_module(domain, root),
         "    SCHEMA: ClassVar[dict[str, Any]] = json.loads(",
         *wrapped_text(schema, "        "),
         "    )",
         *_json_names(root.fields, version.path.name),
-        "",
-        *_attributes(root.fields, suffix),
         *([""] if root.fields else []),
-        "    def __post_init__(self) -> None:",
-        '        """Raises PayloadInvalid when a value does not fit the schema."""',
-        "        validate(self)",
-        "",
-        "    @classmethod",
-        "    def from_json(",
-        "        cls,",
-        "        payload: Mapping[str, Any],",
-        "        *,",
-        "        aggregate_id: str,",
-        "        occurred_at: datetime,",
-        "        metadata: Metadata | None = None,",
-        "    ) -> Self:",
-        '        """Reads natural JSON; raises PayloadInvalid when a field would be lost."""',
-        f"        {'fields = ' if root.fields else ''}cls.complete(payload)",
-        "        return cls(",
-        "            aggregate_id=aggregate_id,",
-        "            occurred_at=occurred_at,",
-        "            metadata=metadata,",
-        *_reads(root.fields, suffix),
-        "        )",
+        *_attributes(root.fields, suffix),
     ]
+
+
+def _source_module(domain: Domain, root: Node) -> list[str]:
+    """Only where it is not what the event takes from its namespace."""
+    if domain.source_module == root.name.split(".")[-2:][0]:
+        return []
+    return [f"    SOURCE_MODULE: ClassVar[str] = {literal(domain.source_module)}"]
 
 
 def _without_docs(schema: Any) -> Any:

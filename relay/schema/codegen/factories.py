@@ -20,7 +20,7 @@ def factory(event_type: EventType, cls: str, root: Node) -> list[str]:
     if key in {snake(field.name) for field in root.fields}:
         key = "aggregate_id"
     parameters = [f"{key}: str", "*"]
-    arguments = [f"aggregate_id={key}"]
+    arguments = [f"**envelope({key}, occurred_at, metadata)"]
     for field in sorted(root.fields, key=lambda f: f.default is not ABSENT):
         name, kind = snake(field.name), type_of(field.node, "")
         value, mutable = ("", False) if field.default is ABSENT else default_of_field(field, "")
@@ -32,7 +32,6 @@ def factory(event_type: EventType, cls: str, root: Node) -> list[str]:
         parameters.append(f"{name}: {kind}" + (f" = {value}" if value and not mutable else ""))
         arguments.append(f"{name}={name}")
     parameters += ["occurred_at: datetime | None = None", "metadata: Metadata | None = None"]
-    arguments += ["occurred_at=occurred_at or now()", "metadata=metadata"]
     return [
         *exploded(f"def {function_name(cls)}(", parameters, f") -> {cls}:"),
         *docstring([f"Makes {event_type.name} of `{key}`; it occurred now by default."], "    "),

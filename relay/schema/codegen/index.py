@@ -8,7 +8,7 @@ from relay.errors import CatalogInvalid
 from relay.schema.catalog import Catalog, EventType, State
 from relay.schema.catalog.entries import class_name, snake_name
 from relay.schema.codegen.event_classes import event_class_name, generated_versions, union_name
-from relay.schema.codegen.source import alias, exploded, exports, imported, literal
+from relay.schema.codegen.source import alias, bracketed, exports, imported, literal
 
 __all__ = ["index_module"]
 
@@ -18,14 +18,7 @@ def event_class(event_type: str, version: int | None = None) -> type[DomainEvent
 
     Raises SchemaUnknown when no class was generated for it.
     """
-    number = ACTIVE_VERSIONS.get(event_type, 0) if version is None else version
-    try:
-        return EVENT_CLASSES[event_type, number]
-    except KeyError:
-        raise SchemaUnknown(
-            f"no class for event type {event_type!r}, version {version or 'active'}. "
-            "Add its schema to the catalog, then: relay schemas generate"
-        ) from None
+    return find_class(EVENT_CLASSES, ACTIVE_VERSIONS, event_type, version)
 '''
 
 
@@ -38,29 +31,27 @@ def index_module(catalog: Catalog) -> str:
     imports: list[str] = []
     unions: list[str] = []
     classes: list[str] = []
-    entries: list[str] = []
-    active: list[str] = []
+    others: list[str] = []
     members: list[str] = []
     for domain in catalog.domains.values():
         names: list[str] = []
         for event_type in domain.event_types.values():
-            label = literal(event_type.name)
-            members.append(f"    {_member(event_type)} = {label}")
+            members.append(f"    {_member(event_type)} = {literal(event_type.name)}")
             for version in generated_versions(event_type):
                 name = event_class_name(event_type, version)
                 names.append(name)
-                entries.append(f"({label}, {version.version}): {name}")
-                if version.state is State.ACTIVE:
-                    active.append(f"{label}: {version.version}")
+                if version.state is not State.ACTIVE:
+                    others.append(name)
         if any(event_type.active for event_type in domain.event_types.values()):
             unions.append(union_name(domain))
             names.append(union_name(domain))
         classes += names
         if names:
-            imports += exploded(f"from .{domain.name}.events import (", imported(names), ")")
+            imports += imported(f".{domain.name}.events", names)
     public = {*classes, "DomainEventCatalog", "event_class", "EVENT_CLASSES", "ACTIVE_VERSIONS"}
     if unions:
         public.add("CatalogEvent")
+    active = "*members(CatalogEvent)" if unions else ""
     lines = [
         "",
         "from __future__ import annotations",
@@ -68,7 +59,7 @@ def index_module(catalog: Catalog) -> str:
         "from enum import StrEnum",
         *(["from typing import TypeAlias"] if unions else []),
         "",
-        "from relay.errors import SchemaUnknown",
+        "from relay.event_index import active_versions, by_version, find_class, members",
         "from relay.events import DomainEvent",
         "",
         *imports,
@@ -84,13 +75,16 @@ def index_module(catalog: Catalog) -> str:
         "",
         *([*alias("CatalogEvent", unions), ""] if unions else []),
         "# Event type and schema version -> class.",
-        *exploded("EVENT_CLASSES: dict[tuple[str, int], type[DomainEvent]] = {", entries, "}"),
-        "",
+        *_classes(active, others),
         "# Event type -> the version that is published now.",
-        *exploded("ACTIVE_VERSIONS: dict[str, int] = {", active, "}"),
+        f"ACTIVE_VERSIONS = active_versions({active})",
         "",
     ]
     return "\n".join(lines) + "\n" + LOOKUP
+
+
+def _classes(active: str, others: list[str]) -> list[str]:
+    return bracketed("EVENT_CLASSES = by_version(", [*([active] if active else []), *others], ")")
 
 
 def _importable(catalog: Catalog) -> None:

@@ -9,26 +9,23 @@ from relay.schema.catalog.entries import snake_name
 __all__ = ["IMPORTS", "RELAY", "function_name", "parameter_name", "snake", "type_name"]
 
 IMPORTS = {
-    "collections.abc": ["Mapping"],
     "dataclasses": ["dataclass", "field"],
     "datetime": ["date", "datetime", "time"],
     "decimal": ["Decimal"],
-    "typing": ["Any", "ClassVar", "Literal", "Self", "TypeAlias"],
+    "typing": ["Any", "ClassVar", "Literal", "TypeAlias"],
     "uuid": ["UUID"],
 }
-RELAY = ["DomainEvent", "Metadata", "Part", "each", "each_value", "from_base64", "now", "optional"]
+RELAY = ["DomainEvent", "Metadata", "Part", "envelope", "from_base64"]
 # Attributes and methods that every event has, and the parameters of its methods.
 MEMBERS = frozenset(
-    {"aggregate_id", "complete", "event_type", "from_json", "metadata", "occurred_at", "payload"}
-    | {"to_json", "cls", "self"}
+    {"aggregate_id", "event_type", "from_json", "metadata", "occurred_at", "payload", "to_json"}
+    | {"_checked", "cls", "self"}
 )
-BUILTINS = frozenset({"bool", "bytes", "classmethod", "dict", "float", "int", "list", "str"})
+BUILTINS = frozenset({"bool", "bytes", "dict", "float", "int", "list", "str"})
 # A field of such a name would stand in a class before the name itself, and hide it.
-IN_CLASSES = BUILTINS | {
-    *("date", "datetime", "each", "each_value", "field", "from_base64", "now", "optional", "time")
-}
+IN_CLASSES = BUILTINS | {"date", "datetime", "envelope", "field", "from_base64", "time"}
 IN_MODULES = frozenset(
-    {name for names in IMPORTS.values() for name in names} | {*RELAY, "json", "validate"} | BUILTINS
+    {name for names in IMPORTS.values() for name in names} | {*RELAY, "json"} | BUILTINS
 )
 IN_INDEX = frozenset({"CatalogEvent", "DomainEventCatalog", "SchemaUnknown", "StrEnum"})
 

@@ -9,8 +9,8 @@ from textwrap import wrap
 from typing import Any
 
 __all__ = [
-    "WIDTH",
     "alias",
+    "bracketed",
     "docstring",
     "exploded",
     "exports",
@@ -49,6 +49,16 @@ def exploded(head: str, items: Iterable[str], tail: str, indent: str = "") -> li
     return [f"{indent}{head}", *lines, f"{indent}{tail}"] if lines else [f"{indent}{head}{tail}"]
 
 
+def bracketed(head: str, items: list[str], tail: str) -> list[str]:
+    """A bracket on one line where it fits, else its items on one line, else on a line each."""
+    joined = ", ".join(items)
+    if len(head) + len(joined) + len(tail) <= WIDTH:
+        return [f"{head}{joined}{tail}"]
+    if len(joined) + 4 <= WIDTH:
+        return [head, f"    {joined}", tail]
+    return exploded(head, items, tail)
+
+
 def docstring(paragraphs: Iterable[str], indent: str) -> list[str]:
     """Lines of a docstring: the first paragraph, an empty line, the others."""
     width = WIDTH - len(indent) - 6
@@ -83,8 +93,15 @@ def wrapped_text(text: str, indent: str) -> list[str]:
     whole = f"{indent}{text_literal(text)}"
     if len(whole) <= WIDTH:
         return [whole]
-    width = WIDTH - len(indent) - 12
-    return [f"{indent}{text_literal(text[i : i + width])}" for i in range(0, len(text), width)]
+    lines = []
+    while text:
+        # Characters that are written as escapes take more room than one column.
+        size = WIDTH - len(indent) - 2
+        while len(line := f"{indent}{text_literal(text[:size])}") > WIDTH:
+            size -= len(line) - WIDTH
+        lines.append(line)
+        text = text[size:]
+    return lines
 
 
 def alias(name: str, members: list[str]) -> list[str]:
@@ -109,9 +126,11 @@ def exports(names: Iterable[str]) -> list[str]:
     return exploded("__all__ = [", [f'"{name}"' for name in sorted(names, key=_rank)], "]")
 
 
-def imported(names: Iterable[str]) -> list[str]:
-    """Names as an import lists them: constants first, capitals and small letters alike."""
-    return sorted(names, key=lambda name: (_rank(name)[0], _rank(name.lower())[1], name))
+def imported(module: str, names: Iterable[str]) -> list[str]:
+    """An import; its names as ruff sorts them: constants, then capitals and small letters alike."""
+    ordered = sorted(names, key=lambda name: (_rank(name)[0], _rank(name.lower())[1], name))
+    line = f"from {module} import {', '.join(ordered)}"
+    return [line] if len(line) <= WIDTH else exploded(f"from {module} import (", ordered, ")")
 
 
 def _rank(name: str) -> tuple[int, list[tuple[int, int, str]]]:

@@ -1,4 +1,4 @@
-"""From Avro types to Python types, and from their natural JSON to Python values."""
+"""From Avro types to Python types, and from their defaults to Python expressions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from relay.schema.avro.nodes import Field, Node
 from relay.schema.codegen.names import type_name
 from relay.schema.codegen.source import literal
 
-__all__ = ["class_of", "default_of", "default_of_field", "reader_of", "type_of"]
+__all__ = ["class_of", "default_of_field", "type_of"]
 
 TYPES = {
     "null": "None",
@@ -66,40 +66,28 @@ def type_of(node: Node, suffix: str) -> str:
     return TYPES[node.form]
 
 
-def reader_of(node: Node, suffix: str) -> str | None:
-    """Expression of a function from natural JSON to the Python value; None where they are one."""
+def default_of_field(field: Field, suffix: str) -> tuple[str, bool]:
+    """Expression of a field's default, and whether it must be evaluated anew for each object."""
+    text = _expression(field.node, natural_default(field.node, field.default), suffix)
+    return text, text[0] in "[{" or text.endswith(")")
+
+
+def _expression(node: Node, value: Any, suffix: str) -> str:
+    """Python source of a value. value: its natural JSON."""
+    if node.form == "union":
+        node = _optional_of(node) or node
+    if value is None or node.form == "union":
+        return literal(value)
     match node.form:
         case "record":
-            return f"{class_of(node, suffix)}.from_json"
+            return f"{class_of(node, suffix)}.from_json({literal(value)})"
         case "array":
-            item = reader_of(node.element, suffix)
-            return f"each({item})" if item else "list"
+            return f"[{', '.join(_expression(node.element, item, suffix) for item in value)}]"
         case "map":
-            item = reader_of(node.element, suffix)
-            return f"each_value({item})" if item else "dict"
-        case "union":
-            value = _optional_of(node)
-            read = reader_of(value, suffix) if value else None
-            return f"optional({read})" if read else None
-    return READERS.get(TYPES.get(node.form, ""))
-
-
-def default_of(node: Node, value: Any, suffix: str) -> tuple[str, bool]:
-    """Expression of a default, and whether it must be evaluated again for each object.
-
-    value: natural JSON of the default.
-    """
-    if value is not None and node.form == "union":
-        node = _optional_of(node) or node
-    read = None if value is None else reader_of(node, suffix)
-    if read in {None, "list", "dict"} or (isinstance(value, list | dict) and not value):
-        return literal(value), isinstance(value, dict | list)
-    return f"{read}({literal(value)})", True
-
-
-def default_of_field(field: Field, suffix: str) -> tuple[str, bool]:
-    """The same of a field that has a default."""
-    return default_of(field.node, natural_default(field.node, field.default), suffix)
+            pairs = ((literal(k), _expression(node.element, v, suffix)) for k, v in value.items())
+            return f"{{{', '.join(f'{key}: {item}' for key, item in pairs)}}}"
+    read = READERS.get(TYPES.get(node.form, ""))
+    return f"{read}({literal(value)})" if read else literal(value)
 
 
 def _optional_of(node: Node) -> Node | None:
