@@ -74,5 +74,5 @@ def _refuse_unknown(connection: sqlalchemy.Connection, config: Config) -> None:
             f"the database is at revision {', '.join(unknown)}, which this version of relay does "
             "not know and can't migrate: use the version that wrote its tables, or set "
             "EVENT_BUS_DATABASE_URL to an empty database. To give up all events that it holds: "
-            "drop schema outbox, inbox, registry cascade, then relay migrate"
+            "drop schema if exists outbox, inbox, registry cascade, then relay migrate"
         )

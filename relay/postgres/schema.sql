@@ -8,8 +8,8 @@
 -- with a setting is not.
 
 create schema if not exists outbox;
-create schema inbox;
-create schema registry;
+create schema if not exists inbox;
+create schema if not exists registry;
 
 ----------------------------------------------------------------------------------------------------
 -- outbox: events

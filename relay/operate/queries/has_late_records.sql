@@ -4,8 +4,9 @@ from (
     select
         sequence,
         max(sequence) over (
-            partition by hashtextextended(
-                topic || chr(31) || partition || chr(31) || aggregate_type || chr(31) || aggregate_id, 0
+            partition by pg_catalog.hashtextextended(
+                topic || chr(31) || partition || chr(31) || aggregate_type || chr(31) || aggregate_id,
+                0::bigint
             )
             order by kafka_offset
             rows between unbounded preceding and 1 preceding

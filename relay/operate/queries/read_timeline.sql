@@ -19,8 +19,8 @@ page as materialized (
         select event.seq
         from correlations
         join outbox.domain_events event
-            on hashtextextended(event.metadata ->> 'correlationId', 0)
-                = hashtextextended(correlations.id, 0)
+            on pg_catalog.hashtextextended(event.metadata ->> 'correlationId', 0::bigint)
+                = pg_catalog.hashtextextended(correlations.id, 0::bigint)
             and event.metadata ->> 'correlationId' = correlations.id
         where event.seq > %(after)s
         order by event.seq
