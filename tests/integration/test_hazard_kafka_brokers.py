@@ -15,6 +15,11 @@ from tests.relaying import Relay
 from tests.stack import until
 
 
+def admin_at(servers: str) -> AdminClient:
+    """A client that says nothing when its broker ends before it."""
+    return AdminClient({"bootstrap.servers": servers, "log_level": 0})
+
+
 @pytest.fixture
 def creating_broker(tmp_path: Path) -> Iterator[LocalKafka]:
     """A broker that creates a topic when somebody asks for it, as brokers do by default."""
@@ -84,7 +89,7 @@ def three_brokers(tmp_path: Path) -> Iterator[str]:
 
 def brokers_known_to(address: str) -> int:
     """How many brokers one of them knows; each learns of the others in its own time."""
-    return len(AdminClient({"bootstrap.servers": address}).list_topics(timeout=10).brokers)
+    return len(admin_at(address).list_topics(timeout=10).brokers)
 
 
 def test_the_relays_topics_have_three_copies_of_which_two_must_have_a_write(
@@ -93,7 +98,7 @@ def test_the_relays_topics_have_three_copies_of_which_two_must_have_a_write(
     # Given a cluster of three brokers
     # When a relay is created on it
     relay = make_relay(bootstrap_servers=three_brokers)
-    admin = AdminClient({"bootstrap.servers": three_brokers})
+    admin = admin_at(three_brokers)
     for topic in (relay.positions_topic, relay.topic):
         # Then each of its topics has three copies
         until(lambda name=topic: name in admin.list_topics(timeout=10).topics)
@@ -127,7 +132,7 @@ def test_a_topic_that_was_never_created_is_not_created_by_publishing(
         relay.publish("b", 2)
         relay.wait_until_delivered(1)
     # Then it waits, and there is no topic
-    admin = AdminClient({"bootstrap.servers": creating_broker.bootstrap_servers})
+    admin = admin_at(creating_broker.bootstrap_servers)
     assert relay.topic_of("new") not in admin.list_topics(timeout=10).topics
 
 
@@ -145,7 +150,7 @@ def test_a_topic_that_was_deleted_is_not_created_by_publishing(
         relay.publish("a", 1)
         relay.wait_until_delivered(1)
         # When the topic is deleted, and the next event comes
-        admin = AdminClient({"bootstrap.servers": creating_broker.bootstrap_servers})
+        admin = admin_at(creating_broker.bootstrap_servers)
         admin.delete_topics([relay.topic])[relay.topic].result()
         until(lambda: relay.topic not in admin.list_topics(timeout=10).topics)
         relay.publish("a", 2)

@@ -33,7 +33,9 @@ def main() -> int:
     """The status of the command."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="default: all of them")
-    parser.add_argument("--list", action="store_true", help="only list them")
+    parser.add_argument(
+        "--list", action="store_true", help="only list them, and whether their texts are found"
+    )
     parser.add_argument("--limit", type=float, default=240.0, help="seconds for each (240)")
     parser.add_argument("--total", type=float, default=2400.0, help="seconds for all (2400)")
     options = parser.parse_args()
@@ -46,9 +48,11 @@ def main() -> int:
         parser.error(f"no mutant is called {', '.join(options.names)}; see --list")
     width = max(len(mutant.name) for mutant in chosen)
     if options.list:
+        gone = [mutant for mutant in chosen if not found_in(ROOT, mutant)]
         for mutant in chosen:
-            print(f"{mutant.name:{width}}  {mutant.files}  {' '.join(mutant.tests)}")
-        return 0
+            verdict = "NOT FOUND" if mutant in gone else "found"
+            print(f"{mutant.name:{width}}  {verdict:9}  {mutant.files}  {' '.join(mutant.tests)}")
+        return 1 if gone else 0
     deadline = time.monotonic() + options.total
     verdicts: list[Verdict] = []
     for mutant in chosen:
@@ -100,18 +104,20 @@ def copied_tree() -> Iterator[Path]:
         yield tree
 
 
+def found_in(tree: Path, mutant: Mutant) -> list[Path]:
+    """The files that the mutant changes."""
+    return [path for path in sorted(tree.glob(mutant.files)) if mutant.text in path.read_text()]
+
+
 def mutate(mutant: Mutant, tree: Path) -> int:
     """Makes the change in the copy; in how many files."""
-    changed = 0
-    for path in sorted(tree.glob(mutant.files)):
-        content = path.read_text()
-        if mutant.text in content:
-            content = content.replace(mutant.text, mutant.replacement)
-            if path.suffix == ".py":
-                compile(content, path, "exec")
-            path.write_text(content)
-            changed += 1
-    return changed
+    changed = found_in(tree, mutant)
+    for path in changed:
+        content = path.read_text().replace(mutant.text, mutant.replacement)
+        if path.suffix == ".py":
+            compile(content, path, "exec")
+        path.write_text(content)
+    return len(changed)
 
 
 def run_tests(mutant: Mutant, tree: Path, limit: float) -> tuple[int, str]:
