@@ -161,8 +161,8 @@ def envelope(
 def checked(event: DomainEvent) -> Checked:
     """The payload as it is now.
 
-    It was checked and encoded when the event was made, and is not again, unless the event holds
-    lists, dicts or records: they may have changed since.
+    It was checked and encoded when the event was made, and is not again, unless the event has
+    lists, dicts or records: they may have changed since. To compare them would take longer.
     Raises PayloadInvalid, whose path names the place, and CatalogInvalid for a class without
     SCHEMA.
     """

@@ -56,7 +56,8 @@ class JsonRecord:
         found = {}
         for key, name in self.JSON_FIELDS.items():
             value = getattr(self, name)
-            found[key] = value if type(value) in PLAIN else natural(value)
+            kind = type(value)
+            found[key] = value if kind in PLAIN else _NATURAL[kind](value)
         return found
 
 
@@ -83,14 +84,8 @@ def natural(value: Any) -> Any:
     Decimal, date, time, UUID, bytes, records, lists and dicts are converted; all other values
     come back as they are. A naive datetime gets no offset, so the encoder refuses it.
     """
-    convert = _NATURAL.get(type(value))
-    if convert is not None:
-        return convert(value)
-    if isinstance(value, JsonRecord):
-        return value.to_json()
-    if isinstance(value, datetime):
-        return _timestamp(value)
-    return value
+    kind = type(value)
+    return value if kind in PLAIN else _NATURAL[kind](value)
 
 
 def arguments(kind: type[JsonRecord], payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,19 +184,40 @@ def _decimal(value: Decimal) -> str:
     return format(value, "f") if abs(value.adjusted()) <= FARTHEST_DIGIT else str(value)
 
 
-_NATURAL: dict[type, Read] = {
-    str: lambda value: value,
-    int: lambda value: value,
-    Decimal: _decimal,
-    datetime: _timestamp,
-    date: date.isoformat,
-    time: time.isoformat,
-    UUID: str,
-    bytes: lambda value: b64encode(value).decode(),
-    list: lambda value: [natural(item) for item in value],
-    tuple: lambda value: [natural(item) for item in value],
-    dict: lambda value: {key: natural(item) for key, item in value.items()},
-}
+class _Natural(dict[type, Read]):
+    """Type -> what its values are as natural JSON; a subclass is found when it is first met."""
+
+    def __missing__(self, kind: type) -> Read:
+        if issubclass(kind, JsonRecord):
+            # By its name, since a class may write its JSON itself.
+            convert: Read = lambda value: value.to_json()  # noqa: E731
+        else:
+            convert = _timestamp if issubclass(kind, datetime) else _same
+        self[kind] = convert
+        return convert
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _list(value: list[Any] | tuple[Any, ...]) -> list[Any]:
+    return [natural(item) for item in value]
+
+
+_NATURAL = _Natural(
+    {
+        Decimal: _decimal,
+        datetime: _timestamp,
+        date: date.isoformat,
+        time: time.isoformat,
+        UUID: str,
+        bytes: lambda value: b64encode(value).decode(),
+        list: _list,
+        tuple: _list,
+        dict: lambda value: {key: natural(item) for key, item in value.items()},
+    }
+)
 _READERS: dict[Any, Read] = {
     Decimal: Decimal,
     UUID: UUID,

@@ -6,6 +6,7 @@ import copy
 import pickle
 from dataclasses import replace
 from decimal import Decimal
+from enum import IntEnum
 from typing import Any
 
 import pytest
@@ -88,6 +89,7 @@ def test_a_list_that_no_longer_fits_is_refused_when_it_is_published(value: Any, 
         ({"type": "array", "items": "long"}, [1], [1.0]),
         ({"type": "array", "items": ["null", "double"]}, [None], [float("nan")]),
         ([{"type": "array", "items": "int"}, "null"], [1], ["1"]),
+        ({"type": "array", "items": "int"}, [0], [IntEnum("Number", "ONE", start=0).ONE]),
     ],
 )
 def test_a_change_to_a_value_that_is_equal_or_looks_alike_in_json_is_noticed(
