@@ -1,4 +1,4 @@
-"""Looks whether all that the relay needs is there and as it should be."""
+"""Checks that everything the relay needs is there and as it should be."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Level = Literal["ok", "warn", "fail"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at. message: what was found, and what to do where it is not ok."""
+    """One thing that was checked. message: what was found, and what to do where it is not ok."""
 
     check: str
     level: Level
@@ -190,8 +190,8 @@ def _pins(connection: Connection, settings: Settings) -> Iterator[Check]:
 
 
 def _shards(connection: Connection, settings: Settings) -> Iterator[Check]:
-    """Whether somebody works on every shard: events of one without a worker wait, and nothing else
-    says so."""
+    """Whether every shard has a worker: events of one without it wait, and nothing else shows
+    that."""
     try:
         shards, _ = read_shards(connection, settings.shards, settings.session_timeout_ms)
     except psycopg.errors.UndefinedTable:
@@ -234,7 +234,7 @@ def _topics(settings: Settings, cluster: topics.Cluster, catalog: Catalog) -> It
             yield Check(
                 "topics",
                 "warn",
-                f"topic {topic} has {state.partitions} partitions, its domain file says "
+                f"topic {topic} has {state.partitions} partitions, its domain file has "
                 f"{wanted[topic]}: a topic keeps what it was created with. Set the file to that",
             )
     if not missing and not wrong:
@@ -242,7 +242,7 @@ def _topics(settings: Settings, cluster: topics.Cluster, catalog: Catalog) -> It
 
 
 def _active(connection: Connection | None, catalog: Catalog) -> list[SchemaVersion]:
-    """The active versions, with the text that was approved; what nobody approved is left out."""
+    """The active versions with their approved text; those without an approval are left out."""
     listed = [v for e in catalog.event_types.values() if (v := e.active) is not None]
     try:
         if connection is None or not has_begun(connection):

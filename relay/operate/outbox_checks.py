@@ -1,4 +1,4 @@
-"""Whether the outbox is as the relay's promises need it; asked by `relay doctor` and at start."""
+"""Whether the outbox is as the relay's promises require it, for `relay doctor`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NEEDED = ["event_type", "version", "fingerprint", "logical_digest", "state"]
 
 @dataclass(frozen=True, slots=True)
 class OutboxFacts:
-    """What the database says of itself, as `inspect_outbox.sql` reads it.
+    """What the database reports of itself, as `inspect_outbox.sql` reads it.
 
     foreign_rows: rows whose transaction this database has not begun yet, counted up to 1,000.
     excess_privileges: "role may verb [column]" of all but the owner. blind_writers: roles, as SQL

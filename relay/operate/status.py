@@ -1,4 +1,4 @@
-"""How things stand: what is not published, how far shards and groups are behind."""
+"""The state of the outbox, the shards and the consumer groups, in numbers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class GroupStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """All of it, at one moment."""
+    """All of it, at one time."""
 
     outbox: OutboxStatus
     shards: tuple[ShardStatus, ...]
@@ -58,7 +58,7 @@ class Status:
 
 
 def read_status(settings: Settings, connection: Connection) -> Status:
-    """Reads it; cost goes with what is behind, not with what the outbox holds.
+    """Reads it; the cost grows with the lag, not with the size of the outbox.
 
     Raises CatalogInvalid, BrokerUnavailable, psycopg.Error.
     """
