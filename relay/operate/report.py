@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from typing import NamedTuple
 
-__all__ = ["EXAMPLES", "Example", "Report"]
+__all__ = ["EXAMPLES", "Example", "VerifyReport"]
 
 # How many events of each kind are named.
 EXAMPLES = 20
@@ -33,7 +33,7 @@ class Example(NamedTuple):
 
 
 @dataclass
-class Report:
+class VerifyReport:
     """Counts of events, but duplicated and without_row: of records.
 
     events = in_topics + pending + held + expired + lost. examples: by the name of the count.

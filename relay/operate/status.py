@@ -13,7 +13,7 @@ from relay.postgres.sqlfile import load
 from relay.schema.catalog import Catalog
 from relay.settings import Settings
 
-__all__ = ["GroupStatus", "OutboxStatus", "ShardStatus", "Status", "read_status"]
+__all__ = ["GroupStatus", "OutboxStatus", "RelayStatus", "ShardStatus", "read_status"]
 
 Connection = psycopg.Connection[Any]
 
@@ -45,7 +45,7 @@ class GroupStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class RelayStatus:
     """All of it, at one time."""
 
     outbox: OutboxStatus
@@ -57,7 +57,7 @@ class Status:
         return asdict(self)
 
 
-def read_status(settings: Settings, connection: Connection) -> Status:
+def read_status(settings: Settings, connection: Connection) -> RelayStatus:
     """Reads it; the cost grows with the lag, not with the size of the outbox.
 
     Raises CatalogInvalid, BrokerUnavailable, psycopg.Error.
@@ -78,7 +78,7 @@ def read_status(settings: Settings, connection: Connection) -> Status:
     )
     lags = group_lags(settings, admin, catalog.groups)
     counts = connection.execute(load(__package__, "count_groups.sql"), {"groups": list(lags)})
-    return Status(
+    return RelayStatus(
         outbox,
         tuple(shards),
         tuple(GroupStatus(name, lags[name], parked, dead) for name, parked, dead in counts),

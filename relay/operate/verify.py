@@ -15,7 +15,7 @@ import psycopg
 from relay.kafka.clients import reader
 from relay.kafka.offsets import Bounds, Partition, read_bounds
 from relay.kafka.topics import open_admin
-from relay.operate.report import EXAMPLES, Example, Report
+from relay.operate.report import EXAMPLES, Example, VerifyReport
 from relay.operate.scan import scan
 from relay.postgres.connect import connect
 from relay.postgres.sqlfile import load
@@ -29,7 +29,7 @@ Connection = psycopg.Connection[Any]
 Progress = Callable[[str, int, int], None]
 
 
-def verify(settings: Settings, progress: Progress | None = None) -> Report:
+def verify(settings: Settings, progress: Progress | None = None) -> VerifyReport:
     """Compares all event topics, from their beginnings to their ends now, with the outbox.
 
     Raises CatalogInvalid, BrokerUnavailable, DatabaseUnavailable.
@@ -92,8 +92,8 @@ def _load_bounds(
     )
 
 
-def _judge(connection: Connection, settings: Settings) -> Report:
-    report = Report(duplicates_allowed=settings.delivery == "at-least-once")
+def _judge(connection: Connection, settings: Settings) -> VerifyReport:
+    report = VerifyReport(duplicates_allowed=settings.delivery == "at-least-once")
     row = connection.execute("select shards from outbox.relay").fetchone()
     shards = row[0] if row else settings.shards
     connection.execute(load(__package__, "judge_rows.sql"), {"shards": shards})
@@ -139,7 +139,7 @@ def _one(connection: Connection, query: str) -> Any:
     return row[0] if row else True
 
 
-def _count(report: Report, name: str, rows: list[tuple[Any, ...]]) -> None:
+def _count(report: VerifyReport, name: str, rows: list[tuple[Any, ...]]) -> None:
     """Adds rows (event id, problem, number of all such) to a count and its examples."""
     if rows:
         setattr(report, name, getattr(report, name) + rows[0][2])
