@@ -14,11 +14,12 @@ import pytest
 from confluent_kafka import OFFSET_END, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from relay.kafka.clients import reader
 from relay.postgres.connect import connect
 from relay.publish.record import PositionRecord
 from relay.publish.store import Outcome, Stale, Store
 from relay.publish.takeover.membership import Seat
-from relay.publish.takeover.positions import last_record, reader
+from relay.publish.takeover.positions import last_record
 from tests.relaying import Relay, end, kill
 from tests.stack import until
 
