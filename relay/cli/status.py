@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from relay.operate.status import Status
+    from relay.operate.status import RelayStatus
 
 __all__ = ["command"]
 
@@ -30,7 +30,7 @@ def command(
         _print(status)
 
 
-def _print(status: Status) -> None:
+def _print(status: RelayStatus) -> None:
     from rich.console import Console
     from rich.table import Table
 

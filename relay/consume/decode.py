@@ -33,7 +33,7 @@ class Schemas(Protocol):
 class Decoder:
     """Decodes records with the schema they were written with to the one their handler knows.
 
-    schemas: writer schemas by id, which it caches. majors: how records of other major versions are
+    schemas: writer schemas by id, cached there. majors: how records of other major versions are
     read. reads: notes what was decoded.
     """
 

@@ -32,7 +32,7 @@ class Subscription:
 
 
 class Group:
-    """Handlers that act on events together, under one consumer group of Kafka.
+    """Handlers of event types that share one consumer group of Kafka.
 
     name: of the group, as in the catalog. lanes: records of different keys that are handled at
     once in one process. batch: most events in one transaction when there is a backlog; 1 where
@@ -45,7 +45,7 @@ class Group:
     ) -> None:
         if not NAME.fullmatch(name):
             raise ConfigurationInvalid(
-                f"consumer group {name!r} is no group name: use lower case letters, digits and "
+                f"consumer group {name!r} is not a group name: use lower case letters, digits and "
                 "hyphens, at most 60, a letter first"
             )
         if min(lanes, batch, statement_timeout_ms) < 1:
@@ -71,7 +71,7 @@ class Group:
 
         It is called as `handler(event, context)` inside a transaction. It may raise Fatal
         (never try again) or Retryable; any other exception is tried again too.
-        Raises ConfigurationInvalid when there is no class or something else than one, when the
+        Raises ConfigurationInvalid without a class or for something else than one, when the
         handler can't be called like that or is asynchronous or a generator, and when an event type
         already has a handler in this group.
         """
@@ -100,12 +100,12 @@ class Group:
         """
         if not isinstance(pattern, str):
             self._refuse(
-                f"subscribe() takes a pattern such as 'order.*' first, no {_shown(pattern)}"
+                f"subscribe() takes a pattern such as 'order.*' first, not {_shown(pattern)}"
             )
         self._check_handler(handler)
         if not isinstance(events, Iterable):
             self._refuse(
-                f"subscribe() takes a list of event classes last, no {_shown(events)}. "
+                f"subscribe() takes a list of event classes last, not {_shown(events)}. "
                 "Give the classes that the pattern chooses from"
             )
         events = list(events)
@@ -141,7 +141,7 @@ class Group:
             and isinstance(getattr(event_class, "EVENT_TYPE", None), str)
         ):
             self._refuse(
-                f"{_shown(event_class)} is no event class. Give the class that `relay schemas "
+                f"{_shown(event_class)} is not an event class. Give the class that `relay schemas "
                 "generate` has made of the event type, as in @group.handles(OrderPaid)"
             )
 

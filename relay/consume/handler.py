@@ -1,7 +1,7 @@
 """Whether a handler can be run: an ordinary function of an event and its context.
 
-What a coroutine or a generator would do happens only when somebody runs it to its end, which a
-group does not: the event would count as processed, and nothing would have been done.
+A coroutine or a generator does nothing until it is run to its end, which a group does not do: the
+event would count as processed, and nothing would have been done.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _YIELD: Final = f"{_PLAIN}, without yield"
 def problem_of(handler: object) -> str | None:
     """Why `handler` can't be run and what to do, as the end of a sentence; None: it can be."""
     if not callable(handler):
-        return f"is no function. {_PLAIN}"
+        return f"is not a function. {_PLAIN}"
     for layer in _layers(handler):
         if inspect.iscoroutinefunction(layer):
             return f"is asynchronous and would never be run. {_AWAIT}"
@@ -60,13 +60,13 @@ def refuse_unrun(result: Any) -> None:
         with suppress(Exception):
             result.close()  # or Python complains that it was never awaited
     raise Fatal(
-        f"the handler returned a {type(result).__qualname__}, which nobody runs to its end. "
+        f"the handler returned a {type(result).__qualname__}, which is never run to its end. "
         f"{_AWAIT}"
     )
 
 
 def _layers(handler: object) -> Iterator[Any]:
-    """`handler` and what it calls in the end, as far as it tells."""
+    """`handler` and what it calls in the end, as far as it can be seen."""
     seen: list[Any] = []
     waiting: list[Any] = [handler]
     while waiting:

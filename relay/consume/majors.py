@@ -1,4 +1,4 @@
-"""Which record of an event a group takes, where it is published under several major versions.
+"""Which of an event's records a group handles, when it is published under several major versions.
 
 Each event comes to a group once, however far the group is with its move from one major version to
 the next: under the version that it has a handler for where such a record was read, and otherwise
@@ -41,7 +41,7 @@ class Bridge:
 
 
 class Majors:
-    """What one group takes. Safe for several threads."""
+    """The records that one group handles. Safe for several threads."""
 
     def __init__(self, handled: set[str], bridges: dict[str, Bridge]) -> None:
         """handled: event types with a handler. bridges: by event type without one."""
@@ -78,8 +78,8 @@ class Majors:
         copied: ids of events of the record's partition of which this member took a copy, until
         their originals come; kept up here. An original whose copy is not among them is taken: the
         group's offset can stand between the two, committed by a member that knew only the
-        original's version and had passed over the copy. Who had acted on the copy is protected
-        by the inbox.
+        original's version and had passed over the copy. A group that had
+        handled the copy is protected by the inbox.
         replay: it was set aside by this group once, so whatever was published beside it is past;
         also one that only members with other code have a handler for, since nobody reads it again.
         """

@@ -52,7 +52,7 @@ class Record:
     ) -> Record:
         """A record with its event's id and type taken from the headers.
 
-        A copy under another major version has the id of its original, since a group acts on one
+        A copy under another major version has the id of its original, since a group handles one
         of the two. An id that is too long is kept as `sha256:<hex>`. Without a usable `ce_id` the
         id is derived from the record's place, `topic[partition]@offset`, so that poison has a name
         too.

@@ -57,7 +57,7 @@ def read_ranges(
 
 
 def _is_within(message: Message, left: dict[Partition, int]) -> bool:
-    """Whether a message is a record that was asked for; takes partitions out of `left` that are
+    """Whether a message is one of the records to read; takes partitions out of `left` that are
     read to their ends."""
     place = (message.topic() or "", message.partition() or 0)
     end = left.get(place)

@@ -64,7 +64,7 @@ def describe(client: AdminClient | Consumer | Producer, timeout: float = _TIMEOU
         metadata = client.list_topics(timeout=timeout)
     except KafkaException as error:
         raise BrokerUnavailable(
-            f"Kafka can't be reached as EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS says: "
+            f"Kafka can't be reached at EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS: "
             f"{reason(error)}. Check the address, TLS and SASL options, and that it runs."
         ) from error
     topics = {
@@ -89,10 +89,10 @@ def states(admin: AdminClient, topics: Iterable[str], cluster: Cluster) -> dict[
     existing = [topic for topic in topics if topic in cluster.topics]
     if not existing:
         return {}
-    asked = {topic: ConfigResource(ResourceType.TOPIC, topic) for topic in existing}
-    futures = admin.describe_configs(list(asked.values()), request_timeout=_TIMEOUT)
+    resources = {topic: ConfigResource(ResourceType.TOPIC, topic) for topic in existing}
+    futures = admin.describe_configs(list(resources.values()), request_timeout=_TIMEOUT)
     found = {}
-    for topic, resource in asked.items():
+    for topic, resource in resources.items():
         try:
             config = futures[resource].result()
         except KafkaException as error:

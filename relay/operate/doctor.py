@@ -1,4 +1,4 @@
-"""Looks whether all that the relay needs is there and as it should be."""
+"""Checks that everything the relay needs is there and as it should be."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from relay.schema.client.client import RegistryClient
 from relay.schema.majors.converters import conversion
 from relay.settings import Settings
 
-__all__ = ["Check", "examine"]
+__all__ = ["CheckResult", "examine"]
 
 Connection = psycopg.Connection[Any]
 Level = Literal["ok", "warn", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at. message: what was found, and what to do where it is not ok."""
+class CheckResult:
+    """One thing that was checked. message: what was found, and what to do where it is not ok."""
 
     check: str
     level: Level
@@ -44,7 +44,7 @@ class Check:
         return asdict(self)
 
 
-def examine(settings: Settings) -> Iterator[Check]:
+def examine(settings: Settings) -> Iterator[CheckResult]:
     """All checks; one that can't be made because of an earlier one is left out."""
     catalog, checks = _guarded("catalog", lambda: _catalog(settings))
     yield from checks
@@ -75,18 +75,20 @@ def examine(settings: Settings) -> Iterator[Check]:
         yield from _registry(settings, active)
 
 
-def _guarded(name: str, look: Callable[[], tuple[Any, Check]]) -> tuple[Any | None, list[Check]]:
+def _guarded(
+    name: str, look: Callable[[], tuple[Any, CheckResult]]
+) -> tuple[Any | None, list[CheckResult]]:
     """What `look` found and its check; None and a failed check when it raises RelayError."""
     try:
         found, check = look()
     except RelayError as error:
-        return None, [Check(name, "fail", str(error))]
+        return None, [CheckResult(name, "fail", str(error))]
     return found, [check]
 
 
-def _catalog(settings: Settings) -> tuple[Catalog, Check]:
+def _catalog(settings: Settings) -> tuple[Catalog, CheckResult]:
     catalog = Catalog.load(settings.schemas_dir)
-    return catalog, Check(
+    return catalog, CheckResult(
         "catalog",
         "ok",
         f"{len(catalog.domains)} domains, {len(catalog.event_types)} event types, "
@@ -94,7 +96,7 @@ def _catalog(settings: Settings) -> tuple[Catalog, Check]:
     )
 
 
-def _converters(catalog: Catalog) -> Iterator[Check]:
+def _converters(catalog: Catalog) -> Iterator[CheckResult]:
     """Whether every converter between major versions can be run; nothing where there are none."""
     majors = [e for e in catalog.event_types.values() if e.replaces is not None]
     problems = []
@@ -106,15 +108,15 @@ def _converters(catalog: Catalog) -> Iterator[Check]:
         except CatalogInvalid as error:
             problems.append(f"{error}. Until then events of {event_type.replaces} are held")
     if problems:
-        yield Check("converters", "fail", "; ".join(problems))
+        yield CheckResult("converters", "fail", "; ".join(problems))
     elif majors:
-        yield Check("converters", "ok", f"{len(majors)} between major versions can be run")
+        yield CheckResult("converters", "ok", f"{len(majors)} between major versions can be run")
 
 
-def _database(settings: Settings) -> tuple[Connection, Check]:
+def _database(settings: Settings) -> tuple[Connection, CheckResult]:
     connection = connect(settings.database_url, application_name="relay doctor")
     version = connection.info.server_version // 10_000
-    return connection, Check(
+    return connection, CheckResult(
         "database",
         "fail" if version < 13 else "ok",
         f"PostgreSQL {version}, a primary: {read_identity(connection)}"
@@ -123,23 +125,23 @@ def _database(settings: Settings) -> tuple[Connection, Check]:
     )
 
 
-def _kafka(settings: Settings) -> tuple[topics.Cluster, Check]:
+def _kafka(settings: Settings) -> tuple[topics.Cluster, CheckResult]:
     cluster = topics.describe(topics.open_admin(settings))
-    return cluster, Check(
+    return cluster, CheckResult(
         "kafka", "ok", f"cluster {cluster.identifier}, {cluster.brokers} brokers are up"
     )
 
 
-def _migrations(connection: Connection) -> Iterator[Check]:
+def _migrations(connection: Connection) -> Iterator[CheckResult]:
     wanted = wanted_revision()
     try:
         found = [row[0] for row in connection.execute(_VERSIONS)]
     except psycopg.errors.UndefinedTable:
         found = []
     if found == [wanted]:
-        yield Check("migrations", "ok", f"tables are at revision {wanted}")
+        yield CheckResult("migrations", "ok", f"tables are at revision {wanted}")
     else:
-        yield Check(
+        yield CheckResult(
             "migrations",
             "fail",
             f"tables are at revision {', '.join(found) or 'none'}, this relay needs {wanted}: "
@@ -147,55 +149,59 @@ def _migrations(connection: Connection) -> Iterator[Check]:
         )
 
 
-def _outbox(connection: Connection) -> Iterator[Check]:
+def _outbox(connection: Connection) -> Iterator[CheckResult]:
     try:
         findings = check_outbox(connection)
     except psycopg.errors.UndefinedTable:
         return
     for finding in findings:
         level: Level = "fail" if finding.level == "error" else "warn"
-        yield Check(finding.check, level, finding.message)
+        yield CheckResult(finding.check, level, finding.message)
     if not findings:
-        yield Check("outbox", "ok", "rows, sequence, durability and roles are as they should be")
+        yield CheckResult(
+            "outbox", "ok", "rows, sequence, durability and roles are as they should be"
+        )
 
 
-def _review(connection: Connection, catalog: Catalog) -> Iterator[Check]:
+def _review(connection: Connection, catalog: Catalog) -> Iterator[CheckResult]:
     try:
         problems = not_in_use(connection, catalog)
     except psycopg.errors.UndefinedTable:
         return
     for problem in problems:
-        yield Check("review", "warn", problem)
+        yield CheckResult("review", "warn", problem)
     if not problems:
-        yield Check("review", "ok", "what the catalog lists as in use is in use in the database")
+        yield CheckResult(
+            "review", "ok", "what the catalog lists as in use is in use in the database"
+        )
 
 
-def _pins(connection: Connection, settings: Settings) -> Iterator[Check]:
+def _pins(connection: Connection, settings: Settings) -> Iterator[CheckResult]:
     admin = topics.open_admin(settings)
     try:
         found = pinned.check(connection, admin, settings)
     except RelayError as error:
-        yield Check("pins", "fail", str(error))
+        yield CheckResult("pins", "fail", str(error))
     except psycopg.errors.UndefinedTable:
         return
     else:
-        yield Check(
+        yield CheckResult(
             "pins",
             "ok",
             f"relay {settings.name} has {found.shards} shards on this database and cluster",
         )
 
 
-def _shards(connection: Connection, settings: Settings) -> Iterator[Check]:
-    """Whether somebody works on every shard: events of one without a worker wait, and nothing else
-    says so."""
+def _shards(connection: Connection, settings: Settings) -> Iterator[CheckResult]:
+    """Whether every shard has a worker: events of one without it wait, and nothing else shows
+    that."""
     try:
         shards, _ = read_shards(connection, settings.shards, settings.session_timeout_ms)
     except psycopg.errors.UndefinedTable:
         return
     unowned = [shard for shard in shards if shard.unowned_seconds is not None]
     for shard in unowned:
-        yield Check(
+        yield CheckResult(
             "shards",
             "fail" if shard.lag else "warn",
             f"shard {shard.shard} has had no worker for {shard.unowned_seconds:,.0f} s, "
@@ -203,24 +209,26 @@ def _shards(connection: Connection, settings: Settings) -> Iterator[Check]:
             "where it runs, look at its log and start it again",
         )
     if not unowned and any(shard.worker for shard in shards):
-        yield Check("shards", "ok", f"{len(shards)} shards are worked on")
+        yield CheckResult("shards", "ok", f"{len(shards)} shards are worked on")
 
 
-def _topics(settings: Settings, cluster: topics.Cluster, catalog: Catalog) -> Iterator[Check]:
+def _topics(settings: Settings, cluster: topics.Cluster, catalog: Catalog) -> Iterator[CheckResult]:
     wanted = catalog.all_topics()
     if missing := sorted(wanted.keys() - cluster.topics.keys()):
-        yield Check("topics", "fail", f"{', '.join(missing)} do not exist: run `relay migrate`")
+        yield CheckResult(
+            "topics", "fail", f"{', '.join(missing)} do not exist: run `relay migrate`"
+        )
     admin = topics.open_admin(settings)
     try:
         states = topics.states(admin, wanted, cluster)
     except RelayError as error:
-        yield Check("topics", "fail", str(error))
+        yield CheckResult("topics", "fail", str(error))
         return
     wrong = 0
     for topic, state in states.items():
         if topic in catalog.topics and "compact" in state.cleanup_policy:
             wrong += 1
-            yield Check(
+            yield CheckResult(
                 "topics",
                 "fail",
                 f"topic {topic} has cleanup.policy={state.cleanup_policy}: Kafka would keep only "
@@ -228,18 +236,18 @@ def _topics(settings: Settings, cluster: topics.Cluster, catalog: Catalog) -> It
             )
         if topic in catalog.topics and state.partitions != wanted[topic]:
             wrong += 1
-            yield Check(
+            yield CheckResult(
                 "topics",
                 "warn",
-                f"topic {topic} has {state.partitions} partitions, its domain file says "
+                f"topic {topic} has {state.partitions} partitions, its domain file has "
                 f"{wanted[topic]}: a topic keeps what it was created with. Set the file to that",
             )
     if not missing and not wrong:
-        yield Check("topics", "ok", f"all {len(wanted)} topics are there")
+        yield CheckResult("topics", "ok", f"all {len(wanted)} topics are there")
 
 
 def _active(connection: Connection | None, catalog: Catalog) -> list[SchemaVersion]:
-    """The active versions, with the text that was approved; what nobody approved is left out."""
+    """The active versions with their approved text; those without an approval are left out."""
     listed = [v for e in catalog.event_types.values() if (v := e.active) is not None]
     try:
         if connection is None or not has_begun(connection):
@@ -250,7 +258,7 @@ def _active(connection: Connection | None, catalog: Catalog) -> list[SchemaVersi
     return [version for version in approved if not isinstance(version, str)]
 
 
-def _registry(settings: Settings, active: Sequence[SchemaVersion]) -> Iterator[Check]:
+def _registry(settings: Settings, active: Sequence[SchemaVersion]) -> Iterator[CheckResult]:
     missing = []
     try:
         with RegistryClient(settings.schema_registry_url) as registry:
@@ -258,17 +266,17 @@ def _registry(settings: Settings, active: Sequence[SchemaVersion]) -> Iterator[C
                 if registry.lookup(version.subject, version.text) is None:
                     missing.append(f"{version.event_type} version {version.version}")
     except RelayError as error:
-        yield Check("registry", "fail", str(error))
+        yield CheckResult("registry", "fail", str(error))
         return
     if missing:
-        yield Check(
+        yield CheckResult(
             "registry",
             "fail",
             f"{', '.join(missing)} are active but not registered, so their events wait: "
             "run `relay schemas register`",
         )
     else:
-        yield Check("registry", "ok", f"all {len(active)} active schemas are registered")
+        yield CheckResult("registry", "ok", f"all {len(active)} active schemas are registered")
 
 
 _VERSIONS = "select version_num from outbox.migrations"

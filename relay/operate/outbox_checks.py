@@ -1,4 +1,4 @@
-"""Whether the outbox is as the relay's promises need it; asked by `relay doctor` and at start."""
+"""Whether the outbox is as the relay's promises require it, for `relay doctor`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 
 from relay.postgres.sqlfile import load
 
-__all__ = ["Finding", "OutboxFacts", "check_outbox", "judge"]
+__all__ = ["OutboxFacts", "OutboxFinding", "check_outbox", "judge"]
 
 # What the statements that write an event read of a version.
 _NEEDED = ["event_type", "version", "fingerprint", "logical_digest", "state"]
@@ -19,7 +19,7 @@ _NEEDED = ["event_type", "version", "fingerprint", "logical_digest", "state"]
 
 @dataclass(frozen=True, slots=True)
 class OutboxFacts:
-    """What the database says of itself, as `inspect_outbox.sql` reads it.
+    """What the database reports of itself, as `inspect_outbox.sql` reads it.
 
     foreign_rows: rows whose transaction this database has not begun yet, counted up to 1,000.
     excess_privileges: "role may verb [column]" of all but the owner. blind_writers: roles, as SQL
@@ -41,7 +41,7 @@ class OutboxFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class OutboxFinding:
     """One thing that is wrong: an error breaks a promise, a warning weakens one."""
 
     check: str
@@ -49,7 +49,7 @@ class Finding:
     message: str
 
 
-def check_outbox(connection: psycopg.Connection[Any]) -> list[Finding]:
+def check_outbox(connection: psycopg.Connection[Any]) -> list[OutboxFinding]:
     """Everything found wrong with the outbox of this database, errors first; empty when sound.
 
     connection: in autocommit mode. Raises psycopg.errors.UndefinedTable before `relay migrate`.
@@ -62,17 +62,17 @@ def check_outbox(connection: psycopg.Connection[Any]) -> list[Finding]:
     return sorted(judge(facts), key=lambda finding: finding.level)
 
 
-def judge(facts: OutboxFacts) -> Iterator[Finding]:
+def judge(facts: OutboxFacts) -> Iterator[OutboxFinding]:
     """What is wrong with `facts`; no input or output."""
     if facts.standby:
-        yield Finding(
+        yield OutboxFinding(
             "primary",
             "error",
             "this server is a standby, whose snapshots are not the primary's: "
             "set EVENT_BUS_DATABASE_URL to the primary",
         )
     if facts.sequence_cache != 1 or facts.sequence_increment != 1 or facts.sequence_cycles:
-        yield Finding(
+        yield OutboxFinding(
             "sequence",
             "error",
             f"outbox.domain_events.seq has cache {facts.sequence_cache}, increment "
@@ -82,7 +82,7 @@ def judge(facts: OutboxFacts) -> Iterator[Finding]:
         )
     if facts.foreign_rows:
         count = f"{facts.foreign_rows}{' or more' if facts.foreign_rows == 1000 else ''}"
-        yield Finding(
+        yield OutboxFinding(
             "foreign-rows",
             "error",
             f"{count} rows of outbox.domain_events carry transaction ids that this database has "
@@ -90,7 +90,7 @@ def judge(facts: OutboxFacts) -> Iterator[Finding]:
             "by accident: run relay recover",
         )
     if not facts.logged:
-        yield Finding(
+        yield OutboxFinding(
             "logged",
             "error",
             "outbox.domain_events is unlogged and empty after a crash: "
@@ -102,27 +102,27 @@ def judge(facts: OutboxFacts) -> Iterator[Finding]:
             for name, on in (("fsync", facts.fsync), ("full_page_writes", facts.full_page_writes))
             if not on
         )
-        yield Finding(
+        yield OutboxFinding(
             "durability",
             "warning",
             f"{off} off: a crash of the machine may damage the database, events with it",
         )
     if facts.synchronous_commit == "off":
-        yield Finding(
+        yield OutboxFinding(
             "durability",
             "warning",
             "synchronous_commit is off: a crash of PostgreSQL may lose the last changes together "
             "with their events; none of those was published",
         )
     if not facts.writer_role:
-        yield Finding(
+        yield OutboxFinding(
             "roles",
             "warning",
             "there is no role outbox_writer: have an administrator create it, run relay migrate "
             "again and grant it to the services that publish",
         )
     if facts.excess_privileges:
-        yield Finding(
+        yield OutboxFinding(
             "roles",
             "warning",
             f"on outbox.domain_events {', '.join(facts.excess_privileges)}; publishers need no "
@@ -130,7 +130,7 @@ def judge(facts: OutboxFacts) -> Iterator[Finding]:
         )
     if facts.blind_writers:
         roles = ", ".join(facts.blind_writers)
-        yield Finding(
+        yield OutboxFinding(
             "roles",
             "warning",
             f"{roles} may insert events but not read which schema versions are in use, so publish "

@@ -26,8 +26,8 @@ def read_readers(
 ) -> list[Reading]:
     """The groups of an event type, what each decoded last and when, and its lag on the topic.
 
-    with_lag: ask the broker. Groups that the catalog does not list are there when they have
-    decoded the event type; a topic that is not there yet has no lag.
+    with_lag: whether to read it from the broker. Groups that the catalog does not list are there
+    when they have decoded the event type; a topic that is not there yet has no lag.
     Raises SchemaUnknown, BrokerUnavailable, psycopg.Error.
     """
     found = catalog.event_type(event_type)

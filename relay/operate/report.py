@@ -1,4 +1,4 @@
-"""What a comparison of table and topics came to."""
+"""The result of comparing table and topics."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from typing import NamedTuple
 
-__all__ = ["EXAMPLES", "Example", "Report"]
+__all__ = ["EXAMPLES", "Example", "VerifyReport"]
 
 # How many events of each kind are named.
 EXAMPLES = 20
@@ -14,14 +14,14 @@ EXAMPLES = 20
 _ADVICE = {
     "lost": "committed events that are not in their topic. Keep the table, from which they can be "
     "published again; find out with `relay doctor` whether a topic was deleted or cut short",
-    "duplicated": "records too many. Consumers with an inbox act once all the same; look for "
+    "duplicated": "surplus records. Consumers with an inbox still handle each event once; look for "
     "another relay or producer that writes to these topics (`relay doctor`)",
-    "out_of_order": "events behind a later one of their aggregate. Look for publishers that "
+    "out_of_order": "events after a later one of their aggregate. Look for publishers that "
     "insert rows themselves, and for a sequence with a cache (`relay doctor`)",
-    "wrong_flags": "events whose flags do not tell where they are. The topics are right; run "
+    "wrong_flags": "events whose flags are not where the event is. The topics are right; run "
     "`relay recover` after a restore, otherwise report it with the lines below",
     "without_row": "published events without a row in the outbox. After a failover or a restore "
-    "consumers acted on changes that the database no longer has: compare them with their owners",
+    "consumers handled changes that the database no longer has: compare them with their owners",
 }
 
 
@@ -33,7 +33,7 @@ class Example(NamedTuple):
 
 
 @dataclass
-class Report:
+class VerifyReport:
     """Counts of events, but duplicated and without_row: of records.
 
     events = in_topics + pending + held + expired + lost. examples: by the name of the count.
@@ -65,7 +65,7 @@ class Report:
         return {name: value for name, value in asdict(self).items() if name in counts}
 
     def problems(self) -> Iterator[str]:
-        """Lines that say what is wrong, with which events, and what to do."""
+        """Lines with what is wrong, with which events, and what to do."""
         for name, advice in _ADVICE.items():
             count = getattr(self, name)
             if not count:

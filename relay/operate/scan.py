@@ -1,4 +1,4 @@
-"""Reads what the headers of a topic's records say."""
+"""Reads topics and what the headers of their records say."""
 
 from __future__ import annotations
 

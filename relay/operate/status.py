@@ -1,4 +1,4 @@
-"""How things stand: what is not published, how far shards and groups are behind."""
+"""The state of the outbox, the shards and the consumer groups, in numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from relay.postgres.sqlfile import load
 from relay.schema.catalog import Catalog
 from relay.settings import Settings
 
-__all__ = ["GroupStatus", "OutboxStatus", "ShardStatus", "Status", "read_status"]
+__all__ = ["GroupStatus", "OutboxStatus", "RelayStatus", "ShardStatus", "read_status"]
 
 Connection = psycopg.Connection[Any]
 
@@ -45,8 +45,8 @@ class GroupStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
-    """All of it, at one moment."""
+class RelayStatus:
+    """All of it, at one time."""
 
     outbox: OutboxStatus
     shards: tuple[ShardStatus, ...]
@@ -57,8 +57,8 @@ class Status:
         return asdict(self)
 
 
-def read_status(settings: Settings, connection: Connection) -> Status:
-    """Reads it; cost goes with what is behind, not with what the outbox holds.
+def read_status(settings: Settings, connection: Connection) -> RelayStatus:
+    """Reads it; the cost grows with the lag, not with the size of the outbox.
 
     Raises CatalogInvalid, BrokerUnavailable, psycopg.Error.
     """
@@ -78,7 +78,7 @@ def read_status(settings: Settings, connection: Connection) -> Status:
     )
     lags = group_lags(settings, admin, catalog.groups)
     counts = connection.execute(load(__package__, "count_groups.sql"), {"groups": list(lags)})
-    return Status(
+    return RelayStatus(
         outbox,
         tuple(shards),
         tuple(GroupStatus(name, lags[name], parked, dead) for name, parked, dead in counts),

@@ -64,7 +64,7 @@ def read_timeline(
 
     cursor: `next_cursor` of the page before, 0 for the first.
     related: also events of other aggregates that share a correlationId with one of this one's.
-    Events of the aggregate never appear behind a cursor that has passed them, where they were
+    Events of the aggregate never appear before a cursor that has passed them, where they were
     written by publish; related ones may, since other aggregates commit in their own time.
     Raises ValueError for a limit out of range.
     """

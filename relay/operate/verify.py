@@ -1,4 +1,4 @@
-"""Compares the outbox with the topics: proves that both tell the same.
+"""Compares the outbox with the topics: proves that both agree.
 
 The topics are read first and the table after them, in one snapshot: whatever is committed in Kafka
 was committed in the table before, so what is written and published meanwhile never looks wrong.
@@ -15,7 +15,7 @@ import psycopg
 from relay.kafka.clients import reader
 from relay.kafka.offsets import Bounds, Partition, read_bounds
 from relay.kafka.topics import open_admin
-from relay.operate.report import EXAMPLES, Example, Report
+from relay.operate.report import EXAMPLES, Example, VerifyReport
 from relay.operate.scan import scan
 from relay.postgres.connect import connect
 from relay.postgres.sqlfile import load
@@ -29,23 +29,23 @@ Connection = psycopg.Connection[Any]
 Progress = Callable[[str, int, int], None]
 
 
-def verify(settings: Settings, progress: Progress | None = None) -> Report:
+def verify(settings: Settings, progress: Progress | None = None) -> VerifyReport:
     """Compares all event topics, from their beginnings to their ends now, with the outbox.
 
     Raises CatalogInvalid, BrokerUnavailable, DatabaseUnavailable.
     """
-    tell = progress or (lambda *_: None)
+    progress = progress or (lambda *_: None)
     catalog = Catalog.load(settings.schemas_dir)
     admin = open_admin(settings)
     with connect(settings.database_url, application_name="relay verify") as connection:
         connection.execute(load(__package__, "create_verify_tables.sql"))
         names = {*catalog.topics, *_pinned_topics(connection)}
         bounds = read_bounds(admin, sorted(names))
-        _load_records(settings, connection, bounds, tell)
-        tell("comparing with the outbox", 0, 0)
+        _load_records(settings, connection, bounds, progress)
+        progress("comparing with the outbox", 0, 0)
         connection.execute("analyze verify_records")
         connection.execute("begin isolation level repeatable read")
-        # The first statement takes the snapshot; where the topics end by then is asked after it.
+        # The first statement takes the snapshot; where the topics end by then is read after it.
         connection.execute("select from outbox.shards limit 1")
         now = read_bounds(admin, sorted(names), undecided=True)
         _load_bounds(connection, bounds, now)
@@ -59,7 +59,10 @@ def _pinned_topics(connection: Connection) -> Iterable[str]:
 
 
 def _load_records(
-    settings: Settings, connection: Connection, bounds: Mapping[Partition, Bounds], tell: Progress
+    settings: Settings,
+    connection: Connection,
+    bounds: Mapping[Partition, Bounds],
+    progress: Progress,
 ) -> None:
     total = sum(bound.end - bound.low for bound in bounds.values())
     done = 0
@@ -70,7 +73,7 @@ def _load_records(
                 for record in records:
                     copy.write_row(record)
                 done += len(records)
-                tell("reading the topics", min(done, total), total)
+                progress("reading the topics", min(done, total), total)
     finally:
         consumer.close()
 
@@ -89,8 +92,8 @@ def _load_bounds(
     )
 
 
-def _judge(connection: Connection, settings: Settings) -> Report:
-    report = Report(duplicates_allowed=settings.delivery == "at-least-once")
+def _judge(connection: Connection, settings: Settings) -> VerifyReport:
+    report = VerifyReport(duplicates_allowed=settings.delivery == "at-least-once")
     row = connection.execute("select shards from outbox.relay").fetchone()
     shards = row[0] if row else settings.shards
     connection.execute(load(__package__, "judge_rows.sql"), {"shards": shards})
@@ -107,7 +110,7 @@ def _judge(connection: Connection, settings: Settings) -> Report:
     _count(
         report,
         "duplicated",
-        [(event_id, f"it lies at {places}", count) for event_id, _, places, count in duplicated],
+        [(event_id, f"it is at {places}", count) for event_id, _, places, count in duplicated],
     )
     if not _one(connection, "has_unique_id.sql"):
         ambiguous = _find(connection, "find_ambiguous_ids.sql")
@@ -136,7 +139,7 @@ def _one(connection: Connection, query: str) -> Any:
     return row[0] if row else True
 
 
-def _count(report: Report, name: str, rows: list[tuple[Any, ...]]) -> None:
+def _count(report: VerifyReport, name: str, rows: list[tuple[Any, ...]]) -> None:
     """Adds rows (event id, problem, number of all such) to a count and its examples."""
     if rows:
         setattr(report, name, getattr(report, name) + rows[0][2])

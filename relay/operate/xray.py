@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -14,12 +14,13 @@ from psycopg.rows import class_row
 from psycopg.types.json import set_json_loads
 
 from relay.errors import SchemaUnknown
+from relay.kafka.headers import timestamp
 from relay.kafka.offsets import Partition
 from relay.postgres.sqlfile import load
 from relay.schema.avro.depth import json_too_deep
 from relay.schema.catalog import Catalog
 
-__all__ = ["Copy", "Delivery", "GroupState", "GroupView", "XRay", "look"]
+__all__ = ["Delivery", "GroupState", "GroupView", "PublishedCopy", "XRay", "look"]
 
 # Groups and a partition -> the offsets they have committed there; groups without any left out.
 Committed = Callable[[list[str], Partition], Mapping[str, int]]
@@ -28,8 +29,8 @@ Committed = Callable[[list[str], Partition], Mapping[str, int]]
 class GroupState(StrEnum):
     """Where an event stands in a consumer group.
 
-    processed: the inbox says that the handler has acted. passed: only the group's offset says that
-    it is behind it. parked: tried again by itself. dead: given up or set aside. resolved: dead
+    processed: the inbox has it, so the handler has run. passed: only the group's offset is
+    beyond it. parked: tried again by itself. dead: given up or discarded. resolved: dead
     once, then processed.
     """
 
@@ -91,8 +92,8 @@ class GroupView:
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
-    """Where the event lies under another major version. offset: None where it is not known."""
+class PublishedCopy:
+    """Where the event is under another major version. offset: None where it is not known."""
 
     major: int
     topic: str
@@ -114,7 +115,7 @@ class XRay:
     """An event with everything that is known of it."""
 
     delivery: Delivery
-    copies: tuple[Copy, ...]
+    copies: tuple[PublishedCopy, ...]
     groups: tuple[GroupView, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -129,14 +130,14 @@ class XRay:
                 "aggregateId": event.aggregate_id,
                 "payload": event.payload,
                 "metadata": event.metadata,
-                "occurredAt": _time(event.occurred_at),
-                "createdAt": _time(event.created_at),
+                "occurredAt": timestamp(event.occurred_at),
+                "createdAt": timestamp(event.created_at),
             },
             "delivery": {
                 "topic": event.topic,
                 "partition": event.partition,
                 "offset": event.kafka_offset,
-                "delivered_at": _time(event.delivered_at),
+                "delivered_at": timestamp(event.delivered_at) if event.delivered_at else None,
                 "attempts": event.delivery_attempts,
                 "dead_letter": event.dead_letter,
                 "error": event.last_error,
@@ -148,15 +149,15 @@ class XRay:
 
 @dataclass(frozen=True, slots=True)
 class _Trace:
-    """What inbox and outcomes say of the event in one group."""
+    """What inbox and outcomes record of the event in one group."""
 
     group: str
     processed_attempts: int | None = None
     parked_attempts: int | None = None
     parked_error: str | None = None
-    letter_state: str | None = None
-    letter_attempts: int | None = None
-    letter_error: str | None = None
+    dead_letter_state: str | None = None
+    dead_letter_attempts: int | None = None
+    dead_letter_error: str | None = None
     outcome_state: str | None = None
     outcome_attempts: int | None = None
     outcome_error: str | None = None
@@ -165,9 +166,9 @@ class _Trace:
     dlq_offset: int | None = None
 
     def view(self) -> GroupView | None:
-        """None where nothing but offsets can tell."""
-        attempts = max(self.letter_attempts or 0, self.outcome_attempts or 0)
-        error = self.letter_error or self.outcome_error
+        """None where only the group's offset can tell."""
+        attempts = max(self.dead_letter_attempts or 0, self.outcome_attempts or 0)
+        error = self.dead_letter_error or self.outcome_error
         dlq = None
         if None not in (self.dlq_topic, self.dlq_partition, self.dlq_offset):
             dlq = (self.dlq_topic, self.dlq_partition, self.dlq_offset)
@@ -175,18 +176,18 @@ class _Trace:
         def view(state: GroupState, attempts: int, error: str | None) -> GroupView:
             return GroupView(self.group, state, attempts, error, dlq)  # type: ignore[arg-type]
 
-        # The inbox is written with the effects; outcomes come later and tell of groups elsewhere.
+        # The inbox is written with the effects; outcomes come later, and from other databases too.
         if self.parked_attempts is not None:
             return view(GroupState.PARKED, self.parked_attempts, self.parked_error or error)
-        if self.letter_state == "resolved":
+        if self.dead_letter_state == "resolved":
             return view(GroupState.RESOLVED, attempts, error)
         if self.processed_attempts is not None:
-            resolved = self.outcome_state is not None or self.letter_state is not None
+            resolved = self.outcome_state is not None or self.dead_letter_state is not None
             state = GroupState.RESOLVED if resolved else GroupState.PROCESSED
             return view(state, max(attempts, self.processed_attempts), error)
-        if self.letter_state == "replayed":
+        if self.dead_letter_state == "replayed":
             return view(GroupState.WAITING, attempts, error)
-        if self.letter_state is not None:
+        if self.dead_letter_state is not None:
             return view(GroupState.DEAD, attempts, error)
         if self.outcome_state is not None:
             return view(GroupState(self.outcome_state), attempts, error)
@@ -199,7 +200,7 @@ def look(
     """Everything about an event; None when the outbox has no such event.
 
     Groups are those that the catalog names for its major versions, and those that left a trace.
-    committed: asked only where neither inbox nor outcomes know. Raises what it raises.
+    committed: called only where neither inbox nor outcomes know. Raises what it raises.
     """
     parameters = {"event_id": event_id}
     with connection.cursor(row_factory=class_row(Delivery)) as cursor:
@@ -208,7 +209,7 @@ def look(
         delivery = cursor.fetchone()
     if delivery is None:
         return None
-    with connection.cursor(row_factory=class_row(Copy)) as cursor:
+    with connection.cursor(row_factory=class_row(PublishedCopy)) as cursor:
         copies = tuple(cursor.execute(load(__package__, "read_copies.sql"), {"seq": delivery.seq}))
     with connection.cursor(row_factory=class_row(_Trace)) as cursor:
         cursor.execute(load(__package__, "read_traces.sql"), parameters)
@@ -241,12 +242,6 @@ def look(
             for group, view in groups.items()
         ),
     )
-
-
-def _time(moment: datetime | None) -> str | None:
-    if moment is None:
-        return None
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _json_or_text(text: str | bytes) -> Any:

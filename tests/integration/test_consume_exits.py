@@ -179,7 +179,7 @@ def test_a_handler_that_returns_what_is_still_to_be_run_gives_a_dead_letter(
     )
     assert (attempt, stage) == (4 if parked else 1, "handle")
     assert error_class == "relay.consume.failures.Fatal"
-    assert error.startswith(f"the handler returned a {kind}, which nobody runs")
+    assert error.startswith(f"the handler returned a {kind}, which is never run")
     assert "def handler(event, context)" in error
     assert world.rows("select count(*) from inbox.processed") == [(1,)]
 

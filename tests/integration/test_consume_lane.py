@@ -24,23 +24,23 @@ from tests.integration.consuming import Counted, OneSchema, World, act
 from tests.stack import until
 
 
-class Away(OneSchema):
-    """A registry that is away the first time that it is asked."""
+class FirstUnavailable(OneSchema):
+    """A registry that is unavailable at the first request."""
 
     def __init__(self, first: Callable[[], None]) -> None:
         self._first = first
-        self._asked = False
+        self._requested = False
 
     def schema(self, schema_id: int) -> dict[str, Any]:
-        if not self._asked:
-            self._asked = True
+        if not self._requested:
+            self._requested = True
             self._first()
-            raise RegistryUnavailable("the registry is away")
+            raise RegistryUnavailable("the registry is unavailable")
         return super().schema(schema_id)
 
 
 def read(world: World, partition: AssignedPartition, offset: int, key: str, number: int) -> Item:
-    """A record of a partition as the reader hands it to a lane."""
+    """A record of a partition as the source gives it to a lane."""
     headers = (("ce_id", f"{key}{number}".encode()), ("ce_type", b"counted"))
     record = Record.read(
         world.topic,
@@ -76,7 +76,7 @@ def test_a_revoked_partitions_records_are_dropped_and_those_of_others_acted_on(
             leaving.revoke()
             raise RuntimeError("not yet")
 
-    schemas = Away(leaving.revoke) if cause == "an outage" else OneSchema()
+    schemas = FirstUnavailable(leaving.revoke) if cause == "an outage" else OneSchema()
     signals, in_flight = Signals(group.name, threading.Event()), InFlight()
     lane = Lane(
         "lane under test",
@@ -97,7 +97,7 @@ def test_a_revoked_partitions_records_are_dropped_and_those_of_others_acted_on(
         lane.wake()
         lane.join(20)
     assert signals.crash is None
-    # Then it alone is left as it was, for that member
+    # Then only that one is left as it was, for that member
     assert (world.numbers("a"), world.numbers("b")) == ([], [1, 2])
     assert leaving.take_committable(again=True) == 10
     assert staying.take_committable(again=True) == 22

@@ -14,12 +14,14 @@ import pytest
 from confluent_kafka import OFFSET_END, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from relay.kafka.clients import reader
 from relay.postgres.connect import connect
 from relay.publish.errors import Fenced
 from relay.publish.record import PositionRecord
+from relay.kafka.clients import reader
 from relay.publish.store import Outcome, Store
 from relay.publish.takeover.membership import InstanceId
-from relay.publish.takeover.positions import last_record, reader
+from relay.publish.takeover.positions import last_record
 from tests.relaying import Relay, end, kill
 from tests.stack import until
 

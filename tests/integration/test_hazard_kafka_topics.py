@@ -22,7 +22,8 @@ from confluent_kafka.admin import (
 
 from relay.errors import ConfigurationInvalid
 from relay.kafka import topics
-from relay.publish.takeover.positions import last_record, reader
+from relay.kafka.clients import reader
+from relay.publish.takeover.positions import last_record
 from relay.settings import load_settings
 from tests.relaying import Relay, end, kill
 from tests.stack import until

@@ -292,7 +292,7 @@ def test_verify_names_a_copy_that_is_announced_and_nowhere_or_behind_its_origina
     relay.produce(copy, **headers)
     flag(relay, relay.published()[-1], 2)
     assert verified(relay) == {**sound(2), "wrong_flags": 1}
-    assert "does not lie before its original" in relay.command("verify").stderr
+    assert "does not come before its original" in relay.command("verify").stderr
 
 
 def test_an_announced_copy_that_retention_has_taken_is_not_missed(relay: Relay) -> None:

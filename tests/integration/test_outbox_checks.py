@@ -11,7 +11,7 @@ import pytest
 from psycopg.errors import InsufficientPrivilege
 
 from relay.bus import DomainEventBus
-from relay.operate.outbox_checks import Finding, check_outbox
+from relay.operate.outbox_checks import OutboxFinding, check_outbox
 from tests.integration.publishing import noted
 from tests.relaying import Relay
 
@@ -25,7 +25,7 @@ def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
-def found(connection: psycopg.Connection[Any]) -> list[Finding]:
+def found(connection: psycopg.Connection[Any]) -> list[OutboxFinding]:
     return [each for each in check_outbox(connection) if each.check != OF_THE_SERVER]
 
 

@@ -176,7 +176,7 @@ def test_what_nobody_would_run_to_its_end_is_refused(handler: Any) -> None:
 @pytest.mark.parametrize("handler", NOT_CALLABLE.values(), ids=NOT_CALLABLE.keys())
 def test_what_can_not_be_called_is_refused(handler: Any) -> None:
     for register in both_ways(handler):
-        assert f"of type {type(handler).__name__} is no function" in refusal(register)
+        assert f"of type {type(handler).__name__} is not a function" in refusal(register)
 
 
 @pytest.mark.parametrize("handler", WRONG_ARGUMENTS.values(), ids=WRONG_ARGUMENTS.keys())
@@ -222,7 +222,7 @@ def test_what_is_no_event_class_is_refused_and_what_is_expected_is_said(
     ):
         message = refusal(register)
         assert f"{named}" in message
-        assert "is no event class. Give the class that `relay schemas generate`" in message
+        assert "is not an event class. Give the class that `relay schemas generate`" in message
 
 
 def test_handles_without_a_class_is_refused() -> None:
@@ -237,4 +237,4 @@ def test_subscribe_takes_a_list_of_classes(events: Any) -> None:
 
 def test_subscribe_takes_a_pattern_first() -> None:
     message = refusal(lambda group: group.subscribe(plain, "*", [Counted]))  # type: ignore[arg-type]
-    assert "a pattern such as 'order.*' first, no plain" in message
+    assert "a pattern such as 'order.*' first, not plain" in message

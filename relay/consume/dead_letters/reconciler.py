@@ -32,7 +32,7 @@ from relay.process.waiting import wait_for_servers
 from relay.schema.catalog import Catalog
 from relay.settings import Settings
 
-__all__ = ["Outcome", "reconcile"]
+__all__ = ["GroupOutcome", "reconcile"]
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ LOOK_FOR_TOPICS_S: Final = 5.0
 
 
 @dataclass(frozen=True)
-class Outcome:
+class GroupOutcome:
     """What a record of a dead-letter topic reports about an event in a group.
 
     state: dead or resolved. attempt: the group's attempt that led to it; a greater one wins.
@@ -64,7 +64,7 @@ class Outcome:
     at_ms: int
 
     @classmethod
-    def of(cls, message: Message) -> Outcome | None:
+    def of(cls, message: Message) -> GroupOutcome | None:
         """The outcome that a record reports; None when it is not a dead letter of this relay."""
         found = {name: names.string(value) for name, value in headers_of(message)}
         event_id, group = found.get(names.EVENT), found.get(names.GROUP)
@@ -206,7 +206,7 @@ class _Reconciler:
     def _write(self, messages: Sequence[Message]) -> None:
         outcomes = []
         for message in messages:
-            outcome = Outcome.of(message)
+            outcome = GroupOutcome.of(message)
             if outcome is None:
                 log.warning(
                     "%s[%s]@%s is not a dead letter of a group of this relay and is passed over",

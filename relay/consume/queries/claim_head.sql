@@ -1,4 +1,4 @@
--- Nothing where somebody changes the head's row by hand: to skip that row alone would let the next
+-- Nothing where a person changes the head's row: to skip only that row would let the next
 -- event of the key overtake it, and to wait would keep the other queues waiting.
 select
     head.event_id, head.event_type, head.topic, head.partition, head.kafka_offset, head.key,

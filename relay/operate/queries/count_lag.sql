@@ -1,4 +1,4 @@
--- Events behind each shard's position that are neither published nor held. Only what is fresh to
+-- Events after each shard's position that are neither published nor held. Only what is fresh to
 -- the shard furthest behind is looked at: in_progress, xmax and after are given as values, so that
 -- the planner knows how few rows that is and takes the indexes on (xid, seq) and seq.
 with shard_position as materialized (

@@ -1,5 +1,5 @@
--- Events behind a higher number of their aggregate, where order is promised: both written by
--- publish (which alone sees to a correlation id) or both in one transaction. Not counted are
+-- Events after a higher number of their aggregate, where order is promised: both written by
+-- publish (only it ensures a correlation id) or both in one transaction. Not counted are
 -- repetitions, and events that were dead and released by a person after later ones had passed.
 with numbered as (
     select
@@ -32,7 +32,7 @@ compared as (
 select
     c.event_id,
     format(
-        'number %%s of %%s %%s lies behind number %%s, at %%s[%%s]@%%s', c.sequence,
+        'number %%s of %%s %%s is after number %%s, at %%s[%%s]@%%s', c.sequence,
         c.aggregate_type, c.aggregate_id, greatest(c.highest_by_publish, c.highest_in_transaction),
         c.topic, c.partition, c.kafka_offset
     ),

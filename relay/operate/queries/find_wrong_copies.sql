@@ -1,4 +1,4 @@
--- Copies under other major versions that are not where their flags say, do not lie before their
+-- Copies under other major versions that are not where their flags point, do not come before their
 -- original in its partition, or have no flag although their flagged original announces them.
 with unflagged as materialized (
     select e.seq, e.id, r.topic, r.partition, r.kafka_offset, r.aggregate_id, announced.copy
@@ -19,7 +19,7 @@ wrong as (
         format(
             case when r.event_id is null
                 then 'copy %%s is not at %%s[%%s]@%%s'
-                else 'copy %%s at %%s[%%s]@%%s does not lie before its original'
+                else 'copy %%s at %%s[%%s]@%%s does not come before its original'
             end,
             d.copy, d.topic, d.partition, d.kafka_offset
         ) as flaw

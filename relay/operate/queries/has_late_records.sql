@@ -1,4 +1,4 @@
--- Whether any record lies behind one of a higher number under the same hash; cheap, and mostly no.
+-- Whether any record is after one of a higher number under the same hash; cheap, and mostly no.
 select
 from (
     select

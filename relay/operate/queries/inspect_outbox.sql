@@ -1,4 +1,4 @@
--- One statement, so that the rows and the snapshot they are held against are of one moment.
+-- One statement, so that the rows and the snapshot they are held against are of one time.
 with granted as (
     select grantee, privilege_type, null as column_name
     from pg_class, aclexplode(relacl)

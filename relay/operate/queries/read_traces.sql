@@ -9,7 +9,7 @@ select
     t.group_name as group,
     p.attempt as processed_attempts,
     k.attempts as parked_attempts, k.error as parked_error,
-    l.state as letter_state, l.attempt as letter_attempts, l.error as letter_error,
+    l.state as dead_letter_state, l.attempt as dead_letter_attempts, l.error as dead_letter_error,
     o.state as outcome_state, o.attempt as outcome_attempts, o.error as outcome_error,
     coalesce(o.dlq_topic, case when l.dlq_offset is not null then l.dlq_topic end) as dlq_topic,
     coalesce(o.dlq_partition, l.dlq_partition) as dlq_partition,

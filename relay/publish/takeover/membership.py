@@ -22,6 +22,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from relay.errors import ConfigurationInvalid
 from relay.kafka.client_log import BrokerWatch
+from relay.kafka.errors import reason
 from relay.kafka.options import consumer_options
 from relay.outages import Outage
 from relay.settings import Settings
@@ -174,7 +175,7 @@ class Membership:
                 offsets=[TopicPartition(self._topic, shard, 0)], asynchronous=False
             )
         except KafkaException as error:
-            log.debug("the group does not confirm shard %d: %s", shard, error.args[0].str())
+            log.debug("the group does not confirm shard %d: %s", shard, reason(error))
             return False
         return True
 
