@@ -42,7 +42,7 @@ def subject() -> str:
             42201,
             "references[0]",
         ),
-        (b'{"schema": "{\\"type\\": \\"double\\", \\"x\\": NaN}"}', 42201, "NaN is no number"),
+        (b'{"schema": "{\\"type\\": \\"double\\", \\"x\\": NaN}"}', 42201, "NaN is not a number"),
         (b'{"schema": "{\\"type\\": \\"double\\", \\"x\\": -Infinity}"}', 42201, "-Infinity is no"),
         (b'{"schema": "{\\"type\\": \\"double\\", \\"x\\": 1e999}"}', 42201, "1e999 is beyond"),
         (b'{"schema": "{\\n \\"type\\": }"}', 42201, "line 2 column 10"),
