@@ -18,7 +18,6 @@ from relay.kafka.clients import reader
 from relay.postgres.connect import connect
 from relay.publish.errors import Fenced
 from relay.publish.record import PositionRecord
-from relay.kafka.clients import reader
 from relay.publish.store import Outcome, Store
 from relay.publish.takeover.membership import InstanceId
 from relay.publish.takeover.positions import last_record
