@@ -13,17 +13,18 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 __all__ = [
-    "AttemptFailed",
     "BatchPublished",
+    "DeadLetterWritten",
     "Event",
     "EventDead",
     "EventFailed",
     "EventParked",
-    "EventResolved",
     "Events",
     "EventsHandled",
     "EventsHeld",
     "FlagsRedone",
+    "HandlingFailed",
+    "ParkedEventSettled",
     "ServerAvailable",
     "ServerUnavailable",
     "ShardInDoubt",
@@ -112,16 +113,15 @@ class EventFailed:
 
 @dataclass(frozen=True, slots=True)
 class EventDead:
-    """An event was given up after its last attempt. group: a consumer group's name, None for the
-    relay. blocks: whether later events of its aggregate wait."""
+    """The relay gave an event up after its last attempt. blocks: whether later events of its
+    aggregate wait."""
 
     event_id: str
     aggregate_type: str
     aggregate_id: str
     attempts: int
     error: str
-    group: str | None = None
-    blocks: bool = False
+    blocks: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class EventsHandled:
 
 
 @dataclass(frozen=True, slots=True)
-class AttemptFailed:
+class HandlingFailed:
     """An attempt of a group to handle an event failed; there will be another."""
 
     group: str
@@ -155,11 +155,22 @@ class EventParked:
 
 
 @dataclass(frozen=True, slots=True)
-class EventResolved:
-    """A dead event was handled after all."""
+class DeadLetterWritten:
+    """A group gave an event up: after its last attempt, or at once for a fatal failure."""
 
     group: str
     event_id: str
+    attempts: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedEventSettled:
+    """A parked or replayed event was handled after all."""
+
+    group: str
+    event_id: str
+    attempts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +201,10 @@ Event: TypeAlias = (
     | EventFailed
     | EventDead
     | EventsHandled
-    | AttemptFailed
+    | HandlingFailed
     | EventParked
-    | EventResolved
+    | DeadLetterWritten
+    | ParkedEventSettled
     | ServerUnavailable
     | ServerAvailable
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import zlib
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -20,6 +21,7 @@ from relay.consume.record import Record
 from relay.consume.retry import RetryPolicy
 from relay.consume.session import Session, Sessions, Stopped
 from relay.consume.signals import Signals
+from relay.observe import DeadLetterWritten, EventParked, EventsHandled, HandlingFailed
 
 __all__ = ["InFlight", "Lane", "Lanes"]
 
@@ -220,16 +222,21 @@ class Lane(threading.Thread):
             except AttemptFailed as failed:
                 failure = failed.failure
                 made += 1
-                log.info(
-                    "%s: attempt %d of %s failed: %s",
-                    self.name, made, item.record.event_id, failure.message,
+                self._signals.events.emit(
+                    HandlingFailed(
+                        self._attempts.group.name, item.record.event_id, made, failure.stage,
+                        failure.message,
+                    )
                 )  # fmt: skip
 
     def _attempt(self, items: Sequence[Item], number: int) -> None:
-        records = [(item.record, number) for item in items]
+        records, began = [(item.record, number) for item in items], time.monotonic()
         self._session.run(
             lambda connection: self._attempts.live(connection, records),
             wanted=lambda: not any(item.partition.revoked for item in items),
+        )
+        self._signals.events.emit(
+            EventsHandled(self._attempts.group.name, len(items), time.monotonic() - began)
         )
 
     def _park_or_give_up(self, item: Item, made: int, failure: Failure) -> None:
@@ -256,8 +263,10 @@ class Lane(threading.Thread):
             return verdict
 
         verdict = self._session.run(settle, wanted=lambda: not item.partition.revoked)
+        if verdict is Verdict.FREE:
+            kind = DeadLetterWritten if gives_up else EventParked
+            self._signals.events.emit(kind(group, record.event_id, made, failure.message))
         if verdict is Verdict.FREE and gives_up:
-            log.warning("%s: %s is dead: %s", self.name, record.event_id, failure.message)
             self._signals.dead_letters.set()
         else:
             self._signals.parked.set()

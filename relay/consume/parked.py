@@ -13,6 +13,7 @@ from relay.consume.attempt import Attempts, ParkedFailed
 from relay.consume.retry import RetryPolicy
 from relay.consume.session import Sessions, Stopped
 from relay.consume.signals import Signals
+from relay.observe import DeadLetterWritten, EventParked, ParkedEventSettled
 
 __all__ = ["ParkedRunner"]
 
@@ -68,6 +69,11 @@ class ParkedRunner(threading.Thread):
                 return True
             if head is None:
                 return turn > 0
+            self._signals.events.emit(
+                ParkedEventSettled(
+                    self._attempts.group.name, head.record.event_id, head.attempts + 1
+                )
+            )
             # It may have resolved a dead letter.
             self._signals.dead_letters.set()
         return True
@@ -93,11 +99,9 @@ class ParkedRunner(threading.Thread):
                     )  # fmt: skip
 
         self._session.run(settle)
-        log.log(
-            logging.WARNING if gives_up else logging.INFO,
-            "%s: attempt %d of %s failed, %s: %s",
-            self.name, head.attempts + 1, head.record.event_id,
-            "it is dead" if gives_up else "it stays parked", failure.message,
-        )  # fmt: skip
+        kind = DeadLetterWritten if gives_up else EventParked
+        self._signals.events.emit(
+            kind(group, head.record.event_id, head.attempts + 1, failure.message)
+        )
         if gives_up:
             self._signals.dead_letters.set()

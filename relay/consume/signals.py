@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 
+from relay.observe import Events
+
 __all__ = ["Signals"]
 
 log = logging.getLogger(__name__)
@@ -15,11 +17,12 @@ class Signals:
 
     stop: set from outside when the process is to end. ending: all threads are to end. parked: an
     event was parked. dead_letters: a dead letter was written or resolved. crash: the first error
-    that a thread could not continue after.
+    that a thread could not continue after. events: what the group's work is reported to.
     """
 
-    def __init__(self, group: str, stop: threading.Event) -> None:
+    def __init__(self, group: str, stop: threading.Event, events: Events) -> None:
         self.stop = stop
+        self.events = events
         self.ending = threading.Event()
         self.parked = threading.Event()
         self.dead_letters = threading.Event()

@@ -59,9 +59,10 @@ def consume(
         raise ConfigurationInvalid(f"consumer group {group.name} has no handler. Register one")
     name_process(f"group {group.name}")
     stop = stop or threading.Event()
-    outages = Outages(Events(log_event))
+    events = Events(log_event)
+    outages = Outages(events)
     if wait_for_servers(lambda: _check_tables(settings), outages, stop):
-        _GroupProcess(settings, group, catalog, schemas, stop, outages).run(until_idle)
+        _GroupProcess(settings, group, catalog, schemas, stop, events, outages).run(until_idle)
 
 
 class _GroupProcess:
@@ -74,9 +75,10 @@ class _GroupProcess:
         catalog: Catalog,
         schemas: Schemas,
         stop: threading.Event,
+        events: Events,
         outages: Outages,
     ) -> None:
-        signals = Signals(group.name, stop)
+        signals = Signals(group.name, stop, events)
         sessions = Sessions(settings, group.name, signals.ending, outages)
         majors = Majors.of(catalog, set(group.subscriptions))
         reads = Reads()

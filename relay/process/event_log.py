@@ -31,24 +31,19 @@ def log_event(event: Event) -> None:  # noqa: PLR0912, one case an event
             log.info("shard %d: %d flags of the last transaction are redone", shard, count)
         case observe.EventFailed(event_id, _, _, attempt, error):
             log.info("event %s failed, attempt %d: %s", event_id, attempt, error)
-        case observe.EventDead(event_id, type_, aggregate_id, attempts, error, None, blocks):
+        case observe.EventDead(event_id, type_, aggregate_id, attempts, error, blocks):
             log.warning(
                 "event %s of %s %s is dead after %d attempts, %s: %s",
                 event_id, type_, aggregate_id, attempts,
                 "later events of it wait" if blocks else "later events of it go on",
                 error,
             )  # fmt: skip
-        case observe.EventDead(event_id, _, _, attempts, error, group):
-            log.warning(
-                "event %s is dead in group %s after %d attempts: %s",
-                event_id, group, attempts, error,
-            )  # fmt: skip
-        case observe.AttemptFailed(group, event_id, attempt, _, error):
-            log.info("group %s: attempt %d of %s failed: %s", group, attempt, event_id, error)
-        case observe.EventParked(group, event_id, attempts, error):
-            log.info(
-                "group %s: %s is parked after %d attempts: %s", group, event_id, attempts, error
-            )
+        case observe.HandlingFailed(_, event_id, attempt, _, error):
+            log.info("attempt %d of event %s failed: %s", attempt, event_id, error)
+        case observe.EventParked(_, event_id, attempts, error):
+            log.info("event %s is parked after %d attempts: %s", event_id, attempts, error)
+        case observe.DeadLetterWritten(_, event_id, attempts, error):
+            log.warning("event %s is dead after %d attempts: %s", event_id, attempts, error)
         case observe.ServerUnavailable(server, reason, 0.0):
             log.warning("%s is unavailable, waiting for it: %s", server, reason)
         case observe.ServerUnavailable(server, reason, seconds):

@@ -176,7 +176,7 @@ class Shard:
         for hold in batch.held:
             who = hold.event_id, *hold.aggregate, hold.attempts, hold.error
             if hold.state == "dead":
-                emit(EventDead(*who, blocks=holds.dead_blocks))
+                emit(EventDead(*who, holds.dead_blocks))
             elif hold.state == "failing" and hold.attempts:
                 emit(EventFailed(*who))
 

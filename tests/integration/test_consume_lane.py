@@ -77,7 +77,7 @@ def test_a_revoked_partitions_records_are_dropped_and_those_of_others_acted_on(
             raise RuntimeError("not yet")
 
     schemas = FirstUnavailable(leaving.revoke) if cause == "an outage" else OneSchema()
-    signals, in_flight = Signals(group.name, threading.Event()), InFlight()
+    signals, in_flight = Signals(group.name, threading.Event(), Events()), InFlight()
     lane = Lane(
         "lane under test",
         Session(
