@@ -94,7 +94,7 @@ REGISTERING = [
         why="it fails on the missing text",
     ),
     Case("an unknown reference", [], _register(TOTAL, references=[_MONEY]), 42201),
-    Case("a default that is no value of its type", [], _register(record('a:int="x"')), 42201),
+    Case("a default that is not a value of its type", [], _register(record('a:int="x"')), 42201),
     Case("a default that holds itself", [], _register(record("next:Order={}")), 42201),
     Case(
         "an unknown type of schema",
