@@ -79,5 +79,11 @@ def producer_options(
             "message.max.bytes": 100_000_000,
             **defaults,
         },
-        {"enable.idempotence": True, "acks": "all", **required},
+        {
+            "enable.idempotence": True,
+            "acks": "all",
+            # A topic that was deleted would come back with the broker's number of partitions.
+            "allow.auto.create.topics": False,
+            **required,
+        },
     )

@@ -114,7 +114,18 @@ def check(connection: psycopg.Connection[Any], admin: AdminClient, settings: Set
                 "lie in two partitions at once. Have the topic created again with its old number"
             )
     _check_positions_topic(admin, settings, cluster)
+    _check_sequence(connection)
     return Pinned(shards, pinned, identity)
+
+
+def _check_sequence(connection: psycopg.Connection[Any]) -> None:
+    row = connection.execute(load(__package__, "read_sequence.sql")).fetchone()
+    if row is not None and row != (1, 1):
+        raise ConfigurationInvalid(
+            f"the numbers of outbox.domain_events are drawn with cache {row[0]} and increment "
+            f"{row[1]}: events of an aggregate would be out of order (H4). Run `alter table "
+            "outbox.domain_events alter column seq set cache 1 set increment by 1`"
+        )
 
 
 def _check_positions_topic(admin: AdminClient, settings: Settings, cluster: topics.Cluster) -> None:

@@ -14,7 +14,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer, libversion
 
 from relay.errors import ConfigurationInvalid
 from relay.kafka.errors import is_unavailable as is_away
-from relay.kafka.options import client_options
+from relay.kafka.options import producer_options
 from relay.publish.end_txn import EndTxnLog
 from relay.publish.errors import CommitResent, OutcomeUnknown, Refused
 from relay.publish.message import Message
@@ -103,23 +103,22 @@ class ShardProducer:
         self._timeout = settings.transaction_timeout_ms / 1000
         self._failures: list[KafkaError] = []
         self._producer = Producer(
-            {
-                **client_options(settings),
-                "client.id": transactional_id(settings.name, shard),
-                "enable.idempotence": True,
-                "acks": "all",
-                "linger.ms": 0,
-                "retry.backoff.ms": 1,
-                "retry.backoff.max.ms": 5,
-                "batch.size": largest_batch,
-                "batch.num.messages": 10_000,
-                "message.max.bytes": 100_000_000,
-                "queue.buffering.max.messages": 1_000_000,
-                "queue.buffering.max.kbytes": 131_072,
-                "topic.metadata.propagation.max.ms": 1_000,
-                "compression.type": settings.kafka_options.get("compression.type", "lz4"),
-                **self._own_options(settings, shard),
-            }
+            producer_options(
+                settings,
+                transactional_id(settings.name, shard),
+                defaults={"compression.type": "lz4"},
+                required={
+                    "linger.ms": 0,
+                    "retry.backoff.ms": 1,
+                    "retry.backoff.max.ms": 5,
+                    "batch.size": largest_batch,
+                    "batch.num.messages": 10_000,
+                    "queue.buffering.max.messages": 1_000_000,
+                    "queue.buffering.max.kbytes": 131_072,
+                    "topic.metadata.propagation.max.ms": 1_000,
+                    **self._own_options(settings, shard),
+                },
+            )
         )
 
     def _own_options(self, settings: Settings, shard: int) -> dict[str, Any]:

@@ -303,19 +303,6 @@ def test_a_missing_topic_holds_its_own_events_and_the_shard_goes_on(
         end(worker)
 
 
-def test_no_topic_is_created_by_publishing(relay: Relay) -> None:
-    # Given a catalog with a domain whose topic was never created
-    relay.add_domain("new", "unborn")
-    relay.must("schemas", "register")
-    relay.publish("a", 1, event_type="unborn")
-    worker = relay.start("run")
-    try:
-        until(lambda: relay.sql("select count(*) from outbox.holds") == [(1,)])
-        assert relay.topic_of("new") not in admin_of(relay).list_topics(timeout=10).topics
-    finally:
-        kill(worker)
-
-
 def test_a_limit_that_was_raised_counts_at_the_next_attempt(
     make_relay: Callable[..., Relay],
 ) -> None:

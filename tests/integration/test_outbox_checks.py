@@ -52,7 +52,6 @@ def test_a_sequence_that_hands_out_numbers_in_advance_is_an_error(
     assert found(connection) == []
 
 
-@pytest.mark.xfail(reason="open: only `relay doctor` looks at the sequence (H4)", strict=True)
 def test_a_worker_does_not_start_on_a_sequence_that_hands_out_numbers_in_advance(
     relay: Relay,
 ) -> None:

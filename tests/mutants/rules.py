@@ -111,8 +111,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "H13-the-last-record-is-near-the-end",
         "relay/publish/**/*.py",
-        "if start == low:",
-        "if True:",
+        "            step *= _STEP_GROWTH\n",
+        "            break\n",
         (TOPICS, "-k", "though_it_is_never_at_the_high_watermark"),
     ),
     Mutant(
