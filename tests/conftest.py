@@ -17,6 +17,7 @@ from tests import stack
 from tests.confluent_java import ConfluentJava
 from tests.relaying import Relay, create_relay
 
+_TESTS = Path(__file__).parent
 _OWN_FOLDER = pytest.StashKey[Path]()
 
 
@@ -30,6 +31,13 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.basetemp is None:
         config.option.basetemp = tempfile.mkdtemp(prefix="relay-tests-")
         config.stash[_OWN_FOLDER] = Path(config.option.basetemp)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the long tests first, so that no process is left with one of them at the end."""
+    kinds = ("acceptance", "integration", "unit")
+    items.sort(key=lambda item: kinds.index(item.path.relative_to(_TESTS).parts[0]))
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -7,7 +7,6 @@ __all__ = ["EXTRAS", "missing_extra"]
 # Importable name -> extra, as pyproject.toml groups them.
 EXTRAS = {
     "alembic": "cli",
-    "avro": "cli",
     "httpx": "cli",
     "rich": "cli",
     "sqlalchemy": "cli",

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from confluent_kafka import KafkaError, KafkaException, Producer, libversion
 
 from relay.errors import ConfigurationInvalid
-from relay.kafka.errors import is_unavailable as is_away
+from relay.kafka.errors import is_unavailable
 from relay.kafka.options import producer_options
 from relay.publish.end_txn import EndTxnLog
 from relay.publish.errors import CommitResent, OutcomeUnknown, Refused
@@ -283,4 +283,4 @@ def _unknown(error: KafkaError, what: str = "") -> OutcomeUnknown:
         return Refused(reason, gone=True)
     if error.code() in _RECORD_REFUSED:
         return Refused(reason, gone=False)
-    return OutcomeUnknown(reason, "kafka" if is_away(error) else None)
+    return OutcomeUnknown(reason, "kafka" if is_unavailable(error) else None)
