@@ -13,7 +13,7 @@ test: setup check ## Lint, types, layers and all tests.
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 setup: $(READY) ## The virtual environment from the lock, and the local Kafka.
-	@$(BIN)/python -m relay.local.download
+	@$(BIN)/python -m relay.local.provision
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -89,7 +89,7 @@ def status(dir: Dir = _DEFAULT_DIR, as_json: AsJson = False) -> None:
 @app.command()
 def download() -> None:
     """Fetches what the first start would fetch: Kafka, about 44 MB, once a machine."""
-    from relay.local.download import provision
+    from relay.local.provision import provision
 
     typer.echo(provision())
 

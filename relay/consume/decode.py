@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 from relay.consume.failures import Poison
 from relay.consume.group import Group, Subscription
 from relay.consume.majors import Majors
+from relay.consume.reads import Reads
 from relay.consume.record import Record
 from relay.errors import CatalogInvalid, PayloadInvalid, SchemaUnknown
 from relay.events import Metadata
 from relay.kafka import frame, headers
 from relay.schema.avro.decoder import decode
-from relay.schema.avro.names import full_name
+from relay.schema.avro.names import record_name
 
 if TYPE_CHECKING:
-    from relay.consume.reads import Reads
     from relay.events import DomainEvent
 
-__all__ = ["Decoder", "Schemas", "record_name"]
+__all__ = ["Decoder", "Schemas"]
 
 
 class Schemas(Protocol):
@@ -122,8 +122,3 @@ def _occurred_at(record: Record) -> datetime:
     if timestamp.tzinfo is None:
         raise Poison(f"ce_time {text!r} has no UTC offset, so it names no instant")
     return timestamp
-
-
-def record_name(schema: dict[str, Any]) -> str:
-    """Full name of a record's schema: namespace and name."""
-    return full_name(str(schema.get("name", "")), schema.get("namespace"))

@@ -7,11 +7,11 @@ import threading
 from collections.abc import Sequence
 from typing import Any, Final
 
-from relay.consume.decode import record_name
 from relay.consume.session import Sessions, Stopped
 from relay.postgres.sqlfile import load
 from relay.schema.approvals.affected import schema_digest
 from relay.schema.avro.fingerprint import rabin
+from relay.schema.avro.names import record_name
 
 __all__ = ["Reads", "ReadsWriter"]
 

@@ -1,21 +1,17 @@
 """An archive of Kafka's loaded classes, with which Java starts it in a third of the time.
 
-Recorded once for each Java by running a throw-away broker. From Java 25 it is the cache of
+Recorded once for each Java, see relay.local.provision. From Java 25 it is the cache of
 JEP 514, before that the dynamic class data archive of JEP 350.
 """
 
 from __future__ import annotations
 
 import hashlib
-import shutil
-import sys
-import tempfile
 from pathlib import Path
 
-from relay.errors import StackFailed
-from relay.local.java import Java, find_java
+from relay.local.java import Java
 
-__all__ = ["archive_file", "record_archive", "recording_options", "using_options"]
+__all__ = ["archive_file", "recording_options", "using_options"]
 
 _FIRST_WITH_AOT_CACHE = 25
 
@@ -44,30 +40,3 @@ def recording_options(target: Path, java: Java) -> list[str]:
     if java.version >= _FIRST_WITH_AOT_CACHE:
         return [f"-XX:AOTCacheOutput={target}", "-Xlog:aot=off"]
     return [f"-XX:ArchiveClassesAtExit={target}", "-Xlog:cds=off"]
-
-
-def record_archive(home: Path) -> None:
-    """Records the archive in Kafka's folder `home` unless it is there; takes about ten seconds.
-
-    A Java that can't record gets an empty file, so that it is not asked again.
-    """
-    from relay.local.kafka import LocalKafka
-
-    java = find_java()
-    archive = archive_file(home, java)
-    if archive.exists():
-        return
-    print("recording Kafka's classes for quick starts (about 10 s, once)", file=sys.stderr)
-    folder = Path(tempfile.mkdtemp(prefix="record-", dir=home))
-    try:
-        draft = folder / "archive"
-        broker = LocalKafka(folder / "broker", extra_java=recording_options(draft, java))
-        try:
-            broker.start()
-        except StackFailed:
-            broker.kill()
-        broker.stop()
-        draft.touch()
-        draft.rename(archive)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

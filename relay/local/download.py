@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import shutil
-import sys
 import time
 import zipfile
 from collections.abc import Callable
@@ -16,11 +15,10 @@ from typing import Any, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from relay.errors import RelayError, StackFailed
-from relay.local.archive import record_archive
+from relay.errors import StackFailed
 from relay.local.settings import LocalSettings
 
-__all__ = ["KAFKA_VERSION", "kafka_home", "kafka_libraries", "main", "provision"]
+__all__ = ["KAFKA_VERSION", "kafka_home", "kafka_libraries"]
 
 KAFKA_VERSION = "4.3.1"
 
@@ -61,19 +59,6 @@ def kafka_libraries() -> Path:
     except OSError as error:
         raise StackFailed(_explain(error, home)) from error
     return libraries
-
-
-def provision() -> Path:
-    """Downloads Kafka and records the archive for quick starts, each unless it is there.
-
-    Returns the folder of both; the second call does nothing. Raises StackFailed.
-    """
-    kafka_libraries()
-    home = kafka_home()
-    with (home / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        record_archive(home)
-    return home
 
 
 def _download(home: Path, libraries: Path) -> None:
@@ -157,16 +142,3 @@ def _explain(error: OSError, home: Path) -> str:
         f"Kafka could not be downloaded to {home}: {error.strerror or error}. "
         "Choose another place with EVENT_BUS_LOCAL_CACHE_DIR"
     )
-
-
-def main() -> None:
-    """Downloads everything that the local stack needs; prints the folder."""
-    try:
-        print(provision())
-    except RelayError as error:
-        print(f"relay: {error}", file=sys.stderr)
-        raise SystemExit(error.exit_code) from None
-
-
-if __name__ == "__main__":
-    main()

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from relay.errors import StackFailed
-from relay.local.download import kafka_home, provision
+from relay.local.download import kafka_home
 from relay.local.kafka import LocalKafka
 from relay.local.kafka_config import Profile
 from relay.local.postgres import LocalPostgres
+from relay.local.provision import provision
 from relay.local.registry import LocalRegistry
 from relay.local.server import LocalServer
 

@@ -6,10 +6,19 @@ Source: Apache Avro 1.12 specification, "Names"; Apache Avro for Java 1.12.1, `N
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from relay.schema.avro.strictness import Strictness
 
-__all__ = ["full_alias", "full_name", "is_full_name", "is_name", "namespace_of", "short_name"]
+__all__ = [
+    "full_alias",
+    "full_name",
+    "is_full_name",
+    "is_name",
+    "namespace_of",
+    "record_name",
+    "short_name",
+]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
@@ -17,6 +26,11 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 def full_name(name: str, namespace: str | None) -> str:
     """A name with its namespace: its own, else the one around it."""
     return name if "." in name or not namespace else f"{namespace}.{name}"
+
+
+def record_name(schema: dict[str, Any]) -> str:
+    """Full name of a record's schema: namespace and name."""
+    return full_name(str(schema.get("name", "")), schema.get("namespace"))
 
 
 def short_name(name: str) -> str:

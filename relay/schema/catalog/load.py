@@ -12,7 +12,7 @@ import yaml
 
 from relay.errors import CatalogInvalid
 from relay.schema.avro.encoder import compile_encoder
-from relay.schema.avro.names import full_name
+from relay.schema.avro.names import record_name
 from relay.schema.catalog.entries import Domain, EventType, SchemaVersion, State, class_name
 from relay.schema.catalog.families import check_majors, converter_of
 from relay.schema.compatibility.levels import Level
@@ -154,7 +154,7 @@ def _version(
     if not isinstance(avsc, dict) or avsc.get("type") != "record":
         raise CatalogInvalid(f"{path}: an event's schema must be a record")
     expected = f"relay.events.{domain}.{class_name(event)}"
-    found = full_name(str(avsc.get("name", "")), avsc.get("namespace"))
+    found = record_name(avsc)
     if found != expected:
         raise CatalogInvalid(f"{path}: the record is named {found!r}, must be {expected!r}")
     try:
