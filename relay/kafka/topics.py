@@ -19,6 +19,7 @@ __all__ = [
     "TopicState",
     "create",
     "describe",
+    "describe_all",
     "open_admin",
     "require_topics",
     "states",
@@ -146,17 +147,21 @@ def create(
                 f"topic {name} can't be created: {reason(error)}. "
                 "Create it by hand or give the relay the right to, then run `relay migrate` again."
             ) from error
-    _await(admin, missing)
+    describe_all(admin, missing)
     return sorted(missing)
 
 
-def _await(admin: AdminClient, names: Iterable[str]) -> None:
-    """Waits until the brokers list new topics: creation returns before all of them do."""
+def describe_all(admin: AdminClient, names: Iterable[str]) -> Cluster:
+    """What the cluster has, once the broker that answers knows all of `names`.
+
+    A topic's creation is over before every broker has heard of it. Raises BrokerUnavailable.
+    """
     deadline = time.monotonic() + _TIMEOUT
-    while missing := set(names) - describe(admin).topics.keys():
+    while missing := set(names) - (cluster := describe(admin)).topics.keys():
         if time.monotonic() > deadline:
             raise BrokerUnavailable(
                 f"topics {', '.join(sorted(missing))} were created but do not appear. "
                 "Look at the brokers' logs, then run `relay migrate` again"
             )
         time.sleep(_PAUSE)
+    return cluster

@@ -57,7 +57,7 @@ def pin(
         config=_POSITIONS_CONFIG,
     )
     created += topics.create(admin, partitions, replication=settings.replication_factor)
-    there = topics.describe(admin)
+    there = topics.describe_all(admin, [settings.positions_topic, *partitions])
     with connection.transaction():
         connection.execute(
             load(__package__, "pin_relay.sql"),
@@ -65,12 +65,19 @@ def pin(
         )
         for topic in partitions:
             connection.execute(load(__package__, "pin_topic.sql"), (topic, there.topics[topic]))
-    check(connection, admin, settings)
+    check(connection, admin, settings, there)
     return created
 
 
-def check(connection: psycopg.Connection[Any], admin: AdminClient, settings: Settings) -> Pinned:
+def check(
+    connection: psycopg.Connection[Any],
+    admin: AdminClient,
+    settings: Settings,
+    cluster: topics.Cluster | None = None,
+) -> Pinned:
     """What is pinned, once it agrees with the settings, the database and the broker.
+
+    cluster: what the broker has; None: ask it.
 
     Raises ConfigurationInvalid (exit 2) for another name, number of shards or partitions, and
     PositionRefused for another database or Kafka cluster.
@@ -98,7 +105,7 @@ def check(connection: psycopg.Connection[Any], admin: AdminClient, settings: Set
             f"database {database}; this is {identity}): a copy with these settings would fence the "
             "original. Point EVENT_BUS_DATABASE_URL at the original, or run `relay recover`"
         )
-    cluster = topics.describe(admin)
+    cluster = cluster or topics.describe(admin)
     if cluster.identifier and cluster_id and cluster.identifier != cluster_id:
         raise PositionRefused(
             f"Kafka cluster {cluster.identifier} is not the one that relay {name} publishes to "
