@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -19,8 +18,6 @@ from relay.postgres.connect import OUTAGES
 from relay.postgres.identity import Identity
 
 __all__ = ["Feed", "ShardRows", "ShardSink", "SnapshotLost"]
-
-log = logging.getLogger(__name__)
 
 # While events come, the outbox is looked at this often; more would only make smaller transactions.
 _FIRST_PAUSE = 0.002

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import deque
@@ -16,8 +15,6 @@ from relay.publish.producer import Published
 from relay.publish.store import Outcome, Store
 
 __all__ = ["Deliveries", "copy_text"]
-
-log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 0.5
 _REPORTER = "flags"

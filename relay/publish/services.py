@@ -64,16 +64,17 @@ class Services:
         self._consumer: Consumer | None = None
         try:
             self.pinned = pinned.check(self._connected(), self._admin, settings)
+            self.routes = Routes(
+                lambda: Catalog.load(settings.schemas_dir),
+                RegistryClient(settings.schema_registry_url),
+                self._topic_states,
+                lambda name: self._use(lambda connection: binding_decisions(connection, name)),
+                lambda: self._use(names_in_use),
+            )
         except BaseException:
+            # Made again after an outage: each time would leave a connection behind.
             self._forget_connection()
             raise
-        self.routes = Routes(
-            lambda: Catalog.load(settings.schemas_dir),
-            RegistryClient(settings.schema_registry_url),
-            self._topic_states,
-            lambda name: self._use(lambda connection: binding_decisions(connection, name)),
-            lambda: self._use(names_in_use),
-        )
         self.ends = TopicEnds(self._admin, self._topic_states)
 
     def outage_of(self, server: Server) -> Outage:
