@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import psutil
 import psycopg
@@ -14,28 +13,10 @@ import pytest
 
 from relay.local.kafka import LocalKafka
 from relay.local.postgres import LocalPostgres
-from relay.postgres.migrate import migrate
 from tests.relaying import Relay, end
 from tests.stack import until
 
 Server = LocalPostgres | LocalKafka
-
-
-@pytest.fixture
-def own_postgres(tmp_path: Path) -> Iterator[LocalPostgres]:
-    server = LocalPostgres(tmp_path / "postgres")
-    server.start()
-    migrate(server.url)
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-def own_kafka(tmp_path: Path) -> Iterator[LocalKafka]:
-    server = LocalKafka(tmp_path / "kafka", properties={"group.min.session.timeout.ms": "1000"})
-    server.start()
-    yield server
-    server.kill()
 
 
 @pytest.fixture

@@ -4,34 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from relay.local.kafka import LocalKafka
 from relay.local.postgres import LocalPostgres
-from relay.postgres.migrate import migrate
 from tests.integration.consuming import Counted, World
 from tests.relaying import Relay
 from tests.stack import until
-
-
-@pytest.fixture
-def own_postgres(tmp_path: Path) -> Iterator[LocalPostgres]:
-    server = LocalPostgres(tmp_path / "postgres")
-    server.start()
-    migrate(server.url)
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-def own_kafka(tmp_path: Path) -> Iterator[LocalKafka]:
-    server = LocalKafka(tmp_path / "kafka", properties={"group.min.session.timeout.ms": "1000"})
-    server.start()
-    yield server
-    server.kill()
 
 
 @pytest.mark.parametrize("away", ["PostgreSQL", "Kafka"])
