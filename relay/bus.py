@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from relay.outbox.context import EventContext, current_context, event_context
-from relay.outbox.insert import insert
-from relay.outbox.row import row_of
+from relay.outbox.insert import insert_of
+from relay.outbox.row import NewRow, row_of
 
 if TYPE_CHECKING:
     import psycopg
@@ -30,8 +31,8 @@ Result = TypeVar("Result")
 class DomainEventBus:
     """Writes events to the outbox in the caller's own transaction.
 
-    It keeps no state: publish on the class or on an instance, from any thread or task. Whether
-    an event is ever published is decided by the caller's commit and nothing else.
+    It has no state: publish on the class or on an instance, from any thread or task. Only the
+    caller's commit decides whether an event is published.
     """
 
     @overload
@@ -63,7 +64,7 @@ class DomainEventBus:
         generated from another schema. Errors of the driver pass through as they are.
         """
         row = row_of(event)
-        return _then(insert(session, [row], lock=lock), row["id"])
+        return _then(_insert(session, [row], lock=lock), row["id"])
 
     @overload
     @staticmethod
@@ -84,24 +85,60 @@ class DomainEventBus:
         *,
         lock: bool = True,
     ) -> list[str] | Coroutine[Any, Any, list[str]]:
-        """Writes `events` in one statement, numbered in their order; their ids in that order.
+        """Writes `events` in one statement, numbered in their order; returns their ids.
 
         As `publish`, all or none: one event that does not fit keeps all of them out. With `lock`
         each aggregate's lock is taken, in one order for all publishers; a transaction can hold
         some thousands (max_locks_per_transaction x max_connections), so publish a larger bulk
-        with lock=False under a lock of your own.
+        with lock=False under a lock of your own. Raises BulkTooLarge for more than 512 MB of JSON;
+        then nothing was sent to the database, and the transaction can go on.
         """
         rows = [row_of(event) for event in events]
-        return _then(insert(session, rows, lock=lock), [row["id"] for row in rows])
+        return _then(_insert(session, rows, lock=lock), [row["id"] for row in rows])
 
 
 def _then(
     running: Coroutine[Any, Any, None] | None, result: Result
 ) -> Result | Coroutine[Any, Any, Result]:
-    """`result`, at once or when what is still running has ended."""
+    """Returns `result`, or a coroutine for it if `running` has to be awaited."""
     return result if running is None else _await_then(running, result)
 
 
 async def _await_then(running: Coroutine[Any, Any, None], result: Result) -> Result:
     await running
     return result
+
+
+def _insert(
+    session: object, rows: Sequence[NewRow], *, lock: bool
+) -> Coroutine[Any, Any, None] | None:
+    """Writes `rows` in the transaction of `session`; a coroutine for asyncio's sessions.
+
+    rows: may be empty.
+    lock: take the advisory lock of each row's aggregate first.
+    Raises SchemaNotActive if the schema version of a row is not in use; then nothing was written
+    and the transaction can go on. TransactionMissing for a connection in autocommit mode outside
+    of a transaction, TypeError for anything that is not a session.
+    """
+    kind: Any = type(session)
+    if _comes_from("psycopg", kind):
+        from relay.outbox import through_psycopg
+
+        if through_psycopg.is_connection(session):
+            return through_psycopg.run(session, insert_of(rows, lock=lock))
+    elif _comes_from("sqlalchemy", kind):
+        from relay.outbox import through_sqlalchemy
+
+        if through_sqlalchemy.is_connection(session):
+            return through_sqlalchemy.run(session, insert_of(rows, lock=lock))
+    raise TypeError(
+        f"can't publish through {kind.__module__}.{kind.__qualname__}: pass the SQLAlchemy "
+        "Session, AsyncSession, Connection or AsyncConnection, or the psycopg Connection or "
+        "AsyncConnection, that the change is written with"
+    )
+
+
+@lru_cache(maxsize=256)
+def _comes_from(package: str, kind: Any) -> bool:
+    """Checks whether a class or one of its bases is defined in `package`, without importing it."""
+    return any(base.__module__.partition(".")[0] == package for base in kind.__mro__)

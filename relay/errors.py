@@ -1,32 +1,14 @@
-"""The tree of errors. Every message says what happened, to which thing, and what to do next."""
+"""The errors of this package. Every message says what happened, to what, and what to do next."""
 
 from __future__ import annotations
 
-__all__ = [
-    "BrokerUnavailable",
-    "CatalogInvalid",
-    "ConfigurationInvalid",
-    "DatabaseRefused",
-    "DatabaseUnavailable",
-    "PayloadInvalid",
-    "PositionRefused",
-    "RegistryUnavailable",
-    "RelayError",
-    "SchemaNotActive",
-    "SchemaUnknown",
-    "StackFailed",
-    "TransactionMissing",
-    "described",
-    "in_a_line",
-    "said",
-]
+import os
 
 
 class RelayError(Exception):
     """Base of every error that this package raises on purpose.
 
-    `exit_code` is what the command line ends with: 2 for bad use or bad configuration,
-    1 where the work itself found something wrong.
+    exit_code: of the command line: 2 for bad use or bad configuration, 1 for other failures.
     """
 
     exit_code = 1
@@ -39,7 +21,7 @@ class ConfigurationInvalid(RelayError):
 
 
 class CatalogInvalid(ConfigurationInvalid):
-    """The schemas folder can't be used as it stands; the message names the file."""
+    """The schemas folder can't be used; the message names the file."""
 
 
 class StackFailed(ConfigurationInvalid):
@@ -62,24 +44,28 @@ class BrokerUnavailable(RelayError):
     exit_code = 2
 
 
+class BrokerRefused(BrokerUnavailable):
+    """Kafka answers and refuses: wrong credentials, missing rights, or a setting out of bounds."""
+
+
 class RegistryUnavailable(RelayError):
-    """The schema registry can't be reached; asking again later may work."""
+    """The schema registry can't be reached; retrying later may work."""
 
     exit_code = 2
 
 
 class PositionRefused(RelayError):
-    """The stored position does not belong to this database; `relay recover` decides."""
+    """The stored position does not belong to this database; run `relay recover`."""
 
     exit_code = 2
 
 
 class SchemaUnknown(RelayError):
-    """An event type or version that no schema is known for."""
+    """No schema is known for an event type or version."""
 
 
 class SchemaNotActive(RelayError):
-    """An event was to be published under a schema version that is not, or no longer, in use."""
+    """An event was published under a schema version that is not in use."""
 
 
 class PayloadInvalid(RelayError):
@@ -94,14 +80,18 @@ class PayloadInvalid(RelayError):
         self.problem = problem
 
 
+class BulkTooLarge(RelayError):
+    """Events were published in one call that are too large together for one statement."""
+
+
 class TransactionMissing(RelayError):
-    """An event was to be published where no transaction would hold it and its change together."""
+    """An event was published without a transaction that also holds its change."""
 
     exit_code = 2
 
 
 def said(error: BaseException) -> str:
-    """What an error says; its class where it says nothing or can't be asked."""
+    """Returns an error's message; its class name if the message is empty or can't be read."""
     try:
         return str(error) or type(error).__qualname__
     except BaseException:  # anybody may have written its __str__
@@ -109,12 +99,24 @@ def said(error: BaseException) -> str:
 
 
 def described(error: BaseException) -> str:
-    """An error's class and what it says."""
+    """Returns an error's class name and message."""
     kind, text = type(error).__qualname__, said(error)
     return kind if text == kind else f"{kind}: {text}"
 
 
+def located(error: BaseException) -> str:
+    """Returns an error's class name and the place in the code that raised it, without its message,
+    which may quote values of a payload."""
+    kind, trace = type(error).__qualname__, error.__traceback__
+    if trace is None:
+        return kind
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code
+    return f"{kind} at {os.path.basename(code.co_filename)}:{trace.tb_lineno} in {code.co_name}"
+
+
 def in_a_line(error: BaseException | str) -> str:
-    """What a driver says, in one line and without the hints, which it puts behind a tab."""
+    """Returns a driver's message as one line, without its hints, which start with a tab."""
     lines = [line.strip() for line in str(error).splitlines() if not line.startswith("\t")]
     return "; ".join(line for line in lines if line).rstrip(".") or repr(error)

@@ -1,4 +1,4 @@
-"""Typed events: what the classes generated from the catalog have in common."""
+"""Typed events: what the classes generated from the catalog have in common, and lookups."""
 
 from __future__ import annotations
 
@@ -6,29 +6,33 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, get_args
 
-from relay.errors import CatalogInvalid, PayloadInvalid
+from relay.errors import CatalogInvalid, PayloadInvalid, SchemaUnknown
 from relay.natural import JsonRecord, Part, arguments, from_base64
 from relay.schema.avro.encoder import Encoder, compile_encoder
 from relay.schema.avro.fingerprint import rabin
+from relay.schema.avro.json_text import schema_json
 from relay.schema.avro.nodes import Node
 from relay.schema.avro.parse import read_schema
+from relay.schema.avro.slow_path import encode_slowly
 
-__all__ = ["DomainEvent", "Metadata", "Part", "checked", "envelope", "from_base64", "now"]
-
-METADATA_KEYS = {
-    "actorId": "actor_id",
-    "correlationId": "correlation_id",
-    "causationId": "causation_id",
-    "sourceModule": "source_module",
-    "traceparent": "traceparent",
-    "tracestate": "tracestate",
-}
+__all__ = [
+    "DomainEvent",
+    "Metadata",
+    "Part",
+    "active_versions",
+    "by_version",
+    "checked",
+    "find_class",
+    "from_base64",
+    "read_avsc",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Metadata:
+class Metadata(JsonRecord):
     """Who caused an event, what it belongs to, and its trace (W3C Trace Context)."""
 
     actor_id: str | None = None
@@ -39,24 +43,51 @@ class Metadata:
     tracestate: str | None = None
 
     def to_json(self) -> dict[str, str]:
-        """The fields that are set, by their names in JSON: actorId, correlationId, ..."""
-        pairs = ((key, getattr(self, name)) for key, name in METADATA_KEYS.items())
-        return {key: value for key, value in pairs if value is not None}
+        """Returns the fields that are set, by their names in JSON: actorId, correlationId, ..."""
+        found = JsonRecord.to_json(self)
+        return {key: value for key, value in found.items() if value is not None}
 
     @classmethod
     def from_json(cls, metadata: Mapping[str, Any]) -> Self:
-        """Metadata from its JSON; keys that SQL publishers added besides are left out."""
+        """Reads metadata from JSON; other keys, which SQL publishers may add, are ignored."""
         known = {METADATA_KEYS[key]: metadata[key] for key in METADATA_KEYS if key in metadata}
         return cls(**known)
 
 
-def now() -> datetime:
-    """The current time, aware, in UTC."""
-    return datetime.now(UTC)
+# Name in JSON -> attribute.
+METADATA_KEYS = Metadata.JSON_FIELDS
+
+
+def read_avsc(module: str, name: str) -> dict[str, Any]:
+    """A schema without its docs, from the .avsc file beside a generated module.
+
+    module: the module's `__file__`. Raises CatalogInvalid where the file can't be read.
+    """
+    path = Path(module).with_name(name)
+    try:
+        schema: dict[str, Any] = _without_docs(schema_json(path.read_text("utf-8")))
+    except (OSError, ValueError) as error:
+        raise CatalogInvalid(
+            f"{path}: {error}. Install the .avsc files beside the classes generated from them"
+        ) from error
+    return schema
+
+
+def _without_docs(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_without_docs(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    # A default is data, whose keys may be called doc.
+    return {
+        key: value if key == "default" else _without_docs(value)
+        for key, value in schema.items()
+        if key != "doc"
+    }
 
 
 class _Derived:
-    """A constant of a class that does not state it: worked out once from the class's SCHEMA."""
+    """Default of a class constant, derived from the class's SCHEMA on first use."""
 
     def __init__(self, derive: Callable[[dict[str, Any]], Any]) -> None:
         self._of = lru_cache(maxsize=4096)(lambda kind: derive(kind.SCHEMA))
@@ -78,7 +109,7 @@ class Checked(NamedTuple):
 
 
 class _KeepsChecked:
-    """Keeps what an event was checked with beside its fields: it is no part of its value."""
+    """Slot for the result of the last check; not a field, so it is not part of the value."""
 
     __slots__ = ("_checked",)
 
@@ -101,14 +132,14 @@ class DomainEvent(JsonRecord, _KeepsChecked):
     if TYPE_CHECKING:
         # CRC-64-AVRO of SCHEMA, 8 bytes, most significant first.
         FINGERPRINT: ClassVar[bytes]
-        # Metadata takes it where an event names no other.
+        # Default of metadata's source_module.
         SOURCE_MODULE: ClassVar[str]
     else:
         FINGERPRINT = _Derived(rabin)
         SOURCE_MODULE = _Derived(_last_word_of_namespace)
 
-    aggregate_id: str
-    occurred_at: datetime = field(default_factory=now)
+    aggregate_id: str = field(kw_only=False)
+    occurred_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     metadata: Metadata | None = None
 
     def __post_init__(self) -> None:
@@ -135,7 +166,7 @@ class DomainEvent(JsonRecord, _KeepsChecked):
         occurred_at: datetime,
         metadata: Metadata | None = None,
     ) -> Self:
-        """The event of a payload in natural JSON, as a decoder gives it.
+        """Makes the event from a payload in natural JSON, as a decoder returns it.
 
         Raises PayloadInvalid when a field is missing, does not fit or would be lost.
         """
@@ -146,33 +177,58 @@ class DomainEvent(JsonRecord, _KeepsChecked):
             **arguments(cls, payload),
         )
 
+    @classmethod
+    def from_converted(
+        cls,
+        payload: dict[str, Any],
+        *,
+        aggregate_id: str,
+        occurred_at: datetime,
+        metadata: Metadata | None = None,
+    ) -> Self:
+        """Makes the event from natural JSON that a converter returned, for a handler.
 
-def envelope(
-    aggregate_id: str, occurred_at: datetime | None, metadata: Metadata | None
-) -> dict[str, Any]:
-    """Arguments that all classes of events share; it occurred now by default."""
-    return {
-        "aggregate_id": aggregate_id,
-        "occurred_at": occurred_at or now(),
-        "metadata": metadata,
-    }
+        As from_json, but a value may fit several types of a union: nothing is written by it.
+        """
+        encode_slowly(_root(cls), payload, take_first=True)  # type: ignore[arg-type]  # mypy: no hash
+        return cls.from_decoded(
+            payload, aggregate_id=aggregate_id, occurred_at=occurred_at, metadata=metadata
+        )
+
+    @classmethod
+    def from_decoded(
+        cls,
+        payload: Mapping[str, Any],
+        *,
+        aggregate_id: str,
+        occurred_at: datetime,
+        metadata: Metadata | None = None,
+    ) -> Self:
+        """Returns the event of natural JSON that was decoded by this class's SCHEMA: as from_json,
+        without checking again that each value fits."""
+        event = object.__new__(cls)
+        values = arguments(cls, payload)
+        values |= {"aggregate_id": aggregate_id, "occurred_at": occurred_at, "metadata": metadata}
+        for name, value in values.items():
+            object.__setattr__(event, name, value)
+        object.__setattr__(event, "_checked", None)
+        return event
 
 
 def checked(event: DomainEvent) -> Checked:
-    """The payload as it is now.
+    """Returns the payload as it is now.
 
-    It was checked and encoded when the event was made, and is not again, unless the event has
-    lists, dicts or records: they may have changed since. To compare them would take longer.
-    Raises PayloadInvalid, whose path names the place, and CatalogInvalid for a class without
-    SCHEMA.
+    Events with lists, dicts or records are checked and encoded again, since these may have changed
+    since construction; comparing them would take longer.
+    Raises PayloadInvalid with the JSON path, and CatalogInvalid for a class without SCHEMA.
     """
-    # Copies that copy and pickle make have none.
+    # copy and pickle leave the slot empty.
     return getattr(event, "_checked", None) or _check(event)[0]
 
 
 def _check(event: DomainEvent) -> tuple[Checked, bool]:
-    """The payload, and whether it can change. The only place that decides if an event is valid."""
-    # mypy holds the __hash__ of instances against their class.
+    """Checks an event: the only place that does. Returns the payload and whether it can change."""
+    # mypy confuses the __hash__ of instances with that of their class.
     encode, can_change = _encoder(type(event))  # type: ignore[arg-type]
     try:
         payload = event.to_json()
@@ -190,20 +246,57 @@ def _check(event: DomainEvent) -> tuple[Checked, bool]:
 
 
 @lru_cache(maxsize=4096)
+def _root(kind: type[DomainEvent]) -> Node:
+    return read_schema(kind.SCHEMA)
+
+
+@lru_cache(maxsize=4096)
 def _encoder(kind: type[DomainEvent]) -> tuple[Encoder, bool]:
-    """Encoder of a class, and whether its events can change without being made anew."""
+    """Returns the encoder of a class, and whether the payload of its events can change."""
     schema = getattr(kind, "SCHEMA", None)
     if schema is None:
         raise CatalogInvalid(
             f"{kind.__module__}.{kind.__qualname__} has no SCHEMA. Use a class that relay schemas "
             "generate has made"
         )
-    # Another to_json may give anything at any time.
+    # An overridden to_json may return another payload each time.
     can_change = kind.to_json is not JsonRecord.to_json or _holds_others(read_schema(schema))
     return compile_encoder(schema), can_change
 
 
 def _holds_others(root: Node) -> bool:
-    """Whether the value of a field may be a list, a dict or a record."""
+    """Returns whether a field may have a list, a dict or a record as value."""
     values = [branch for field in root.fields for branch in (field.node.branches or [field.node])]
     return any(value.kind in {"record", "array", "map"} for value in values)
+
+
+def by_version(*unions: Any) -> dict[tuple[str, int], type[DomainEvent]]:
+    """Returns event type and schema version -> class, of unions of classes."""
+    return {(kind.EVENT_TYPE, kind.SCHEMA_VERSION): kind for kind in _classes(unions)}
+
+
+def active_versions(*unions: Any) -> dict[str, int]:
+    """Returns event type -> schema version, of unions of classes with active versions."""
+    return {kind.EVENT_TYPE: kind.SCHEMA_VERSION for kind in _classes(unions)}
+
+
+def _classes(unions: tuple[Any, ...]) -> list[type[DomainEvent]]:
+    # A union of one class is the class itself.
+    return [kind for union in unions for kind in get_args(union) or (union,)]
+
+
+def find_class(
+    classes: Mapping[tuple[str, int], type[DomainEvent]],
+    active: Mapping[str, int],
+    event_type: str,
+    version: int | None,
+) -> type[DomainEvent]:
+    """Returns the class of an event type; None: of its active version. Raises SchemaUnknown."""
+    number = active.get(event_type, 0) if version is None else version
+    try:
+        return classes[event_type, number]
+    except KeyError:
+        raise SchemaUnknown(
+            f"no class for event type {event_type!r}, version {version or 'active'}. "
+            "Add its schema to the catalog, then: relay schemas generate"
+        ) from None

@@ -1,8 +1,8 @@
 """Named events of the core. Logs, metrics, spans and audit subscribe to them.
 
-An event is a value; the core emits it after what it tells of has happened, and does not know who
-listens. A subscriber runs in the thread that emits, so it has to be quick. One that fails is logged
-once and never disturbs the core.
+An event is a value. The core emits it after the fact, and does not know who subscribes. A
+subscriber runs in the thread that emits, so it has to be quick. One that fails is logged once and
+never disturbs the core.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ __all__ = [
     "DeadLetterWritten",
     "Event",
     "EventDead",
+    "EventDiscarded",
     "EventFailed",
     "EventParked",
     "Events",
     "EventsHandled",
     "EventsHeld",
     "FlagsRedone",
+    "GroupLag",
     "HandlingFailed",
     "ParkedEventSettled",
     "ServerAvailable",
@@ -83,12 +85,20 @@ class FlagsRedone:
 
 @dataclass(frozen=True, slots=True)
 class BatchPublished:
-    """A transaction committed. rows: that it went through. seconds: from its beginning."""
+    """A transaction committed.
+
+    rows: outbox rows that it covers, held ones too. published: those of them that it published,
+    copies not counted. seconds: from its begin to its commit.
+    lag_seconds: age of its oldest row at the commit, by the event's occurred_at; None without a
+    row whose time can be read.
+    """
 
     shard: int
     number: int
     rows: int
+    published: int
     seconds: float
+    lag_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +135,36 @@ class EventDead:
 
 
 @dataclass(frozen=True, slots=True)
+class EventDiscarded:
+    """An event that a person gave up is passed; later events of its aggregate go on."""
+
+    event_id: str
+    aggregate_type: str
+    aggregate_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class EventsHandled:
     """A group's transaction committed. count: of its events. seconds: from its beginning."""
 
     group: str
     count: int
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLag:
+    """How far a group is behind the end of a partition that this process reads, every few seconds.
+
+    offsets: from the first one that is not settled to the partition's end, markers of transactions
+    among them.
+    """
+
+    group: str
+    topic: str
+    partition: int
+    offsets: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +234,9 @@ Event: TypeAlias = (
     | EventsHeld
     | EventFailed
     | EventDead
+    | EventDiscarded
     | EventsHandled
+    | GroupLag
     | HandlingFailed
     | EventParked
     | DeadLetterWritten
@@ -223,7 +259,7 @@ class Events:
         self._subscribers.append(subscriber)
 
     def emit(self, event: Event) -> None:
-        """Tells all subscribers. Raises nothing."""
+        """Calls all subscribers. Raises nothing."""
         for subscriber in self._subscribers:
             try:
                 subscriber(event)

@@ -1,8 +1,6 @@
-"""Which servers are unavailable now, and the few events that say so.
+"""Tracks which servers are unavailable and emits few events about it.
 
-Threads that lose a server report it here under a name of their own, again and again while they
-wait, and once more when they have it back. There is an event when the first of them loses it, at
-most one a minute while it lasts, and one when the last of them has it back.
+Each thread reports under its own name: repeatedly while it waits, and once when the server is back.
 """
 
 from __future__ import annotations
@@ -13,18 +11,22 @@ from collections.abc import Callable
 
 from relay.errors import in_a_line
 from relay.observe import Events, ServerAvailable, ServerUnavailable
+from relay.unavailable import Server
 
 __all__ = ["Outage", "Outages"]
 
-_REMIND_SECONDS = 60.0
-# A server that comes and goes is reported once a minute, or as soon as it stays away for this long.
+_REMIND_SECONDS = 5.0
+# A flapping server is reported this often, or as soon as it stays unavailable for that long.
+_FLAPPING_SECONDS = 60.0
 _SHORT_SECONDS = 5.0
 
 
 class Outage:
-    """What is known about one server. Safe for several threads.
+    """Outages of one server. Thread-safe.
 
-    server: its name for people. clock: seconds that only go forward.
+    An event is emitted when the first reporter loses the server, every few seconds while that
+    lasts, and when the last reporter has it back.
+    server: name for messages. clock: monotonic seconds.
     """
 
     def __init__(
@@ -41,11 +43,11 @@ class Outage:
 
     @property
     def lasts(self) -> bool:
-        """Whether anybody misses the server now."""
+        """True while any reporter can't use the server."""
         return bool(self._reporters)
 
-    def away(self, reporter: str, reason: str) -> None:
-        """`reporter` can't use the server because of `reason`."""
+    def unavailable(self, reporter: str, reason: str) -> None:
+        """Records that `reporter` can't use the server because of `reason`."""
         reason = in_a_line(reason)
         with self._lock:
             now = self._clock()
@@ -53,14 +55,17 @@ class Outage:
                 self._since, self._is_known = now, False
             self._reporters.add(reporter)
             lasted, silent = now - self._since, now - self._emitted_at
-            if silent < _REMIND_SECONDS and (self._is_known or lasted < _SHORT_SECONDS):
+            if self._is_known:
+                if silent < _REMIND_SECONDS:
+                    return
+            elif silent < _FLAPPING_SECONDS and lasted < _SHORT_SECONDS:
                 return
             self._emitted_at = now
             first, self._is_known = not self._is_known, True
         self._events.emit(ServerUnavailable(self._server, reason, 0.0 if first else lasted))
 
-    def back(self, reporter: str) -> None:
-        """`reporter` uses the server again, or no longer needs it."""
+    def recovered(self, reporter: str) -> None:
+        """Records that `reporter` uses the server again, or no longer needs it."""
         if reporter not in self._reporters:
             return
         with self._lock:
@@ -80,7 +85,11 @@ class Outages:
         self.kafka = Outage("Kafka", events)
         self.registry = Outage("the schema registry", events)
 
-    def no_longer_missed_by(self, reporter: str) -> None:
-        """`reporter` needs none of them any more, or has all of them."""
+    def of(self, server: Server) -> Outage:
+        """Returns the outage of a server."""
+        return {"database": self.database, "kafka": self.kafka, "registry": self.registry}[server]
+
+    def recovered(self, reporter: str) -> None:
+        """Records that `reporter` is not waiting for any of them."""
         for outage in (self.database, self.kafka, self.registry):
-            outage.back(reporter)
+            outage.recovered(reporter)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,9 +23,9 @@ from pydantic_settings import (
 
 from relay.errors import ConfigurationInvalid
 
-__all__ = ["Settings", "load_settings"]
+__all__ = ["ConfigFile", "Settings", "load_settings", "unknown_variables"]
 
-# librdkafka options whose value the promise depends on (H14); the relay sets them itself.
+# librdkafka options that exactly-once delivery depends on (H14); the relay sets them itself.
 RESERVED_KAFKA_OPTIONS = frozenset(
     {
         "acks",
@@ -42,8 +45,13 @@ RESERVED_KAFKA_OPTIONS = frozenset(
 )
 
 
+# Variables that are read elsewhere, without the prefix.
+_OTHER_VARIABLES = {"CONFIG_FILE", "LOG_LEVEL", "SUPERVISOR_PID"}
+_NOT_SET = 'not set. Set it; for a local stack: relay stack up, then eval "$(relay stack env)"'
+
+
 class Settings(BaseSettings):
-    """Everything that can be set, each by `EVENT_BUS_` and its name in capitals.
+    """All settings; as environment variables: `EVENT_BUS_` and the name in capitals.
 
     Order of precedence: arguments, environment, `.env` in the current folder,
     the TOML file named by `EVENT_BUS_CONFIG_FILE` (default `relay.toml`, may be absent).
@@ -84,10 +92,10 @@ class Settings(BaseSettings):
     delivery: Literal["exactly-once", "at-least-once"] = "exactly-once"
     transport: Literal["kafka", "in-process"] = "kafka"
     on_dead: Literal["hold", "skip"] = Field(
-        default="hold", description="what later events of an aggregate do behind a dead one"
+        default="hold", description="what later events of an aggregate do after a dead one"
     )
     session_timeout_ms: int = Field(
-        default=6_000, ge=1_000, description="after this long without a sign a worker is lost"
+        default=6_000, ge=1_000, description="a worker that is silent for this long is lost"
     )
     transaction_timeout_ms: int = Field(default=10_000, ge=1_000)
     retire_quiet_days: int = Field(
@@ -95,6 +103,19 @@ class Settings(BaseSettings):
         ge=0,
         le=3650,
         description="a version decoded within so many days is not retired, unless forced",
+    )
+    retention_days: int = Field(
+        default=30, ge=0, le=36_500, description="how long relay prune keeps delivered events"
+    )
+    inbox_retention_days: int = Field(
+        default=30,
+        ge=1,
+        le=36_500,
+        description="how long relay prune keeps inbox rows and settled dead letters; longer than "
+        "the topics keep their records",
+    )
+    pruned_retention_days: int = Field(
+        default=365, ge=1, le=36_500, description="how long the ids of pruned events are known"
     )
     replication_factor: int | None = Field(
         default=None, ge=1, description="of topics the relay creates; default 3, or all brokers"
@@ -109,7 +130,7 @@ class Settings(BaseSettings):
 
     @field_validator("transport")
     @classmethod
-    def _refuse_what_is_not_there(cls, value: str) -> str:
+    def _refuse_missing_transport(cls, value: str) -> str:
         if value == "in-process":
             raise ValueError("in-process is not available in this version. Set it to kafka")
         return value
@@ -120,13 +141,13 @@ class Settings(BaseSettings):
         if reserved := sorted(RESERVED_KAFKA_OPTIONS & value.keys()):
             raise ValueError(
                 f"{', '.join(reserved)} can't be set: exactly-once delivery depends on the "
-                "values that the relay chooses. Take them out"
+                "values that the relay chooses. Remove them"
             )
         return value
 
     @cached_property
     def positions_topic(self) -> str:
-        """Name of the compacted topic that holds one position record a shard."""
+        """Name of the compacted topic with one position record per shard."""
         return f"relay.{self.name}.positions"
 
     @classmethod
@@ -138,34 +159,79 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        toml = Path(os.environ.get("EVENT_BUS_CONFIG_FILE", "relay.toml"))
-        return (
-            init_settings,
-            env_settings,
-            dotenv_settings,
-            TomlConfigSettingsSource(settings_cls, toml_file=toml),
-        )
+        return init_settings, env_settings, dotenv_settings, ConfigFile(settings_cls)
+
+
+class ConfigFile(TomlConfigSettingsSource):
+    """The TOML file that EVENT_BUS_CONFIG_FILE names, by default relay.toml, which may be absent.
+
+    Raises ConfigurationInvalid for a file that can't be read or has an unknown setting.
+    """
+
+    def __init__(self, settings_cls: type[BaseSettings] = Settings) -> None:
+        named = os.environ.get("EVENT_BUS_CONFIG_FILE")
+        self.path = Path(named or "relay.toml")
+        if named and not self.path.exists():
+            raise ConfigurationInvalid(
+                f"EVENT_BUS_CONFIG_FILE names {named}, which does not exist. Create it or correct "
+                "the name"
+            )
+        try:
+            super().__init__(settings_cls, toml_file=self.path)
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigurationInvalid(
+                f"{self.path} can't be read as TOML: {error}. Correct the file"
+            ) from error
+        for name in self.toml_data.keys() - settings_cls.model_fields.keys():
+            raise ConfigurationInvalid(
+                f"{self.path}: there is no setting {name!r}{_similar(name, settings_cls)}"
+            )
+
+
+def unknown_variables() -> list[str]:
+    """Lists environment variables `EVENT_BUS_*` that nothing reads, each with what may be meant."""
+    prefix = "EVENT_BUS_"
+    names = {name.removeprefix(prefix) for name in os.environ if name.startswith(prefix)}
+    read = {name.upper() for name in Settings.model_fields} | _OTHER_VARIABLES
+    return [
+        f"{prefix}{name} is set, and there is no such setting{_similar(name.lower(), Settings)}"
+        for name in sorted(names - read)
+        if not name.startswith(("TEST_", "LOCAL_"))
+    ]
+
+
+def _similar(name: str, settings_cls: type[BaseSettings]) -> str:
+    found = get_close_matches(name, settings_cls.model_fields, n=1)
+    return f". Did you mean {found[0]!r}?" if found else ". Remove it"
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Settings from all sources.
+    """Reads the settings from all sources.
 
-    overrides: values that win over every source, by field name.
-    Raises ConfigurationInvalid in one line that names each setting and what is wrong with it.
+    overrides: values that override every source, by field name.
+    Raises ConfigurationInvalid in one line that names each wrong setting and the problem.
     """
     try:
         return Settings(**overrides)
     except ValidationError as error:
         problems = "; ".join(
             f"EVENT_BUS_{'_'.join(str(part) for part in found['loc'][:1]).upper()}: "
-            f"{found['msg'].removeprefix('Value error, ')}"
+            + (
+                _NOT_SET
+                if found["type"] == "missing"
+                else found["msg"].removeprefix("Value error, ")
+            )
             for found in error.errors()
         )
         raise ConfigurationInvalid(f"bad settings: {problems}") from error
     except SettingsError as error:
-        # pydantic-settings names the field, people know the variable.
+        # pydantic-settings names the field, users know the variable.
         field = re.search(r'field "(\w+)"', str(error))
         name = f"EVENT_BUS_{field[1].upper()}" if field else "settings"
         raise ConfigurationInvalid(
             f"bad settings: {name} can't be read as JSON: {error.__cause__ or error}"
         ) from error
+
+
+def _problem(found: Mapping[str, Any]) -> str:
+    return _NOT_SET if found["type"] == "missing" else found["msg"].removeprefix("Value error, ")

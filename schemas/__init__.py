@@ -8,88 +8,15 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TypeAlias
 
-from relay.event_index import active_versions, by_version, find_class, members
-from relay.events import DomainEvent
+from relay.events import DomainEvent, active_versions, by_version, find_class
 
-from .automation.events import (
-    AutomationEvent,
-    AutomationStepFailed,
-    AutomationStepQueued,
-    AutomationStepSucceeded,
-)
-from .billing.events import (
-    BillingEvent,
-    InvoiceIssued,
-    InvoiceOverdue,
-    InvoicePaid,
-    InvoicePartiallyPaid,
-    InvoiceVoided,
-)
-from .fulfillment.events import FulfillmentCreated, FulfillmentEvent
-from .legacy.events import LegacyEvent, LegacySyncCompleted, LegacySyncRequested
-from .orders.events import (
-    OrderCheckoutExpired,
-    OrderCheckoutSent,
-    OrderCreated,
-    OrderPaid,
-    OrderPaymentFailed,
-    OrderPaymentProcessing,
-    OrdersEvent,
-)
-from .pricing.events import (
-    PriceAgreementCreated,
-    PriceAgreementSynced,
-    PriceAgreementSyncFailed,
-    PriceAgreementUpdated,
-    PricingEvent,
-)
-from .shipments.events import (
-    ShipmentDelivered,
-    ShipmentDrafted,
-    ShipmentInTransit,
-    ShipmentReady,
-    ShipmentsEvent,
-)
-
-__all__ = [
-    "ACTIVE_VERSIONS",
-    "EVENT_CLASSES",
-    "AutomationEvent",
-    "AutomationStepFailed",
-    "AutomationStepQueued",
-    "AutomationStepSucceeded",
-    "BillingEvent",
-    "CatalogEvent",
-    "DomainEventCatalog",
-    "FulfillmentCreated",
-    "FulfillmentEvent",
-    "InvoiceIssued",
-    "InvoiceOverdue",
-    "InvoicePaid",
-    "InvoicePartiallyPaid",
-    "InvoiceVoided",
-    "LegacyEvent",
-    "LegacySyncCompleted",
-    "LegacySyncRequested",
-    "OrderCheckoutExpired",
-    "OrderCheckoutSent",
-    "OrderCreated",
-    "OrderPaid",
-    "OrderPaymentFailed",
-    "OrderPaymentProcessing",
-    "OrdersEvent",
-    "PriceAgreementCreated",
-    "PriceAgreementSyncFailed",
-    "PriceAgreementSynced",
-    "PriceAgreementUpdated",
-    "PricingEvent",
-    "ShipmentDelivered",
-    "ShipmentDrafted",
-    "ShipmentInTransit",
-    "ShipmentReady",
-    "ShipmentsEvent",
-    "event_class",
-]
+from .automation.events import AutomationEvent
+from .billing.events import BillingEvent
+from .fulfillment.events import FulfillmentEvent
+from .legacy.events import LegacyEvent
+from .orders.events import OrdersEvent
+from .pricing.events import PricingEvent
+from .shipments.events import ShipmentsEvent
 
 
 class DomainEventCatalog(StrEnum):
@@ -133,13 +60,13 @@ CatalogEvent: TypeAlias = (
 )
 
 # Event type and schema version -> class.
-EVENT_CLASSES = by_version(*members(CatalogEvent))
+EVENT_CLASSES = by_version(CatalogEvent)
 # Event type -> the version that is published now.
-ACTIVE_VERSIONS = active_versions(*members(CatalogEvent))
+ACTIVE_VERSIONS = active_versions(CatalogEvent)
 
 
 def event_class(event_type: str, version: int | None = None) -> type[DomainEvent]:
-    """The class of an event type, of its active version where none is given.
+    """Returns the class of an event type; of its active version by default.
 
     Raises SchemaUnknown when no class was generated for it.
     """

@@ -15,11 +15,11 @@ from typing import ClassVar
 
 import httpx
 
+from relay.local.download import cache_dir
 from relay.local.java import find_java
 from relay.local.ports import HOST
 from relay.local.process import spawn
 from relay.local.server import LocalServer
-from relay.local.settings import LocalSettings
 
 __all__ = ["APICURIO_VERSION", "LocalApicurio", "wanted"]
 
@@ -36,7 +36,7 @@ def wanted() -> bool:
 
 def apicurio_home() -> Path:
     """The folder with quarkus-run.jar, downloaded and unpacked when it is not there yet."""
-    home = LocalSettings().cache_dir.expanduser() / f"apicurio-{APICURIO_VERSION}"
+    home = cache_dir() / f"apicurio-{APICURIO_VERSION}"
     home.mkdir(parents=True, exist_ok=True)
     unpacked = home / "app"
     with (home / "lock").open("w") as lock:

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from relay.errors import StackFailed
-from relay.local.download import kafka_libraries
-from relay.local.settings import LocalSettings
+from relay.local.download import cache_dir, kafka_libraries
 from tests.jvm import start_jvm
 
 __all__ = ["CLIENT_VERSION", "ConfluentJava", "wanted"]
@@ -104,7 +103,7 @@ class ConfluentJava:
 
 def _jar() -> Path:
     """The jar with the client in the cache of the local stack, downloaded when it is missing."""
-    home = LocalSettings().cache_dir.expanduser() / f"confluent-java-{CLIENT_VERSION}"
+    home = cache_dir() / f"confluent-java-{CLIENT_VERSION}"
     home.mkdir(parents=True, exist_ok=True)
     jar = home / f"{_ARTIFACT}-{_FLINK_VERSION}.jar"
     with (home / "lock").open("w") as lock:

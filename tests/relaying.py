@@ -23,16 +23,16 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from relay.kafka import topics
 from relay.kafka.options import client_options
-from relay.local.process import ProcessId
-from relay.local.watchdog import guard
+from relay.local import watchdog
 from relay.postgres.connect import connect
 from relay.publish import pinned
 from relay.publish.worker import Worker
 from relay.schema.approvals.adopt import adopt_catalog, adopt_event_type
+from relay.schema.approvals.registration import register_catalog
 from relay.schema.catalog import Catalog
 from relay.schema.client.client import RegistryClient
-from relay.schema.client.register import register_catalog
 from relay.settings import Settings, load_settings
+from tests.commands import run_relay
 from tests.stack import until
 
 SCHEMA_FIELDS: list[dict[str, Any]] = [
@@ -78,14 +78,8 @@ class Relay:
 
     def command(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Runs `relay ...` to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "relay.cli.main", *words],
-            env={**os.environ, **self.environment, **more},
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+        return run_relay(
+            *words, environment={**os.environ, **self.environment, **more}, folder=self.folder
         )
 
     def must(self, *words: str, **more: str) -> str:
@@ -125,13 +119,12 @@ class Relay:
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "relay.cli.main", *words],
-                env={**os.environ, **self.environment, **more},
+                env={**os.environ, **self.environment, **more, **watchdog.mark()},
                 cwd=cwd or self.folder,
                 stdout=log,
                 stderr=log,
             )
         self.started.append(process)
-        guard(ProcessId.of(process.pid, "relay.cli.main"))
         return process
 
     def end_all(self) -> None:
@@ -268,6 +261,18 @@ class Relay:
             )
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log()[-5000:]}") from None
+
+    def wait_until_held(self, count: int) -> None:
+        """Waits until `count` events are held; a failure shows what the processes wrote."""
+        try:
+            until(lambda: self.sql("select count(*) from outbox.holds") == [(count,)], timeout=120)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log()[-5000:]}") from None
+
+    def wait_until_visible(self, count: int) -> None:
+        """Waits until `count` records are committed for their readers, which comes after the flags:
+        a broker that crashes before may leave a transaction without an end (H55)."""
+        until(lambda: len(self.published()) >= count, what=f"{count} visible records")
 
 
 def create_relay(

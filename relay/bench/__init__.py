@@ -1,1 +1,1 @@
-"""Measures how fast the relay is, and what the machine below it can do; `relay bench` runs it."""
+"""Measures the relay and the machine that it runs on; `relay bench` runs it."""

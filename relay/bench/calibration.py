@@ -1,4 +1,4 @@
-"""How fast the machine itself is, so that figures from different machines can be compared."""
+"""Measures the machine itself, so that figures from different machines can be compared."""
 
 from __future__ import annotations
 
@@ -12,15 +12,10 @@ from typing import Any
 import confluent_kafka
 import psutil
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient
-from psycopg import sql
 
-from relay.bench.options import BenchFailed, Options
-from relay.bench.place import Place
-from relay.kafka import topics
+from relay.bench.options import BenchFailed
+from relay.bench.testbed import BenchRelay, Testbed
 from relay.kafka.options import client_options
-from relay.postgres.connect import connect
-from relay.settings import load_settings
 
 __all__ = ["calibrate", "machine", "python_score"]
 
@@ -32,7 +27,7 @@ _VALUE = bytes(range(100)) * 3
 
 
 def machine() -> dict[str, Any]:
-    """What is measured on, by name."""
+    """Describes the machine, by name."""
     return {
         "system": platform.platform(),
         "processor": _processor(),
@@ -43,18 +38,19 @@ def machine() -> dict[str, Any]:
     }
 
 
-def calibrate(place: Place, options: Options) -> dict[str, Any]:
-    """The machine's figures, none of which the relay has a part in. Raises BenchFailed."""
-    return {
-        "python_score": python_score(),
-        "fsync_ms": _fsync_ms(place.folder),
-        "copy_rows_per_second": _copy_rate(place),
-        "produce_events_per_second": _produce_rate(place, options),
-    }
+def calibrate(testbed: Testbed) -> dict[str, Any]:
+    """Returns the machine's figures, none of which depends on the relay. Raises BenchFailed."""
+    with testbed.relay() as relay:
+        return {
+            "python_score": python_score(),
+            "fsync_ms": _fsync_ms(testbed.folder),
+            "copy_rows_per_second": _copy_rate(relay),
+            "produce_events_per_second": _produce_rate(relay, testbed.options.partitions),
+        }
 
 
 def python_score() -> float:
-    """Million turns a second of a fixed loop of dicts, strings and calls on one core, best of 3."""
+    """Returns million turns per second of a fixed loop of dicts, strings and calls, best of 3."""
     return round(max(_loop() for _ in range(3)) / 1e6, 3)
 
 
@@ -68,7 +64,7 @@ def _loop() -> float:
 
 
 def _fsync_ms(folder: Path) -> float:
-    """Median time to bring 8 kB to disk, where the bench's own database would lie."""
+    """Returns the median time to write 8 kB to the disk of the bench's own database."""
     page, times = bytes(8192), []
     with (folder / "fsync").open("wb", buffering=0) as file:
         for _ in range(_FSYNCS):
@@ -79,53 +75,36 @@ def _fsync_ms(folder: Path) -> float:
     return round(statistics.median(times) * 1000, 3)
 
 
-def _copy_rate(place: Place) -> int:
-    """Rows a second that COPY brings into a table with a key; 300 bytes each."""
-    table = sql.Identifier(f"{place.name}_calibration")
+def _copy_rate(relay: BenchRelay) -> int:
+    """Returns the rows per second that COPY writes into a table with a key; 300 bytes each."""
     text = _VALUE.hex()[:300]
     lines = "".join(f"{number}\t{text}\n" for number in range(_COPY_ROWS))
-    with connect(place.servers.database_url, application_name="relay bench") as connection:
+    with relay.connect() as connection:
         connection.execute(
-            sql.SQL("create table {} (number bigint primary key, content text)").format(table)
+            "create table public.calibration (number bigint primary key, content text)"
         )
-        try:
-            began = time.perf_counter()
-            with connection.cursor().copy(sql.SQL("copy {} from stdin").format(table)) as copy:
-                copy.write(lines)
-            return round(_COPY_ROWS / (time.perf_counter() - began))
-        finally:
-            connection.execute(sql.SQL("drop table {}").format(table))
-
-
-def _produce_rate(place: Place, options: Options) -> int:
-    """Records a second of a plain idempotent producer: 300 bytes each, lz4, no headers."""
-    settings = load_settings(
-        database_url=place.servers.database_url,
-        kafka_bootstrap_servers=place.servers.bootstrap_servers,
-    )
-    admin = AdminClient(client_options(settings))
-    topic = f"{place.name}_calibration"
-    topics.create(admin, {topic: options.partitions})
-    producer = Producer(
-        {
-            **client_options(settings),
-            "enable.idempotence": True,
-            "compression.type": "lz4",
-            "linger.ms": 5,
-            "queue.buffering.max.messages": _PRODUCED + 1,
-        }
-    )
-    try:
         began = time.perf_counter()
-        for number in range(_PRODUCED):
-            producer.produce(topic, _VALUE, partition=number % options.partitions)
-            if number % 1000 == 0:
-                producer.poll(0)
-        left = producer.flush(60)
-        seconds = time.perf_counter() - began
-    finally:
-        for future in admin.delete_topics([topic]).values():
-            future.exception()
+        with connection.cursor().copy("copy public.calibration from stdin") as copy:
+            copy.write(lines)
+        return round(_COPY_ROWS / (time.perf_counter() - began))
+
+
+def _produce_rate(relay: BenchRelay, partitions: int) -> int:
+    """Returns the records per second of a plain idempotent producer: 300 bytes, lz4, no headers."""
+    options = {
+        "enable.idempotence": True,
+        "compression.type": "lz4",
+        "linger.ms": 5,
+        "queue.buffering.max.messages": _PRODUCED + 1,
+    }
+    producer = Producer(client_options(relay.settings, required=options))
+    began = time.perf_counter()
+    for number in range(_PRODUCED):
+        producer.produce(relay.topic, _VALUE, partition=number % partitions)
+        if number % 1000 == 0:
+            producer.poll(0)
+    left = producer.flush(60)
+    seconds = time.perf_counter() - began
     if left:
         raise BenchFailed(f"{left} records of the calibration were not acknowledged in a minute")
     return round(_PRODUCED / seconds)

@@ -1,6 +1,6 @@
-"""The event that is measured with: an order of about 308 bytes a row where SQL wrote it.
+"""The event of the measurements: an order of about 308 bytes per row if SQL wrote it.
 
-Its second major version, for the scenario with copies, has another name for one of the fields.
+Its second major version, for the scenario with copies, renames one field.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def down(placed):
 
 
 def schema(domain: str) -> dict[str, Any]:
-    """The event's Avro schema in a domain's namespace."""
+    """Returns the event's Avro schema in a domain's namespace."""
     return {
         "type": "record",
         "name": "OrderPlaced",
@@ -60,37 +60,37 @@ def schema(domain: str) -> dict[str, Any]:
 
 
 def second_schema(domain: str) -> dict[str, Any]:
-    """Schema of the second major version."""
+    """Returns the schema of the second major version."""
     fields = [*_FIELDS[:-1], {**_FIELDS[-1], "name": "orderedAt"}]
     return {**schema(domain), "name": "OrderPlacedV2", "fields": fields}
 
 
 def write_catalog(folder: Path, domain: str, partitions: int, *, copies: bool = False) -> None:
-    """Makes a catalog whose only event type is EVENT_TYPE of `domain`.
+    """Writes a catalog whose only event type is EVENT_TYPE of `domain`.
 
-    copies: and its second major version, so that each event is published under both.
+    copies: add its second major version, so that each event is published under both.
     """
-    there = folder / domain
-    there.mkdir(parents=True)
+    target = folder / domain
+    target.mkdir(parents=True)
     entry: dict[str, Any] = {"aggregate": AGGREGATE_TYPE, "versions": {1: "active"}}
     events = {EVENT_TYPE: entry}
-    (there / f"{EVENT_TYPE}.v1.avsc").write_text(json.dumps(schema(domain)))
+    (target / f"{EVENT_TYPE}.v1.avsc").write_text(json.dumps(schema(domain)))
     if copies:
         second = f"{EVENT_TYPE}.v2"
         events[second] = {**entry, "replaces": EVENT_TYPE}
-        (there / f"{second}.v1.avsc").write_text(json.dumps(second_schema(domain)))
-        (there / f"{second.replace('.', '_')}.py").write_text(_CONVERTER)
+        (target / f"{second}.v1.avsc").write_text(json.dumps(second_schema(domain)))
+        (target / f"{second.replace('.', '_')}.py").write_text(_CONVERTER)
     content = {
         "domain": domain,
         "owner": "relay bench",
         "partitions": partitions,
         "events": events,
     }
-    (there / "domain.yaml").write_text(yaml.safe_dump(content))
+    (target / "domain.yaml").write_text(yaml.safe_dump(content))
 
 
 def payload(number: int) -> dict[str, Any]:
-    """The payload of the event with this number."""
+    """Returns the payload of the event with this number."""
     second = number % 60
     return {
         "customerId": f"customer-{number * 7919 % 100_003:06d}",
@@ -102,12 +102,12 @@ def payload(number: int) -> dict[str, Any]:
 
 
 def backlog(domain: str, rows: int, aggregates: int, *, avro: bool) -> Iterator[str]:
-    """COPY lines for copy_backlog.sql, one an event.
+    """Yields lines for copy_backlog.sql, one per event.
 
-    aggregates: over which the events go round. avro: whether rows carry their Avro bytes.
+    aggregates: events are spread over so many. avro: include the Avro bytes.
     """
-    shape = schema(domain)
-    encode, fingerprint = compile_encoder(shape), rabin(shape).hex()
+    avro_schema = schema(domain)
+    encode, fingerprint = compile_encoder(avro_schema), rabin(avro_schema).hex()
     for number in range(rows):
         content = payload(number)
         event_id = f"b{number:023d}"

@@ -1,4 +1,4 @@
-"""What a measurement is done with."""
+"""The options of a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class BenchFailed(RelayError):
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Addresses of servers that run already; all three or none."""
+    """Addresses of the servers to measure on."""
 
     database_url: str
     bootstrap_servers: str
@@ -24,11 +24,12 @@ class Servers:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Sizes of the scenarios; `docs/benchmarks.md` says what each means.
+    """Sizes of the scenarios, see `docs/benchmarks.md`.
 
-    rows, memory_rows, warm_up_rows: events of a backlog. rate: events a second. seconds,
-    warm_up_seconds, idle_seconds: of measuring, of what is left out before it, of watching an idle
-    worker. limit_seconds: a scenario that takes longer has failed.
+    rows, memory_rows, warm_up_rows: events of a backlog. growth_rows: delivered events of the
+    larger outbox. rate: events per second. seconds, warm_up_seconds, idle_seconds: measured,
+    ignored before that, measured with an idle worker.
+    limit_seconds: a scenario that takes longer has failed.
     """
 
     rows: int = 300_000
@@ -42,4 +43,5 @@ class Options:
     warm_up_rows: int = 50_000
     idle_seconds: float = 20.0
     memory_rows: int = 1_000_000
+    growth_rows: int = 1_000_000
     limit_seconds: float = 300.0

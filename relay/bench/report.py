@@ -1,4 +1,4 @@
-"""A run's document as tables for people."""
+"""Prints a run's document as tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["print_report"]
 
 
 def print_report(document: dict[str, Any], console: Console) -> None:
-    """Prints the machine, then a table a scenario."""
+    """Prints the machine, then one table per scenario."""
     machine = document["machine"]
     console.print(
         f"{machine['processor']}, {machine['cores']} cores, {machine['memory_mb']} MB, "
@@ -39,11 +39,12 @@ def print_report(document: dict[str, Any], console: Console) -> None:
 
 
 def _settings(entry: dict[str, Any]) -> str:
-    said = [
-        f"{name.replace('_', ' ')} {_number(value)}" for name, value in entry["settings"].items()
-    ]
-    said += [f"python score {entry['python_score_before']}", f"load {entry['load_before']}"]
-    return ", ".join(said)
+    settings = {
+        **entry["settings"],
+        "python score": entry["python_score_before"],
+        "load": entry["load_before"],
+    }
+    return ", ".join(f"{name.replace('_', ' ')} {_number(it)}" for name, it in settings.items())
 
 
 def _flat(figures: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -1,10 +1,9 @@
-"""A run: servers, the chosen scenarios one after the other, one document of all figures."""
+"""Runs the chosen scenarios one after the other and collects all figures in one document."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -15,8 +14,8 @@ from confluent_kafka import KafkaException
 from relay.bench.calibration import machine, python_score
 from relay.bench.drain import drain
 from relay.bench.options import Options, Servers
-from relay.bench.place import Place, describe_servers, open_place
 from relay.bench.scenarios import Scenario
+from relay.bench.testbed import Testbed, open_testbed
 from relay.errors import RelayError
 
 __all__ = ["run"]
@@ -28,48 +27,47 @@ def run(
     servers: Servers | None,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Measures one after the other, so that none disturbs another.
+    """Measures the scenarios one after the other, so that none disturbs another.
 
-    say: told in words what is done meanwhile. A scenario that fails has `error` instead of
-    figures and does not keep the others from being measured. Raises StackFailed.
+    say: called with each step, for progress messages. A scenario that fails has `error` instead
+    of figures; the others are still measured. Raises StackFailed.
     """
     say("starting PostgreSQL, Kafka and the registry")
-    with open_place(options, servers) as place:
+    with open_testbed(options, servers) as testbed:
         document: dict[str, Any] = {
-            "run": place.name,
+            "run": testbed.name,
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "machine": machine(),
-            "versions": {"relay": version("outbox-relay"), **describe_servers(place)},
+            "versions": {
+                "relay": version("outbox-relay"),
+                "postgres": testbed.server_version(),
+                "own_servers": servers is None,
+            },
             "scenarios": [],
         }
         if any(scenario.warm for scenario in scenarios) and options.warm_up_rows:
+            # The broker's Java compiles while it runs.
             say("warming the servers up")
-            _warm_up(place, options)
+            drain(testbed, rows="avro", events="warm_up_rows")
         for scenario in scenarios:
             say(f"measuring {scenario.name}")
-            document["scenarios"].append(_measure(scenario, place, options))
+            document["scenarios"].append(_measure(scenario, testbed))
         say("ending the servers")
     return document
 
 
-def _warm_up(place: Place, options: Options) -> None:
-    """A small drain that nobody looks at: the broker's Java compiles as it runs."""
-    small = replace(options, rows=options.warm_up_rows)
-    drain(place, small, rows="avro", count=small.rows)
-
-
-def _measure(scenario: Scenario, place: Place, options: Options) -> dict[str, Any]:
-    # The same loop before each, since a shared machine's speed changes within minutes.
+def _measure(scenario: Scenario, testbed: Testbed) -> dict[str, Any]:
+    # The speed of a shared machine changes within minutes, so each run notes it.
     entry: dict[str, Any] = {
         "name": scenario.name,
-        "settings": scenario.settings(options),
+        "settings": scenario.settings(testbed.options),
         "python_score_before": python_score(),
         "load_before": round(os.getloadavg()[0], 2),
         "figures": None,
         "error": None,
     }
     try:
-        entry["figures"] = scenario.run(place, options)
+        entry["figures"] = scenario.measure(testbed)
     except (RelayError, psycopg.Error, KafkaException) as error:
         entry["error"] = str(error).strip()
     return entry

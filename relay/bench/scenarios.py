@@ -1,19 +1,20 @@
-"""What can be measured, by name."""
+"""Lists what can be measured, by name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from relay.bench.calibration import calibrate
-from relay.bench.drain import Rows, drain
+from relay.bench.drain import drain
+from relay.bench.growth import growth
 from relay.bench.idle import idle
 from relay.bench.latency import latency
 from relay.bench.options import Options
-from relay.bench.place import Place
 from relay.bench.registry import CONNECTIONS, VERSIONS, registry_checks
+from relay.bench.testbed import Testbed
 
 __all__ = ["SCENARIOS", "Scenario"]
 
@@ -22,94 +23,61 @@ __all__ = ["SCENARIOS", "Scenario"]
 class Scenario:
     """One measurement.
 
-    settings: what it is done with. usual: whether it is measured when nothing was chosen.
-    warm: whether the servers should have drained a backlog before.
+    measure: returns figures by name. fixed: settings that every run has. sizes: settings that
+    are read from an option, as setting -> name of the option.
+    usual: measured if no scenario was chosen. warm: drain a backlog before the first one.
     """
 
     name: str
-    settings: Callable[[Options], dict[str, Any]]
-    run: Callable[[Place, Options], dict[str, Any]]
+    measure: Callable[[Testbed], dict[str, Any]]
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    sizes: Mapping[str, str] = field(default_factory=dict)
     usual: bool = True
     warm: bool = False
 
+    def settings(self, options: Options) -> dict[str, Any]:
+        """Returns what it is measured with."""
+        sizes = {name: getattr(options, option) for name, option in self.sizes.items()}
+        return {**self.fixed, **sizes}
 
-def _drain(
-    name: str,
-    rows: Rows,
-    workers: int = 1,
-    delivery: str = "exactly-once",
-    count: Callable[[Options], int] = lambda options: options.rows,
-    *,
-    copies: bool = False,
-    usual: bool = False,
-) -> Scenario:
-    def settings(options: Options) -> dict[str, Any]:
-        return {
-            "rows": rows,
-            "copies": copies,
-            "events": count(options),
-            "aggregates": options.aggregates,
-            "workers": workers,
-            "delivery": delivery,
-            "partitions": options.partitions,
-            "shards": options.shards,
-        }
 
-    def run(place: Place, options: Options) -> dict[str, Any]:
-        return drain(
-            place,
-            options,
-            rows=rows,
-            count=count(options),
-            workers=workers,
-            delivery=delivery,
-            copies=copies,
-        )
+def _same(*names: str) -> dict[str, str]:
+    return {name: name for name in names}
 
-    return Scenario(name, settings, run, usual=usual, warm=True)
+
+def _drain(name: str, *, events: str = "rows", usual: bool = False, **different: Any) -> Scenario:
+    fixed = {"copies": False, "workers": 1, "delivery": "exactly-once", **different}
+    sizes = {"events": events, **_same("aggregates", "partitions", "shards")}
+    return Scenario(name, partial(drain, events=events, **fixed), fixed, sizes, usual, warm=True)
 
 
 def _latency(name: str, delivery: str) -> Scenario:
-    def settings(options: Options) -> dict[str, Any]:
-        return {
-            "delivery": delivery,
-            "rate": options.rate,
-            "connections": options.connections,
-            "seconds": options.seconds,
-            "warm_up_seconds": options.warm_up_seconds,
-            "partitions": options.partitions,
-            "shards": options.shards,
-        }
-
-    return Scenario(name, settings, partial(latency, delivery=delivery), warm=True)
+    sizes = _same("rate", "connections", "seconds", "warm_up_seconds", "partitions", "shards")
+    measure = partial(latency, delivery=delivery)
+    return Scenario(name, measure, {"delivery": delivery}, sizes, warm=True)
 
 
-_ALL = (
-    Scenario("calibration", lambda _: {}, calibrate),
-    _drain("drain-avro", "avro", usual=True),
-    _drain("drain-payload", "payload", usual=True),
-    _drain("drain-avro-2-workers", "avro", workers=2),
-    _drain("drain-payload-2-workers", "payload", workers=2),
-    _drain("drain-avro-copies", "avro", copies=True),
-    _drain("drain-avro-at-least-once", "avro", delivery="at-least-once"),
-    _drain("drain-payload-at-least-once", "payload", delivery="at-least-once"),
-    _latency("latency", "exactly-once"),
-    _latency("latency-at-least-once", "at-least-once"),
-    Scenario(
-        "idle",
-        lambda options: {"seconds": options.idle_seconds, "shards": options.shards},
-        idle,
-    ),
-    Scenario(
+def _all() -> Iterable[Scenario]:
+    yield Scenario("calibration", calibrate)
+    yield _drain("drain-avro", rows="avro", usual=True)
+    yield _drain("drain-payload", rows="payload", usual=True)
+    yield _drain("drain-avro-2-workers", rows="avro", workers=2)
+    yield _drain("drain-payload-2-workers", rows="payload", workers=2)
+    yield _drain("drain-avro-copies", rows="avro", copies=True)
+    yield _drain("drain-avro-at-least-once", rows="avro", delivery="at-least-once")
+    yield _drain("drain-payload-at-least-once", rows="payload", delivery="at-least-once")
+    yield _latency("latency", "exactly-once")
+    yield _latency("latency-at-least-once", "at-least-once")
+    yield Scenario("idle", idle, sizes={"seconds": "idle_seconds", "shards": "shards"})
+    yield Scenario(
         "registry-checks",
-        lambda options: {
-            "versions": VERSIONS,
-            "connections": CONNECTIONS,
-            "seconds": options.seconds,
-        },
         registry_checks,
+        {"versions": VERSIONS, "connections": CONNECTIONS},
+        _same("seconds"),
         usual=False,
-    ),
-    _drain("memory", "payload", count=lambda options: options.memory_rows, usual=True),
-)
-SCENARIOS = {scenario.name: scenario for scenario in _ALL}
+    )
+    yield Scenario("growth", growth, sizes=_same("growth_rows", "aggregates"), usual=False)
+    yield _drain("memory", rows="payload", events="memory_rows", usual=True)
+
+
+SCENARIOS = {scenario.name: scenario for scenario in _all()}

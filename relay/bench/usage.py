@@ -1,43 +1,52 @@
-"""CPU time and memory of processes, with all of their children."""
+"""Measures CPU time and memory of processes, including all of their children."""
 
 from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
-__all__ = ["PeakMemory", "cpu_seconds"]
+from relay.local.process import family
 
-_LOOK_SECONDS = 0.2
+__all__ = ["CpuTime", "PeakMemory"]
+
+_POLL_SECONDS = 0.2
 
 
-def cpu_seconds(root: psutil.Process | None) -> float | None:
-    """CPU seconds of `root` and all of its descendants, those that it has reaped included.
+class CpuTime:
+    """CPU seconds that processes use from now on.
 
-    None when there is no such process.
+    processes: roots by name; None where the process is not known.
     """
-    if root is None:
-        return None
-    total = 0.0
-    try:
-        family = [root, *root.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return None
-    for process in family:
-        try:
-            times = process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue  # its parent has its time from now on
-        total += times.user + times.system + times.children_user + times.children_system
-    return total
+
+    def __init__(self, processes: Mapping[str, psutil.Process | None]) -> None:
+        self._processes = processes
+        self._before = self._read()
+
+    def used(self, per: float = 1.0, digits: int = 2) -> dict[str, float | None]:
+        """Returns the seconds by name, divided by `per`; None if the process is gone or unknown."""
+        now, before = self._read(), self._before
+        return {
+            name: round((now[name] - before[name]) / per, digits)
+            if per > 0 and name in now and name in before
+            else None
+            for name in self._processes
+        }
+
+    def _read(self) -> dict[str, float]:
+        return {
+            name: sum(_cpu_seconds(member) for member in family(root))
+            for name, root in self._processes.items()
+            if root is not None and root.is_running()
+        }
 
 
 class PeakMemory:
-    """Largest resident memory in MB that one of `root`'s processes ever had."""
+    """Largest resident memory in MB that any process below `root` ever had."""
 
     def __init__(self, root: psutil.Process) -> None:
         self._root = root
@@ -45,15 +54,15 @@ class PeakMemory:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Looks again and again in a thread of its own."""
+        """Polls the processes in a thread during the block."""
         done = threading.Event()
 
-        def look() -> None:
-            while not done.wait(_LOOK_SECONDS):
-                self.look()
+        def poll() -> None:
+            self._update()
+            while not done.wait(_POLL_SECONDS):
+                self._update()
 
-        thread = threading.Thread(target=look, name="peak-memory", daemon=True)
-        self.look()
+        thread = threading.Thread(target=poll, name="peak-memory", daemon=True)
         thread.start()
         try:
             yield
@@ -61,21 +70,25 @@ class PeakMemory:
             done.set()
             thread.join()
 
-    def look(self) -> None:
-        """Looks once."""
-        try:
-            family = [self._root, *self._root.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            return
-        for process in family:
+    def _update(self) -> None:
+        for process in family(self._root):
             try:
                 self.megabytes = max(self.megabytes, _peak(process) / 2**20)
             except (psutil.Error, OSError):
                 continue
 
 
+def _cpu_seconds(process: psutil.Process) -> float:
+    """Includes children that the process has reaped."""
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0  # its parent counts its time from now on
+    return float(times.user + times.system + times.children_user + times.children_system)
+
+
 def _peak(process: psutil.Process) -> int:
-    """Bytes; on Linux the peak that the kernel keeps (VmHWM), elsewhere what it is now."""
+    """Returns the kernel's peak in bytes (VmHWM) on Linux, elsewhere the current size."""
     if sys.platform == "linux":
         for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):

@@ -1,54 +1,45 @@
-"""Writers in a process of their own: one event a transaction, at a steady rate.
-
-Run with one JSON argument: {"database_url", "rate", "seconds", "connections", "aggregates",
-"times": file}. Writes event id -> nanoseconds since the epoch at which its commit had returned,
-and says {"written": n, "seconds": s}.
-"""
+"""Writes one event per transaction at a steady rate, run in a process of its own."""
 
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
-from pathlib import Path
+from multiprocessing.connection import Connection
 from typing import Any
 
 import psycopg
 
 from relay.bench.event import EVENT_TYPE, payload
+from relay.bench.options import Options
 from relay.postgres.connect import connect
 
-__all__: list[str] = []
+__all__ = ["write_events"]
 
 _PUBLISH = "select outbox.publish(%s, 'order', %s, %s::jsonb)"
 
 
-def main(task: dict[str, Any]) -> None:
-    """Writes rate x seconds events over some connections that take turns."""
+def write_events(results: Connection, database_url: str, total: int, options: Options) -> None:
+    """Writes `total` events over several connections in turn.
+
+    Sends (event id -> time.time_ns() when its commit had returned, seconds that it took).
+    """
     connections = [
-        connect(task["database_url"], application_name="relay bench")
-        for _ in range(task["connections"])
+        connect(database_url, application_name="relay bench") for _ in range(options.connections)
     ]
     times: dict[str, int] = {}
     failures: list[Exception] = []
     began = time.perf_counter() + 0.1
-    total = int(task["rate"] * task["seconds"])
 
     def write(first: int, connection: psycopg.Connection[Any]) -> None:
         try:
             for number in range(first, total, len(connections)):
-                pause = began + number / task["rate"] - time.perf_counter()
+                pause = began + number / options.rate - time.perf_counter()
                 if pause > 0:
                     time.sleep(pause)
-                row = connection.execute(
-                    _PUBLISH,
-                    (
-                        EVENT_TYPE,
-                        f"order-{number % task['aggregates']:06d}",
-                        json.dumps(payload(number)),
-                    ),
-                ).fetchone()
+                aggregate_id = f"order-{number % options.aggregates:06d}"
+                parameters = (EVENT_TYPE, aggregate_id, json.dumps(payload(number)))
+                row = connection.execute(_PUBLISH, parameters).fetchone()
                 now = time.time_ns()
                 assert row is not None
                 times[row[0]] = now
@@ -64,10 +55,4 @@ def main(task: dict[str, Any]) -> None:
         thread.join()
     if failures:
         raise SystemExit(f"relay bench: a writer failed: {failures[0]}")
-    seconds = time.perf_counter() - began
-    Path(task["times"]).write_text(json.dumps(times))
-    print(json.dumps({"written": len(times), "seconds": seconds}), flush=True)
-
-
-if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    results.send((times, time.perf_counter() - began))

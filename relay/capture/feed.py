@@ -1,81 +1,54 @@
-"""Reads once for all shards of a worker and hands each its rows."""
+"""Reads the outbox once for all shards of a worker and gives each its rows."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from dataclasses import replace
 
-from relay.capture.position import Position, Snapshot, Step
-from relay.capture.reader import Page, Reader, Reading
+from relay.capture.cursor import Cursor, ShardRows, ShardSink, furthest_behind
+from relay.capture.position import Position, Snapshot
+from relay.capture.reader import OutboxReader, Page, Reading
 from relay.capture.row import SEQ, SHARD, Row
 from relay.errors import DatabaseUnavailable
 from relay.observe import Events
 from relay.outages import Outage
-from relay.postgres.connect import OUTAGES
 from relay.postgres.identity import Identity
+from relay.unavailable import unavailable_server
 
 __all__ = ["Feed", "ShardRows", "ShardSink", "SnapshotLost"]
 
-# While events come, the outbox is looked at this often; more would only make smaller transactions.
+# While events come, the outbox is read this often; more often would make smaller transactions.
 _FIRST_PAUSE = 0.002
-# How much longer each pause is than the last while nothing comes: a fifth of the silence so far.
+# Growth of the pause while nothing comes: each is a fifth of the idle time so far.
 _GROWTH = 1.25
 _RETRY_SECONDS = 0.5
 _REPORTER = "reader"
 _ROOM_SECONDS = 0.05
-# A long list of open transactions makes each look at them expensive (29 ms for 1,000).
+# How long all shards wait for one that has no room: while they share one query, reading costs
+# least. After that it goes on by itself.
+_PATIENCE_SECONDS = 2.0
+# A long list of open transactions makes each snapshot expensive (29 ms for 1,000).
 _PAUSE_A_TRANSACTION = 0.0001
 
 
 class SnapshotLost(Exception):
-    """The connection broke before anyone could tell whether what was read is on disk."""
-
-
-@dataclass(frozen=True, slots=True)
-class ShardRows:
-    """A step's rows of one shard, in the order of seq.
-
-    size: of their payloads or Avro in bytes, roughly. durable: done once all that the page's
-    snapshot saw is on disk, or with SnapshotLost. Until then a crash of the database could take
-    back what was read and give the transactions' ids to others.
-    """
-
-    step: Step
-    rows: list[Row]
-    size: int
-    durable: Future[None] = field(compare=False)
-
-
-class ShardSink(Protocol):
-    """A shard as the feed sees it."""
-
-    def offer(self, part: ShardRows) -> bool:
-        """Takes a part; False when there is no room for it now."""
-
-    def lost(self, reason: str) -> None:
-        """The database connection broke: what was not on disk then may never have been."""
-
-
-@dataclass(slots=True)
-class _Cursor:
-    sink: ShardSink
-    identity: Identity
-    position: Position
+    """The connection broke before the rows that were read were known to be on disk."""
 
 
 class Feed:
     """One reading thread. Shards come and go by add and remove, from any thread.
 
-    Shards at the same position are read for at once. A shard without rows in a page moves on in
-    memory alone.
+    One query serves all shards at the same position. A shard without rows in a page moves on only
+    in memory. A shard that has no room for long, because it waits for a server or a lock, is left
+    behind and does not stop the others.
     """
 
     def __init__(
         self,
-        open_reader: Callable[[], tuple[Reader, Identity]],
+        open_reader: Callable[[], tuple[OutboxReader, Identity]],
         shards: int,
         longest_pause: float,
         prompt: bool = False,
@@ -83,27 +56,29 @@ class Feed:
     ) -> None:
         """open_reader: on a new connection, with the database that it leads to; raises
         DatabaseUnavailable. longest_pause: seconds between two looks at an idle outbox. prompt:
-        takers can do nothing before they know that rows are on disk, so that is seen to at once.
-        database: is told when the outbox can't be read.
+        flush the log at once, since the shards need rows that are on disk. database: where outages
+        are reported.
         """
         self._open_reader = open_reader
         self._shards = shards
         self._longest_pause = longest_pause
         self._prompt = prompt
         self._database = database or Outage("PostgreSQL", Events())
-        self._cursors: dict[int, _Cursor] = {}
+        self._cursors: dict[int, Cursor] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stopping = False
         self._idle_rounds = 0
-        # How many shards were ever added; with the snapshot at which there was nothing to read for
-        # any of them. While both stay, no transaction has ended since, and there still is nothing.
+        # How many shards were ever added, and the snapshot at which none of them had anything to
+        # read. While both are the same, no transaction has ended and there is nothing new.
         self._added = 0
         self._nothing_new: tuple[int, Snapshot] | None = None
         self._room = threading.Event()
-        # What ended the thread, other than being stopped; the worker ends then, too.
+        # Whether a shard has not taken a part that was read for it.
+        self._has_left = False
+        # The error that ended the thread; the worker ends then, too.
         self.failure: Exception | None = None
-        # What was handed out and is not known to be on disk yet, and up to where the log has to be.
+        # Parts that are not known to be on disk yet, and the log position that they need.
         self._unsettled: list[Future[None]] = []
         self._needed_lsn = 0
         self._flushed_lsn = 0
@@ -120,15 +95,15 @@ class Feed:
         self._thread.join()
 
     def add(self, shard: int, position: Position, identity: Identity, sink: ShardSink) -> None:
-        """From now on the shard is read for, from `position`, which belongs to one database."""
+        """Reads for the shard from now on, from `position` of the database `identity`."""
         with self._lock:
-            self._cursors[shard] = _Cursor(sink, identity, position)
+            self._cursors[shard] = Cursor(sink, identity, position)
             self._added += 1
             self._idle_rounds = 0
         self._wake.set()
 
     def remove(self, shard: int, sink: ShardSink) -> None:
-        """The shard is read for no longer, unless another sink has come since."""
+        """Stops reading for the shard, unless another sink has been added since."""
         with self._lock:
             if (cursor := self._cursors.get(shard)) is not None and cursor.sink is sink:
                 del self._cursors[shard]
@@ -137,14 +112,16 @@ class Feed:
     def nudge(self) -> None:
         """A shard has room again."""
         self._room.set()
+        if self._has_left:
+            self._wake.set()
 
     @property
     def idle_rounds(self) -> int:
         """How many times in a row there was nothing to read."""
-        return self._idle_rounds
+        return 0 if self._has_left else self._idle_rounds
 
     def _run(self) -> None:
-        source: tuple[Reader, Identity] | None = None
+        source: tuple[OutboxReader, Identity] | None = None
         pause = _FIRST_PAUSE
         while not self._stopping:
             if not self._cursors:
@@ -154,18 +131,18 @@ class Feed:
             try:
                 source = source or self._open_reader()
                 found, open_transactions = self._round(*source)
-                self._database.back(_REPORTER)
-            except OUTAGES as error:
+                self._database.recovered(_REPORTER)
+            except Exception as error:
+                if unavailable_server(error) is None:
+                    self.failure = error
+                    self._lose(f"reading the outbox failed: {error!r}")
+                    return
                 source = None
-                self._database.away(_REPORTER, str(error).strip())
+                self._database.unavailable(_REPORTER, str(error).strip())
                 self._lose(f"the outbox can't be read: {str(error).strip()}")
                 self._wake.wait(_RETRY_SECONDS)
                 self._wake.clear()
                 continue
-            except Exception as error:
-                self.failure = error
-                self._lose(f"reading the outbox failed: {error!r}")
-                return
             if found:
                 pause = _FIRST_PAUSE
                 self._idle_rounds = 0
@@ -177,46 +154,60 @@ class Feed:
             self._wake.clear()
             pause = min(pause * _GROWTH, self._longest_pause)
 
-    def _round(self, reader: Reader, identity: Identity) -> tuple[bool, int]:
-        """Reads for all shards up to one snapshot; whether there was anything, and how many
-        transactions were open."""
+    def _round(self, reader: OutboxReader, identity: Identity) -> tuple[bool, int]:
+        """Reads for all shards up to one snapshot. Returns whether there was anything, and the
+        number of open transactions."""
         with self._lock:
-            behind, added = dict(self._cursors), self._added
-        if any(cursor.identity != identity for cursor in behind.values()):
+            waiting, added = dict(self._cursors), self._added
+        if any(cursor.identity != identity for cursor in waiting.values()):
             # A snapshot says nothing about the transactions of another database or timeline.
             raise DatabaseUnavailable("the shards were taken over on another database than is read")
-        # In an idle database a snapshot tells enough, for a sixth of what a look at the rows costs.
+        # In an idle database a snapshot is enough, at a sixth of the cost of reading rows.
         reading = reader.snapshot() if self._idle_rounds else None
         if reading is not None and (added, reading.snapshot) == self._nothing_new:
             return False, len(reading.snapshot.in_progress)
         found = False
-        while behind and not self._stopping:
-            position, group = _furthest_behind(behind)
+        waiting = {shard: each for shard, each in waiting.items() if _takes_what_is_left(each)}
+        while waiting and not self._stopping:
+            position, group = furthest_behind(waiting)
+            if found:
+                # The next page may take long, and the shards wait for the last one to be on disk.
+                self._settle(reader)
             reading, page = reader.read(position, reading, self._filter(group))
+            if not position.is_possible(reading.snapshot):
+                raise DatabaseUnavailable(
+                    f"the server is at {reading.snapshot} and can't have been at {position.last} "
+                    "before: its files were restored from a copy"
+                )
             self._flushed_lsn = max(self._flushed_lsn, reading.flush_lsn)
             self._settle(reader)
             if page is not None:
                 found = True
                 self._hand_out(reader, reading, page, group)
             for shard, cursor in group.items():
-                # A read without rows adopts nothing: the old position stays.
-                if page is None or cursor.position == Position(reading.snapshot):
-                    del behind[shard]
+                # After a read without rows the position stays.
+                has_all = page is None or cursor.position == Position(reading.snapshot)
+                if has_all or cursor.left is not None:
+                    del waiting[shard]
+                    cursor.is_behind = cursor.left is not None
+        with self._lock:
+            self._has_left = any(cursor.left is not None for cursor in self._cursors.values())
         if reading is None:
             return False, 0
-        self._nothing_new = None if found or behind else (added, reading.snapshot)
+        is_idle = not (found or waiting or self._has_left)
+        self._nothing_new = (added, reading.snapshot) if is_idle else None
         return found, len(reading.snapshot.in_progress)
 
-    def _filter(self, group: dict[int, _Cursor]) -> list[int] | None:
+    def _filter(self, group: dict[int, Cursor]) -> list[int] | None:
         return None if len(group) == self._shards else sorted(group)
 
     def _hand_out(
-        self, reader: Reader, reading: Reading, page: Page, group: dict[int, _Cursor]
+        self, reader: OutboxReader, reading: Reading, page: Page, group: dict[int, Cursor]
     ) -> None:
         """Gives each shard its rows.
 
-        Whether they are on disk is mostly told with the next reading: by then the services' own
-        commits have brought them there.
+        Mostly the next reading shows that they are on disk: by then the services' own commits have
+        flushed the log.
         """
         durable: Future[None] = Future()
         if self._flushed_lsn >= reading.insert_lsn:
@@ -244,15 +235,23 @@ class Feed:
                     waiting.append((shard, cursor, part))
         if waiting or self._prompt:
             self._settle(reader)
+        self._wait_for_room(waiting)
+
+    def _wait_for_room(self, waiting: list[tuple[int, Cursor, ShardRows]]) -> None:
+        """Waits a while for shards that had no room, and keeps what they do not take."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
         for shard, cursor, part in waiting:
             while not cursor.sink.offer(part) and self._cursors.get(shard) is cursor:
                 if self._stopping:
                     return
+                if cursor.is_behind or time.monotonic() >= deadline:
+                    cursor.left = part
+                    break
                 self._room.wait(_ROOM_SECONDS)
                 self._room.clear()
 
-    def _settle(self, reader: Reader) -> None:
-        """Makes sure that all that was handed out is on disk."""
+    def _settle(self, reader: OutboxReader) -> None:
+        """Makes sure that all rows that were handed out are on disk."""
         if not self._unsettled:
             return
         if self._flushed_lsn < self._needed_lsn:
@@ -276,19 +275,8 @@ class Feed:
             cursor.sink.lost(reason)
 
 
-def _furthest_behind(behind: dict[int, _Cursor]) -> tuple[Position, dict[int, _Cursor]]:
-    """The shards that can be read for together, and where that reading begins.
-
-    Inside one page run the shards may have come to different rows; each passes over its own.
-    """
-    first = min(
-        (cursor.position for cursor in behind.values()),
-        key=lambda position: (position.seen.xmax, position.after),
-    )
-    group = {
-        shard: cursor
-        for shard, cursor in behind.items()
-        if (cursor.position.seen, cursor.position.upto, cursor.position.recovering)
-        == (first.seen, first.upto, first.recovering)
-    }
-    return min((c.position for c in group.values()), key=lambda position: position.after), group
+def _takes_what_is_left(cursor: Cursor) -> bool:
+    """Whether the shard takes what it had no room for; True where there is nothing."""
+    if cursor.left is not None and cursor.sink.offer(cursor.left):
+        cursor.left = None
+    return cursor.left is None

@@ -1,17 +1,19 @@
-"""Positions: which transactions have been read, as plain arithmetic on snapshots.
+"""Positions: which transactions were read, as plain arithmetic on snapshots.
 
 A snapshot names the transactions whose effects it sees (PostgreSQL documentation, "System
-Information Functions", pg_snapshot). What committed between two snapshots is what the later one
-sees and the earlier one does not, whatever the order of the transactions' ids or row numbers.
+Information Functions", pg_snapshot). The transactions that committed between two
+snapshots are those that the later one sees and the earlier one does not, whatever the order of
+their ids or of row numbers.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-__all__ = ["BEGINNING", "Position", "Snapshot", "Step"]
+__all__ = ["BEGINNING", "Position", "Snapshot", "Step", "beyond"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,11 @@ class Snapshot:
         found = bisect_left(self.in_progress, xid)
         return found == len(self.in_progress) or self.in_progress[found] != xid
 
+    def may_precede(self, later: Snapshot) -> bool:
+        """Whether a server can have come from here to `later`: a transaction that is over stays
+        so, and ids only grow."""
+        return self.xmax <= later.xmax and not any(map(self.sees, later.in_progress))
+
 
 # Sees no transaction at all.
 BEGINNING = Snapshot(1, 1)
@@ -61,10 +68,10 @@ BEGINNING = Snapshot(1, 1)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A range of rows that was read at once.
+    """A range of rows that is read at once.
 
     The rows that `upto` sees and `seen` does not, with `after` < seq <= `through`; `through` None
-    means to the end. `recovering`: without those that have a delivery or a hold already.
+    means to the end. `recovering`: without rows that have a delivery or a hold already.
     """
 
     seen: Snapshot
@@ -83,7 +90,7 @@ class Step:
         )
 
     def position(self) -> Position:
-        """Where reading goes on once the range is done."""
+        """The position after the range."""
         if self.through is None:
             return Position(self.upto)
         return Position(self.seen, self.upto, self.through, self.recovering)
@@ -93,7 +100,7 @@ class Step:
         return replace(self, through=seq), replace(self, after=seq)
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in a position record."""
+        """The form in a position record."""
         return {
             "seen": str(self.seen),
             "upto": str(self.upto),
@@ -116,7 +123,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Everything that `seen` sees is done; inside `upto`, also the rows to seq `after`."""
+    """All rows that `seen` sees are done, and of those that `upto` sees also those to `after`."""
 
     seen: Snapshot
     upto: Snapshot | None = None
@@ -124,11 +131,20 @@ class Position:
     recovering: bool = False
 
     def step(self, snapshot: Snapshot) -> Step:
-        """What is to be read next: the rest of a page run, or all up to `snapshot`."""
+        """The next step: the rest of a page run, or all up to `snapshot`."""
         return Step(self.seen, self.upto or snapshot, self.after, None, self.recovering)
 
+    @property
+    def last(self) -> Snapshot:
+        """The latest snapshot that was read, in whole or in part."""
+        return self.upto or self.seen
+
+    def is_possible(self, now: Snapshot) -> bool:
+        """Whether a server with the snapshot `now` can have been at the position before."""
+        return self.last.may_precede(now)
+
     def to_json(self) -> dict[str, Any]:
-        """As it stands in a position record."""
+        """The form in a position record."""
         return {
             "seen": str(self.seen),
             "upto": None if self.upto is None else str(self.upto),
@@ -145,3 +161,18 @@ class Position:
             value["after"],
             value["recovering"],
         )
+
+
+def beyond(positions: Sequence[Position]) -> dict[str, Any]:
+    """Parameters of a query for the rows that at least one of the positions has not passed, and
+    few others: a row with an xid of `in_progress` or of at least `xmax`, or a seq above `after`.
+
+    Values, not an expression, let the planner know how few rows that is. positions: at least one.
+    """
+    # Inside a page run, the rest of it comes after a row and not after a transaction.
+    known = [position.upto or position.seen for position in positions]
+    return {
+        "in_progress": sorted({str(xid) for seen in known for xid in seen.in_progress}),
+        "xmax": str(min(seen.xmax for seen in known)),
+        "after": min((each.after for each in positions if each.upto is not None), default=None),
+    }

@@ -1,4 +1,4 @@
-"""A row of the outbox as capture reads it: what each column is and where it stands."""
+"""A row of the outbox as capture reads it: the index of each column."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ __all__ = [
     "Row",
 ]
 
-# A plain tuple, whose columns are read as row[SEQ]. To read pages into named tuples takes 13 % more
-# time: psycopg makes a tuple of each row in any case, which would be copied, and the garbage
-# collector stops tracking plain tuples of strings and numbers only.
+# A plain tuple, whose columns are read as row[SEQ]. Named tuples take 13 % more time: psycopg's
+# tuple of each row would be copied, and the garbage collector untracks only plain tuples.
 Row: TypeAlias = tuple[
     int, str, str, int | None, str, str, str, str, bytes | None, bytes | None, str | None, int
 ]
@@ -30,7 +29,7 @@ Row: TypeAlias = tuple[
 SEQ: Final = 0
 ID: Final = 1
 EVENT_TYPE: Final = 2
-# None: written by SQL, the relay encodes with the active version.
+# None: written by SQL; the relay encodes with the active version.
 SCHEMA_VERSION: Final = 3
 AGGREGATE_TYPE: Final = 4
 AGGREGATE_ID: Final = 5

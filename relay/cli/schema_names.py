@@ -1,4 +1,4 @@
-"""Which schema a word of the command line means: a file, or a version of the catalog."""
+"""Finds the schema that an argument of the command line names: a file, or a version."""
 
 from __future__ import annotations
 
@@ -8,26 +8,31 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from relay.errors import ConfigurationInvalid, SchemaUnknown
+from relay.errors import CatalogInvalid, ConfigurationInvalid, SchemaUnknown
+from relay.schema.avro.invalid import SchemaInvalid
+from relay.schema.avro.parse import read_schema
 from relay.schema.catalog import Catalog, EventType, SchemaVersion
+from relay.schema.catalog.avsc import read_file
 
 __all__ = ["NamedSchema", "SchemaNames"]
 
 
 @dataclass(frozen=True)
 class NamedSchema:
-    """A schema. name: what people call it; path: its file; previous: the version before it."""
+    """A schema. name: its file or version; path: its file.
+
+    previous: JSON of the version before it. problem: why the file can't be read as a schema.
+    """
 
     name: str
     path: Path
     schema: Any
-    previous: NamedSchema | None = None
+    previous: Any | None = None
+    problem: str | None = None
 
 
 class SchemaNames:
-    """Looks schemas up. The catalog is read only where a word is no file."""
+    """Finds schemas. The catalog is read only where a word does not name a file."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -39,14 +44,17 @@ class SchemaNames:
         Raises ConfigurationInvalid when there is none, CatalogInvalid.
         """
         if word.endswith(".avsc"):
-            return _file(Path(word))
+            found = _file(Path(word))
+            if found.problem is not None:
+                raise CatalogInvalid(found.problem)
+            return found
         event_type, at, number = word.partition("@")
         try:
             if not at:
                 return _version(self._catalog.event_type(word), self._catalog.active(word))
             if not number.isdecimal():
                 raise ConfigurationInvalid(
-                    f"{word!r} names no version. Give event_type@number, such as {event_type}@1"
+                    f"{word!r} is not a version. Give event_type@number, such as {event_type}@1"
                 )
             version = self._catalog.version(event_type, int(number))
             return _version(self._catalog.event_type(event_type), version)
@@ -56,7 +64,8 @@ class SchemaNames:
     def find_all(self, words: Sequence[str]) -> Iterator[NamedSchema]:
         """The schemas that words name, each once; without words the whole catalog.
 
-        A folder names its .avsc files, an event type all of its versions.
+        A file that can't be read is among them, with its problem. A folder names its .avsc files,
+        an event type all of its versions.
         """
         if not words:
             words = list(self._catalog.event_types)
@@ -71,9 +80,11 @@ class SchemaNames:
         if Path(word).is_dir():
             files = sorted(Path(word).rglob("*.avsc"))
             if not files:
-                raise ConfigurationInvalid(f"the folder {word} holds no .avsc file. Give another")
+                raise ConfigurationInvalid(f"the folder {word} has no .avsc file. Give another")
             yield from map(_file, files)
-        elif word.endswith(".avsc") or "@" in word:
+        elif word.endswith(".avsc"):
+            yield _file(Path(word))
+        elif "@" in word:
             yield self.find(word)
         else:
             try:
@@ -89,27 +100,19 @@ class SchemaNames:
 
 
 def _version(event_type: EventType, version: SchemaVersion) -> NamedSchema:
-    earlier = [other for number, other in event_type.versions.items() if number < version.version]
-    previous = max(earlier, key=lambda other: other.version, default=None)
-    return NamedSchema(
-        _called(version),
-        version.path,
-        version.avsc,
-        NamedSchema(_called(previous), previous.path, previous.avsc) if previous else None,
-    )
-
-
-def _called(version: SchemaVersion) -> str:
-    return f"{version.event_type}@{version.version}"
+    earlier = [v.avsc for number, v in event_type.versions.items() if number < version.version]
+    name = f"{version.event_type}@{version.version}"
+    return NamedSchema(name, version.path, version.avsc, earlier[-1] if earlier else None)
 
 
 def _file(path: Path) -> NamedSchema:
     try:
-        schema = orjson.loads(path.read_bytes())
+        schema = read_file(path).schema
+        read_schema(schema)
     except FileNotFoundError:
         raise ConfigurationInvalid(f"{path} does not exist. Give an .avsc file") from None
-    except (ValueError, OSError) as error:
-        raise ConfigurationInvalid(
-            f"{path}: not readable as JSON: {error}. Correct the file"
-        ) from error
+    except SchemaInvalid as error:
+        return NamedSchema(str(path), path, None, problem=f"{path}: {error}")
+    except CatalogInvalid as error:
+        return NamedSchema(str(path), path, None, problem=str(error))
     return NamedSchema(str(path), path, schema)

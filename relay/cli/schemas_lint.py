@@ -1,19 +1,20 @@
-"""`relay schemas lint`: findings for what compatibility rules are blind to."""
+"""`relay schemas lint`: what is valid Avro but will cause trouble."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from relay.cli.schema_names import NamedSchema, SchemaNames
-from relay.errors import CatalogInvalid
-from relay.settings import load_settings
+from relay.cli.schemas_input import files_only
 
 if TYPE_CHECKING:
-    from relay.schema.checks.finding import Finding
+    from relay.schema.checks.finding import LintFinding
 
 __all__ = ["command"]
 
@@ -27,20 +28,17 @@ def command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
-    """Find what is legal Avro and will hurt; exit 1 if there are errors.
+    """Find what is valid Avro but will cause trouble; exit 1 if there are errors.
 
     Versions of the catalog are also compared with the version before them.
     """
-    from relay.schema.checks.finding import Severity
-
-    # The work is on files alone, so neither database nor broker need be configured.
-    names = SchemaNames(load_settings(database_url="-", kafka_bootstrap_servers="-").schemas_dir)
+    names = SchemaNames(files_only().schemas_dir)
     looked_at = list(names.find_all(schemas or ()))
     found = [(schema, finding) for schema in looked_at for finding in _findings(schema)]
-    errors = sum(finding.severity is Severity.ERROR for _, finding in found)
+    errors = sum(finding.severity == "error" for _, finding in found)
     summary = {"schemas": len(looked_at), "errors": errors, "warnings": len(found) - errors}
     if as_json:
-        rows = [{"schema": schema.name, **finding.to_json()} for schema, finding in found]
+        rows = [{"schema": schema.name, **asdict(finding)} for schema, finding in found]
         print(json.dumps({**summary, "findings": rows}))
     else:
         _print(found)
@@ -49,34 +47,23 @@ def command(
         raise typer.Exit(1)
 
 
-def _findings(schema: NamedSchema) -> list[Finding]:
-    from relay.schema.checks.lint import lint, lint_versions
+def _findings(schema: NamedSchema) -> list[LintFinding]:
+    from relay.schema.checks.lint_schema import lint, unreadable
+    from relay.schema.checks.lint_versions import lint_versions
 
-    try:
-        found = lint(schema.schema)
-        if schema.previous is not None:
-            found += lint_versions(schema.previous.schema, schema.schema)
-    except CatalogInvalid as error:
-        raise CatalogInvalid(f"{schema.path}: {error}") from error
+    if schema.problem is not None:
+        return [unreadable(schema.problem)]
+    found = lint(schema.schema)
+    if schema.previous is not None:
+        found += lint_versions(schema.previous, schema.schema)
     return found
 
 
-def _print(found: Sequence[tuple[NamedSchema, Finding]]) -> None:
+def _print(found: Sequence[tuple[NamedSchema, LintFinding]]) -> None:
     from rich.console import Console
-    from rich.text import Text
 
-    from relay.schema.checks.finding import Severity
+    from relay.schema.checks.render import finding_line, print_section
 
     console = Console(highlight=False)
-    last = None
-    for schema, finding in found:
-        if schema is not last:
-            console.print(Text(schema.name, style="bold"))
-            last = schema
-        colour = "red" if finding.severity is Severity.ERROR else "yellow"
-        line = Text.assemble(
-            "  ",
-            (f"{finding.severity.value:7} {finding.rule}", colour),
-            f" {finding.problem} {finding.fix}",
-        )
-        console.print(line, soft_wrap=True)
+    for schema, pairs in groupby(found, key=lambda pair: pair[0]):
+        print_section(console, schema.name, (finding_line(finding) for _, finding in pairs))

@@ -1,24 +1,41 @@
-"""What the commands of the review print: one JSON document, or text for people."""
+"""Output of the commands of `relay schemas`: one JSON document, or text for people."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from relay.schema.approvals.affected import Reading
+    from relay.schema.approvals.affected import GroupReading
     from relay.schema.approvals.store import Decision, Entry
     from relay.schema.catalog import State
 
-__all__ = ["adopted", "history", "moved", "needed", "note"]
+__all__ = ["adopted", "history", "moved", "needed", "note", "say_stale", "say_written"]
 
 
 def note(text: str) -> None:
-    """A line beside the result, on standard error."""
+    """Prints a line on standard error, beside the result."""
     typer.echo(text, err=True)
+
+
+def say_written(paths: Sequence[Path]) -> None:
+    """Prints which files were written."""
+    for path in paths:
+        print(path)
+    note(f"{len(paths)} files written")
+
+
+def say_stale(paths: Sequence[Path], kind: str, fix: str) -> bool:
+    """Prints which files are stale and returns whether any is. kind: of file; fix: what to do."""
+    for path in paths:
+        print(path)
+    if paths:
+        note(f"relay: {len(paths)} {kind} files are stale. {fix}")
+    return bool(paths)
 
 
 def moved(
@@ -27,11 +44,11 @@ def moved(
     state: State,
     by: str,
     more: dict[str, Any] | None = None,
-    readings: Sequence[Reading] | None = None,
+    readings: Sequence[GroupReading] | None = None,
     *,
     as_json: bool,
 ) -> None:
-    """A transition that took place. readings: who is affected, for commands that show it."""
+    """Prints a transition. readings: who is affected, for commands that show it."""
     if as_json:
         document: dict[str, Any] = {
             "eventType": event_type,
@@ -42,37 +59,36 @@ def moved(
         }
         if readings is not None:
             document["readers"] = [reading.to_json() for reading in readings]
-        typer.echo(json.dumps(document, ensure_ascii=False))
+        _print_json(document)
         return
     typer.echo(f"{event_type} version {version} is {state}, by {by}")
     _readers(readings)
 
 
 def adopted(event_type: str, versions: Sequence[Decision], by: str, *, as_json: bool) -> None:
-    """An event type that was taken over."""
+    """Prints the versions of an event type that was adopted."""
     if as_json:
-        document = {
-            "eventType": event_type,
-            "by": by,
-            "versions": [_decision(version) for version in versions],
-        }
-        typer.echo(json.dumps(document, ensure_ascii=False))
+        found = [_decision(version) for version in versions]
+        _print_json({"eventType": event_type, "by": by, "versions": found})
         return
     for version in versions:
         typer.echo(f"{event_type} version {version.version} is {version.state}, adopted by {by}")
 
 
-def needed(readings: Sequence[Reading] | None, undelivered: int, *, as_json: bool) -> None:
-    """Who still needs a version. undelivered: events written under it and not published yet."""
+def needed(readings: Sequence[GroupReading] | None, undelivered: int, *, as_json: bool) -> None:
+    """Prints who still needs a version. undelivered: events under it that are not published."""
     if as_json:
         found = [reading.to_json() for reading in readings or ()]
-        document = {"readers": found, "undelivered": undelivered}
-        typer.echo(json.dumps(document, ensure_ascii=False))
+        _print_json({"readers": found, "undelivered": undelivered})
     else:
         _readers(readings)
 
 
-def _readers(readings: Sequence[Reading] | None) -> None:
+def _print_json(document: dict[str, Any]) -> None:
+    typer.echo(json.dumps(document, ensure_ascii=False))
+
+
+def _readers(readings: Sequence[GroupReading] | None) -> None:
     if not readings:
         return
     from rich.console import Console
@@ -93,24 +109,21 @@ def _readers(readings: Sequence[Reading] | None) -> None:
 def history(
     event_type: str, versions: Sequence[Decision], entries: Sequence[Entry], *, as_json: bool
 ) -> None:
-    """The versions as they are, and how they came there."""
+    """Prints the versions and the decisions about them."""
     if as_json:
-        document = {
-            "eventType": event_type,
-            "versions": [_decision(version) for version in versions],
-            "history": [_entry(entry) for entry in entries],
-        }
-        typer.echo(json.dumps(document, ensure_ascii=False))
+        _print_json(
+            {
+                "eventType": event_type,
+                "versions": [_decision(version) for version in versions],
+                "history": [_entry(entry) for entry in entries],
+            }
+        )
         return
     for version in versions:
         sunset = f", to be retired on {version.sunset}" if version.sunset else ""
         typer.echo(f"version {version.version} is {version.state}{sunset}")
     for entry in entries:
-        change = (
-            entry.to_state
-            if entry.from_state is None
-            else f"{entry.from_state} -> {entry.to_state}"
-        )
+        change = " -> ".join(filter(None, (entry.from_state, entry.to_state)))
         reason = f": {entry.reason}" if entry.reason else ""
         forced = " (forced)" if entry.forced else ""
         typer.echo(
@@ -119,7 +132,7 @@ def history(
         )
 
 
-def _version(reading: Reading) -> str:
+def _version(reading: GroupReading) -> str:
     if reading.version is not None:
         return str(reading.version)
     return "nothing yet" if reading.schema_id is None else f"unknown, schema id {reading.schema_id}"

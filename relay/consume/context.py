@@ -1,4 +1,4 @@
-"""What a handler gets beside its event."""
+"""The second argument of a handler."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Context:
     """The handler's side of one attempt.
 
     connection: psycopg connection inside the handler's transaction. Whatever the handler writes
-    through it is committed together with the event's inbox row, or not at all; committing or
-    rolling back is not the handler's business, and psycopg refuses it.
+    through it is committed together with the event's inbox row, or not at all; psycopg refuses
+    to commit or roll back in a handler.
     group: name of the consumer group. event_id: id of the event. attempt: 1 for the first,
-    counted on over parking and replays.
+    parking and replays count on.
     metadata: actorId, correlationId, causationId, sourceModule, as far as the event has them.
     record: the raw record with topic, partition, offset, key and headers.
     """

@@ -63,7 +63,9 @@ class Decoder:
         writer = self._writer(schema_id)
         event_class = subscription.event_class
         try:
-            event = event_class.from_json(
+            # What a converter returns has to be checked, what the decoder returns fits.
+            make = event_class.from_converted if bridge else event_class.from_decoded
+            event = make(
                 bridge.read(writer, body) if bridge else decode(writer, event_class.SCHEMA, body),
                 aggregate_id=_aggregate_id(record),
                 occurred_at=_occurred_at(record),

@@ -1,4 +1,4 @@
-"""What can go wrong with an event, and which of it counts as an attempt."""
+"""The kinds of failures of an event, and which of them count as an attempt."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from relay.errors import (
     said,
 )
 from relay.postgres.connect import storable
+from relay.unavailable import OUTAGES_WHILE_HANDLING
 
 __all__ = [
     "Failure",
@@ -36,7 +37,7 @@ STACKTRACE_CHARACTERS = 8_000
 
 
 class Retryable(RelayError):
-    """A handler raises it for what may work later. Any other exception counts as one too."""
+    """A handler raises it for a failure that may pass. Any other exception counts as one too."""
 
 
 class Unhandled(Retryable):
@@ -44,7 +45,7 @@ class Unhandled(Retryable):
 
 
 class Fatal(RelayError):
-    """A handler raises it for what will never work: the event is dead at once."""
+    """A handler raises it for a failure that will not pass: the event is dead at once."""
 
 
 class Poison(Fatal):
@@ -52,14 +53,14 @@ class Poison(Fatal):
 
 
 class Interrupted(RelayError):
-    """The attempt did not take place, through no fault of the event; the same record again."""
+    """The attempt did not take place, for a reason other than the event; it is repeated."""
 
 
 @dataclass(frozen=True)
 class Failure:
     """One failed attempt. stacktrace is truncated at its start, the error at its end.
 
-    fatal: trying again is useless. elsewhere: another member of the group may be able to.
+    fatal: no retry. elsewhere: another member of the group may be able to handle it.
     """
 
     stage: Stage
@@ -98,12 +99,8 @@ def is_outage(error: BaseException, connection: psycopg.Connection[Any]) -> bool
         return True
     if isinstance(error, psycopg.errors.IdleInTransactionSessionTimeout):
         return False
-    if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
-        return True
     if isinstance(error, psycopg.OperationalError) and connection.broken:
         return True
     # Errors that are not PostgreSQL's may have any value there.
     sqlstate = getattr(error, "sqlstate", None)
-    return isinstance(sqlstate, str) and (
-        sqlstate.startswith("53") or sqlstate in {"57P01", "57P02", "57P03"}
-    )
+    return isinstance(sqlstate, str) and sqlstate in OUTAGES_WHILE_HANDLING

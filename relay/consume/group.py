@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+import reprlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar, overload
@@ -12,7 +13,6 @@ from relay.consume.context import Context
 from relay.consume.handler import name_of, problem_of
 from relay.errors import ConfigurationInvalid
 from relay.events import DomainEvent
-from relay.schema.avro.times import shown
 from relay.schema.catalog import Catalog
 
 __all__ = ["Group", "Handler"]
@@ -154,4 +154,4 @@ class Group:
 
 
 def _shown(value: object) -> str:
-    return name_of(value) if callable(value) else shown(value)
+    return name_of(value) if callable(value) else reprlib.repr(value)

@@ -1,7 +1,7 @@
-"""Whether a handler can be run: an ordinary function of an event and its context.
+"""Checks that a handler can be run: a plain function of an event and its context.
 
 A coroutine or a generator does nothing until it is run to its end, which a group does not do: the
-event would count as processed, and nothing would have been done.
+event would count as processed without an effect.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _YIELD: Final = f"{_PLAIN}, without yield"
 
 
 def problem_of(handler: object) -> str | None:
-    """Why `handler` can't be run and what to do, as the end of a sentence; None: it can be."""
+    """The reason why `handler` can't be run and what to do, as the end of a sentence, or None."""
     if not callable(handler):
         return f"is not a function. {_PLAIN}"
     for layer in _layers(handler):
@@ -32,7 +32,7 @@ def problem_of(handler: object) -> str | None:
         if inspect.isgeneratorfunction(layer) or inspect.isasyncgenfunction(layer):
             return f"is a generator and would never be run. {_YIELD}"
     try:
-        # What is called, not what a decorator hides: that may get further arguments from it.
+        # Of the decorator, not of the function inside: that may get further arguments.
         signature = inspect.signature(handler, follow_wrapped=False)
     except (TypeError, ValueError):
         return None  # functions in C need not have one
@@ -53,7 +53,9 @@ def name_of(handler: object) -> str:
 
 
 def refuse_unrun(result: Any) -> None:
-    """Refuses what a handler returned if it is still to be run. Raises Fatal."""
+    """Raises Fatal for a returned coroutine, awaitable or generator, which nobody would run."""
+    if result is None:
+        return
     if not (inspect.isawaitable(result) or isinstance(result, Generator | AsyncIterator)):
         return
     if inspect.iscoroutine(result) or isinstance(result, Generator):

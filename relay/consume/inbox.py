@@ -1,4 +1,4 @@
-"""The inbox: what became of each event in a group, in the tables of schema `inbox`.
+"""The inbox: the outcome of each event in a group, in the tables of schema `inbox`.
 
 Every function here runs in the caller's open transaction and needs the key's lock first, which
 `enter`, `lock` and `claim` take. That lock is what makes "look, then decide" safe.
@@ -25,7 +25,7 @@ Connection = psycopg.Connection[Any]
 
 
 class Verdict(StrEnum):
-    """What to do with an event, decided under its key's lock."""
+    """The state of an event in a group, read under its key's lock."""
 
     RUN = "run"
     FREE = "free"
@@ -181,7 +181,7 @@ def begin_parked(
 def unpark(connection: Connection, group: str, head: Head) -> bool:
     """Takes the head out of its queue, so that the next one is due.
 
-    False when it is no longer there as it was claimed: then another process has settled it.
+    False when it has changed since it was claimed: another process has settled it.
     """
     deleted = connection.execute(
         load(__package__, "unpark.sql"),
@@ -226,7 +226,7 @@ def write_dead_letter(
     failure: Failure,
     first_failed_at: datetime | None,
 ) -> None:
-    """Writes the dead letter of an event that is given up after attempt `attempts`.
+    """Writes the dead letter of an event after its last attempt, number `attempts`.
 
     No inbox row is written: a replay must not look like a duplicate.
     """

@@ -21,6 +21,7 @@ from relay.consume.record import Record
 from relay.consume.retry import RetryPolicy
 from relay.consume.session import Session, Sessions, Stopped
 from relay.consume.signals import Signals
+from relay.consume.thread import GroupThread
 from relay.observe import DeadLetterWritten, EventParked, EventsHandled, HandlingFailed
 
 __all__ = ["InFlight", "Lane", "Lanes"]
@@ -32,7 +33,7 @@ MOST_BYTES: Final = 32 * 2**20
 
 
 class InFlight:
-    """How much is in the lanes, and whether that is enough. Any thread may call any method."""
+    """How many records are in the lanes, within bounds. Any thread may call any method."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -46,7 +47,7 @@ class InFlight:
             self.bytes += _size(items)
 
     def remove(self, items: Sequence[Item]) -> None:
-        """A lane has let go of records, settled or dropped."""
+        """Records have left a lane, settled or dropped."""
         with self._changed:
             self.records -= len(items)
             self.bytes -= _size(items)
@@ -94,13 +95,13 @@ class Lanes:
             self.threads[number].put(share)
 
     def wake(self) -> None:
-        """Lets the lanes see that they are to end."""
+        """Wakes the lanes, so that they see the end."""
         for lane in self.threads:
             lane.wake()
 
 
-class Lane(threading.Thread):
-    """Owns its session and its queue; others only `put` into the queue."""
+class Lane(GroupThread):
+    """Settles the records of its queue; other threads only `put` into it."""
 
     def __init__(
         self,
@@ -111,12 +112,10 @@ class Lane(threading.Thread):
         in_flight: InFlight,
         signals: Signals,
     ) -> None:
-        super().__init__(name=name, daemon=True)
-        self._session = session
+        super().__init__(name, session, signals)
         self._attempts = attempts
         self._retry = retry
         self._in_flight = in_flight
-        self._signals = signals
         self._queue: deque[Item] = deque()
         self._filled = threading.Condition()
 
@@ -131,22 +130,17 @@ class Lane(threading.Thread):
             self._filled.notify()
 
     def wake(self) -> None:
-        """Lets the thread see that it is to end."""
+        """Wakes the thread, so that it sees the end."""
         with self._filled:
             self._filled.notify()
 
-    def run(self) -> None:
-        """The thread: takes what is queued, settles it, and starts over."""
-        try:
-            while items := self._take():
-                self._work(items)
-        except BaseException as error:
-            self._signals.crashed(error)
-        finally:
-            self._session.close()
+    def work(self) -> None:
+        """Takes queued records for one transaction, settles them, and starts over."""
+        while items := self._take():
+            self._settle_or_drop(items)
 
     def _take(self) -> list[Item]:
-        """The next records for one transaction; empty at the end. A replay comes by itself."""
+        """The next records for one transaction; empty at the end. A replay comes on its own."""
         with self._filled:
             self._filled.wait_for(lambda: self._queue or self._signals.ending.is_set())
             if self._signals.ending.is_set():
@@ -161,7 +155,7 @@ class Lane(threading.Thread):
                 items.append(self._queue.popleft())
             return items
 
-    def _work(self, items: Sequence[Item]) -> None:
+    def _settle_or_drop(self, items: Sequence[Item]) -> None:
         running = [item for item in items if item.partition.start()]
         settled: set[int] = set()
         try:
@@ -174,12 +168,11 @@ class Lane(threading.Thread):
             self._in_flight.remove(items)
 
     def _settle(self, items: Sequence[Item], settled: set[int]) -> None:
-        """Settles records in order and notes the index of each in `settled`.
+        """Settles records in order and adds the index of each to `settled`.
 
         Several are tried in one transaction. If that fails, each gets its own, and the one that
-        failed has had its first attempt. Records of a revoked partition are dropped, and no others:
-        a dropped record of another partition would be overtaken by the next of its key. Raises
-        Stopped at the process's end.
+        failed has used its first attempt. Only records of a revoked partition are dropped: the next
+        record of the key would overtake another one. Raises Stopped at the end of the process.
         """
         failures: dict[int, Failure] = {}
         if len(items) > 1:
@@ -272,7 +265,7 @@ class Lane(threading.Thread):
             self._signals.parked.set()
 
     def _park_replay(self, item: Item) -> None:
-        """A replay is never run here: only the parked runner does, in its key's order."""
+        """A replay is never run here: the parked runner does it, in the order of its key."""
 
         def settle(connection: psycopg.Connection[Any]) -> None:
             with connection.transaction():

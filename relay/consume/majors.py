@@ -4,7 +4,7 @@ Each event comes to a group once, however far the group is with its move from on
 the next: under the version that it has a handler for where such a record was read, and otherwise
 converted from the original. So a group that moves misses nothing that was published before the new
 version was, parked or dead-lettered under the old one, written while nobody converted it, or
-published as a copy that its former members had passed over.
+published as a copy that its former members had skipped.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from typing import Any
 from relay.consume.record import Record
 from relay.kafka import headers
 from relay.schema.catalog import Catalog
-from relay.schema.majors.converters import conversion
-from relay.schema.majors.payloads import payload_decoder
+from relay.schema.majors.converters import conversion, payload_decoder
 
 __all__ = ["Bridge", "Majors"]
 
@@ -78,8 +77,8 @@ class Majors:
         copied: ids of events of the record's partition of which this member took a copy, until
         their originals come; kept up here. An original whose copy is not among them is taken: the
         group's offset can stand between the two, committed by a member that knew only the
-        original's version and had passed over the copy. A group that had
-        handled the copy is protected by the inbox.
+        original's version and had skipped the copy. The inbox protects a group that had handled the
+        copy.
         replay: it was set aside by this group once, so whatever was published beside it is past;
         also one that only members with other code have a handler for, since nobody reads it again.
         """

@@ -1,9 +1,7 @@
-"""The parked runner: the only one that tries parked and replayed events."""
+"""The parked runner: the only thread that retries parked and replayed events."""
 
 from __future__ import annotations
 
-import logging
-import threading
 from typing import Any, Final
 
 import psycopg
@@ -13,50 +11,40 @@ from relay.consume.attempt import Attempts, ParkedFailed
 from relay.consume.retry import RetryPolicy
 from relay.consume.session import Sessions, Stopped
 from relay.consume.signals import Signals
+from relay.consume.thread import GroupThread
 from relay.observe import DeadLetterWritten, EventParked, ParkedEventSettled
 
 __all__ = ["ParkedRunner"]
-
-log = logging.getLogger(__name__)
 
 POLL_S: Final = 0.2
 # Heads of one queue before the other due queues get their turn.
 TURN: Final = 100
 
 
-class ParkedRunner(threading.Thread):
-    """Owns its session. Several processes may run one for the same group: the key's lock admits
-    one of them to a queue."""
+class ParkedRunner(GroupThread):
+    """Several processes may run one for the same group: the key's lock admits one of them to a
+    queue."""
 
     def __init__(
         self, sessions: Sessions, attempts: Attempts, retry: RetryPolicy, signals: Signals
     ) -> None:
-        super().__init__(name=f"{attempts.group.name} parked", daemon=True)
-        self._session = sessions.new("parked")
+        super().__init__(f"{attempts.group.name} parked", sessions.new("parked"), signals)
         self._attempts = attempts
         self._retry = retry
-        self._signals = signals
 
-    def run(self) -> None:
-        """The thread: drains the queues whose head is due, then waits."""
+    def work(self) -> None:
+        """Drains the queues whose head is due, then waits."""
         group = self._attempts.group.name
-        try:
-            while not self._signals.ending.is_set():
-                due = self._session.run(lambda connection: inbox.due_queues(connection, group))
-                # Each due queue gets its turn, whatever came of the others.
-                drained = [self._drain(queue) for queue in due]
-                if not any(drained):
-                    self._signals.parked.wait(POLL_S)
-                    self._signals.parked.clear()
-        except Stopped:
-            log.debug("%s stopped", self.name)
-        except BaseException as error:
-            self._signals.crashed(error)
-        finally:
-            self._session.close()
+        while not self._signals.ending.is_set():
+            due = self._session.run(lambda connection: inbox.due_queues(connection, group))
+            # Each due queue gets its turn, whether others fail or not.
+            drained = [self._drain(queue) for queue in due]
+            if not any(drained):
+                self._signals.parked.wait(POLL_S)
+                self._signals.parked.clear()
 
     def _drain(self, queue: int) -> bool:
-        """Handles heads of `queue` until one fails or none is due; whether there was any."""
+        """Handles heads of `queue` until one fails or none is due; False when none was due."""
         for turn in range(TURN):
             if self._signals.ending.is_set():
                 raise Stopped

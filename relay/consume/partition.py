@@ -1,4 +1,4 @@
-"""One assigned partition: which of its records are being handled, and which offset to commit."""
+"""One assigned partition: the records in work, and the offset to commit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["AssignedPartition", "Item", "Offsets"]
 class Offsets:
     """Offsets of one partition: begun in rising order, finished in any.
 
-    Not for several threads at once; whoever owns it holds a lock.
+    Not thread-safe: its owner holds a lock.
     """
 
     def __init__(self) -> None:
@@ -107,6 +107,14 @@ class AssignedPartition:
         """Where the end was found, None while more is being read."""
         return self._end
 
+    @property
+    def unsettled_from(self) -> int | None:
+        """The first offset that is not settled, or the end; None before anything was read."""
+        with self._changed:
+            if self._end is not None and not self._offsets.unfinished:
+                return self._end
+            return self._offsets.committable()
+
     def start(self) -> bool:
         """A lane is about to handle a record; False when it has to drop it."""
         with self._changed:
@@ -116,7 +124,7 @@ class AssignedPartition:
             return True
 
     def stop(self, offset: int, *, finished: bool) -> None:
-        """A lane has let go of a record, having settled it or not."""
+        """A lane is done with a record. finished: it is settled."""
         with self._changed:
             self._running -= 1
             if finished:
@@ -141,6 +149,11 @@ class AssignedPartition:
                 return None
             self._committed = offset
             return offset
+
+    def not_committed(self) -> None:
+        """The broker refused the last offset, as during a rebalance: it is committed again."""
+        with self._changed:
+            self._committed = None
 
 
 @dataclass(frozen=True, slots=True)

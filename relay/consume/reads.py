@@ -20,28 +20,28 @@ log = logging.getLogger(__name__)
 WRITE_EVERY_S: Final = 3.0
 
 # event type, topic, schema id
-Kind = tuple[str, str, int]
+DecodedKind = tuple[str, str, int]
 
 
 class Reads:
-    """What was decoded since the last `take`. Any thread may call any method."""
+    """The versions decoded since the last `take`. Any thread may call any method."""
 
     def __init__(self) -> None:
-        # Each operation on the dict is one that the interpreter does not divide.
-        self._seen: dict[Kind, dict[str, Any]] = {}
+        # Each operation on the dict is atomic in CPython.
+        self._seen: dict[DecodedKind, dict[str, Any]] = {}
 
     def note(self, event_type: str, topic: str, schema_id: int, writer: dict[str, Any]) -> None:
         """An event was decoded. topic: the domain's. writer: the schema it was written with."""
         self._seen[event_type, topic, schema_id] = writer
 
-    def take(self) -> dict[Kind, dict[str, Any]]:
-        """All that was noted since the last call, with the writers' schemas."""
+    def take(self) -> dict[DecodedKind, dict[str, Any]]:
+        """All notes since the last call, with the writers' schemas."""
         taken = list(self._seen)
-        # What is noted meanwhile is older than the write that follows.
+        # A note that is overwritten meanwhile is covered by the write that follows.
         return {kind: self._seen.pop(kind) for kind in taken}
 
-    def give_back(self, taken: dict[Kind, dict[str, Any]]) -> None:
-        """They could not be written: the next call of `take` has them again."""
+    def give_back(self, taken: dict[DecodedKind, dict[str, Any]]) -> None:
+        """Returns notes that could not be written: the next `take` has them again."""
         for kind, writer in taken.items():
             self._seen.setdefault(kind, writer)
 
@@ -93,7 +93,9 @@ class ReadsWriter(threading.Thread):
             log.warning("%s: what was decoded is not recorded: %s", self.name, error)
 
 
-def _columns(kinds: Sequence[Kind], writers: dict[Kind, dict[str, Any]]) -> dict[str, list[Any]]:
+def _columns(
+    kinds: Sequence[DecodedKind], writers: dict[DecodedKind, dict[str, Any]]
+) -> dict[str, list[Any]]:
     """Parameters of the statement, in one order for all members of a group: they lock rows."""
     schemas = [writers[kind] for kind in kinds]
     return {

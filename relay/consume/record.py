@@ -12,13 +12,13 @@ from relay.postgres.connect import storable
 
 __all__ = ["LONGEST_EVENT_ID", "Record"]
 
-# Longer ones would not fit a btree entry; such an event is known by its id's hash instead.
+# A longer one would not fit a btree entry; such an event gets the hash of its id.
 LONGEST_EVENT_ID = 255
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One event on its way through a group.
+    """One event in a group.
 
     topic, partition, offset: where the event was first read, also when it is a replay.
     key: bytes of the key, empty when there is none. value: raw bytes, None for a null.
@@ -54,8 +54,7 @@ class Record:
 
         A copy under another major version has the id of its original, since a group handles one
         of the two. An id that is too long is kept as `sha256:<hex>`. Without a usable `ce_id` the
-        id is derived from the record's place, `topic[partition]@offset`, so that poison has a name
-        too.
+        id is `topic[partition]@offset` of the record, so that poison has one too.
         """
         found = dict(headers)
         event_id = names.string(found.get(names.ORIGINAL_ID) or found.get(names.EVENT_ID))

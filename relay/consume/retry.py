@@ -1,4 +1,4 @@
-"""When a failed event is tried again, and when it is given up."""
+"""When a failed event is retried, and when it becomes a dead letter."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class RetryPolicy:
         return failure.fatal or round_attempts >= self.max_attempts
 
     def leaves_lane(self, failure: Failure, round_attempts: int) -> bool:
-        """Whether the lane is done with the event: it is parked or given up."""
+        """Whether the event leaves its lane, parked or as a dead letter."""
         return round_attempts >= LANE_ATTEMPTS or self.gives_up(failure, round_attempts)
 
     def lane_pause_s(self, round_attempts: int) -> float:

@@ -1,4 +1,4 @@
-"""A thread's connection to PostgreSQL, opened again after every outage."""
+"""A thread's connection to PostgreSQL, reopened after every outage."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 
-from relay.consume.failures import Interrupted, is_outage
-from relay.errors import DatabaseUnavailable, RegistryUnavailable
+from relay.consume.failures import Interrupted
+from relay.errors import ConfigurationInvalid
 from relay.outages import Outages
 from relay.postgres.connect import connect
 from relay.settings import Settings
+from relay.unavailable import Server, unavailable_server
 
-__all__ = ["Session", "Sessions", "Stopped", "idle_timeout_ms"]
+__all__ = ["Session", "Sessions", "Stopped", "check_tables", "idle_timeout_ms"]
 
 Result = TypeVar("Result")
 
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 5.0
-# The server must have ended a frozen handler's session before the group's session runs out,
-# so that the successor finds the key's lock free.
+# The server must end a frozen handler's session before the group's session times out, so that the
+# next owner finds the key's lock free.
 IDLE_SHARE: Final = 0.75
 
 
@@ -30,8 +31,17 @@ def idle_timeout_ms(session_timeout_ms: int) -> int:
     return int(session_timeout_ms * IDLE_SHARE)
 
 
+def check_tables(database_url: str) -> bool:
+    """True; raises ConfigurationInvalid where the tables are missing, and as `connect` does."""
+    with connect(database_url) as connection:
+        row = connection.execute("select to_regclass('inbox.parked') is not null").fetchone()
+    if row is None or not row[0]:
+        raise ConfigurationInvalid("the database has no inbox tables yet. Run relay migrate")
+    return True
+
+
 class Stopped(Exception):
-    """The work was given up because it is no longer this thread's."""
+    """The work is no longer this thread's: the process ends, or the partition was revoked."""
 
 
 class Session:
@@ -63,7 +73,7 @@ class Session:
         *,
         wanted: Callable[[], bool] = lambda: True,
     ) -> Result:
-        """The result of `operation`, repeated for as long as an outage keeps it from running.
+        """The result of `operation`, which is repeated while an outage keeps it from running.
 
         wanted: checked before each repetition. Raises Stopped when it returns False or the process
         is to end, and what `operation` raises that is not an outage.
@@ -72,17 +82,13 @@ class Session:
         while True:
             try:
                 result = operation(self._open())
-                self._outages.database.back(self._name)
-                self._outages.registry.back(self._name)
+                self._outages.database.recovered(self._name)
+                self._outages.registry.recovered(self._name)
                 return result
-            except (psycopg.Error, Interrupted, DatabaseUnavailable, RegistryUnavailable) as error:
-                connection = self._connection
-                judged = not isinstance(error, Interrupted) and connection is not None
-                if judged and connection is not None and not is_outage(error, connection):
+            except Exception as error:
+                if (server := _unavailable_server(error)) is None:
                     raise
-                of_registry = isinstance(error.__cause__ or error, RegistryUnavailable)
-                outage = self._outages.registry if of_registry else self._outages.database
-                outage.away(self._name, str(error).strip())
+                self._outages.of(server).unavailable(self._name, str(error).strip())
             if self._stop.wait(pause) or not wanted():
                 raise Stopped
             pause = min(pause * 2, LONGEST_PAUSE_S)
@@ -95,12 +101,22 @@ class Session:
 
     def _open(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:
-            self._connection = connect(self._database_url, application_name=f"relay {self._name}")
-            self._connection.execute(
-                "select set_config('idle_in_transaction_session_timeout', %s, false)",
-                (str(self._idle_timeout_ms),),
+            self._connection = connect(
+                self._database_url,
+                application_name=f"relay {self._name}",
+                runs_handlers=True,
+                silence_s=self._idle_timeout_ms / 1000,
+                session={"idle_in_transaction_session_timeout": self._idle_timeout_ms},
             )
         return self._connection
+
+
+def _unavailable_server(error: Exception) -> Server | None:
+    """The server that `error` waits for; an attempt that was interrupted waits for the database,
+    unless it says otherwise."""
+    if isinstance(error, Interrupted):
+        return unavailable_server(error.__cause__) or "database"
+    return unavailable_server(error)
 
 
 class Sessions:

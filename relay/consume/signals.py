@@ -1,4 +1,4 @@
-"""What the threads of one group's process signal to each other."""
+"""Signals between the threads of one group's process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Signals:
 
     stop: set from outside when the process is to end. ending: all threads are to end. parked: an
     event was parked. dead_letters: a dead letter was written or resolved. crash: the first error
-    that a thread could not continue after. events: what the group's work is reported to.
+    that ended a thread. events: subscribers to the group's work.
     """
 
     def __init__(self, group: str, stop: threading.Event, events: Events) -> None:

@@ -1,4 +1,4 @@
-"""The source: reads a group's records from Kafka, gives them to lanes, commits what is settled."""
+"""The source: reads a group's records from Kafka, gives them to lanes, commits settled offsets."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ from relay.consume.majors import Majors
 from relay.consume.partition import AssignedPartition, Item
 from relay.consume.record import Record
 from relay.consume.signals import Signals
-from relay.errors import ConfigurationInvalid, RelayError
+from relay.errors import RelayError
+from relay.kafka.bounds import check_timeouts
 from relay.kafka.client_log import BrokerWatch
 from relay.kafka.clients import group_consumer, leave
-from relay.kafka.errors import reason
+from relay.kafka.errors import reason, refusal
 from relay.kafka.headers import as_bytes, headers_of
 from relay.kafka.offsets import Partition, are_ends
-from relay.kafka.topics import open_admin, require_topics
+from relay.kafka.topics import describe, open_admin, require_topics
+from relay.observe import GroupLag
 from relay.outages import Outage
 from relay.schema.catalog import Catalog
 from relay.settings import Settings
+from relay.unavailable import is_kafka_refusal
 
 __all__ = ["Source"]
 
@@ -34,6 +37,7 @@ FETCH: Final = 500
 POLL_S: Final = 0.1
 COMMIT_EVERY_S: Final = 0.5
 ROOM_PATIENCE_S: Final = 0.5
+REPORT_LAG_EVERY_S: Final = 5.0
 
 
 class Source:
@@ -58,6 +62,8 @@ class Source:
         # Topic that is read -> the domain's topic.
         self._topics = {topic: topic for topic in topics} | retry_topics
         self._dlq_topics = [catalog.dlq_topic(topic, group.name) for topic in topics]
+        self._settings = settings
+        self._group = group.name
         self._majors = majors
         self._lanes = lanes
         self._signals = signals
@@ -65,18 +71,21 @@ class Source:
         # A connection of its own: requests of the consumer's wait for its long polls.
         self._admin = open_admin(settings)
         self._watch = BrokerWatch(kafka, "consumer")
-        self._consumer = group_consumer(settings, group.name, self._watch)
+        self._consumer = group_consumer(settings, group.name, self._watch, self._on_commit)
         self._partitions: dict[Partition, AssignedPartition] = {}
         self._assigned_once = False
         self._next_commit = 0.0
+        self._next_lag = 0.0
 
     def subscribe(self) -> None:
         """Joins the group.
 
-        Raises ConfigurationInvalid for missing topics, the dead-letter topics among them, and
-        BrokerUnavailable.
+        Raises ConfigurationInvalid for missing topics, the dead-letter topics among them, and for a
+        timeout that the brokers refuse; BrokerUnavailable, BrokerRefused.
         """
-        require_topics(self._consumer, [*self._topics, *self._dlq_topics])
+        cluster = describe(self._admin)
+        require_topics(cluster, [*self._topics, *self._dlq_topics])
+        check_timeouts(self._admin, cluster, self._settings, transactions=False)
         self._consumer.subscribe(
             list(self._topics),
             on_assign=self._on_assign,
@@ -85,7 +94,7 @@ class Source:
         )
 
     def step(self) -> None:
-        """Reads what has come, at most some hundred records, and commits what is due."""
+        """Reads at most some hundred records, and commits offsets when it is time."""
         if self._lanes.in_flight.full and not self._lanes.in_flight.wait_for_room(ROOM_PATIENCE_S):
             self._pause_until_there_is_room()
         message = self._consumer.poll(POLL_S)
@@ -94,11 +103,14 @@ class Source:
         if time.monotonic() >= self._next_commit:
             self._commit(asynchronous=True)
             self._next_commit = time.monotonic() + COMMIT_EVERY_S
+        if time.monotonic() >= self._next_lag:
+            self._report_lag()
+            self._next_lag = time.monotonic() + REPORT_LAG_EVERY_S
 
     def at_end(self) -> bool:
-        """Whether every assigned partition was read to its end and nothing is in the lanes.
+        """Whether every assigned partition is read to its end and the lanes are empty.
 
-        The end is that of the broker now; records of open transactions count as not read yet.
+        The end is requested from the broker; records of open transactions count as unread.
         """
         if not self._assigned_once or self._lanes.in_flight.records:
             return False
@@ -107,7 +119,7 @@ class Source:
         return len(known) == len(read) and are_ends(self._admin, known)
 
     def close(self) -> None:
-        """Commits what is settled and leaves the group. The lanes must have ended before."""
+        """Commits settled offsets and leaves the group. The lanes must have ended before."""
         self._commit(asynchronous=False)
         leave(self._consumer)
         self._watch.forget()
@@ -116,7 +128,7 @@ class Source:
         self._lanes.put([item for message in messages if (item := self._take(message))])
 
     def _take(self, message: Message) -> Item | None:
-        """The record as a lane takes it; None where a lane has nothing to do."""
+        """The record as a lane takes it; None where there is nothing to do."""
         error = message.error()
         topic, number, offset = message.topic(), message.partition(), message.offset()
         partition = self._partitions.get((topic or "", number if number is not None else -1))
@@ -150,10 +162,10 @@ class Source:
         return Item(record, partition, offset, replay)
 
     def _start_over(self, partition: AssignedPartition, offset: int) -> AssignedPartition:
-        """The log continues at an offset that was passed: the topic was recreated, or its end lost.
+        """The log continues at an offset that was read: the topic was recreated, or lost its end.
 
-        Whatever was read of the former log is no longer committed: that would be beyond records of
-        this one that nobody has read. What comes again is found settled.
+        Offsets of the former log are no longer committed: they would skip unread records of this
+        one. Records that come again are found settled.
         """
         log.warning("%s[%d] goes back to offset %d", partition.topic, partition.number, offset)
         fresh = AssignedPartition(partition.topic, partition.number)
@@ -161,7 +173,7 @@ class Source:
         return fresh
 
     def _pause_until_there_is_room(self) -> None:
-        """The lanes are full: reads nothing, yet stays in the group, until there is room."""
+        """The lanes are full: stays in the group and reads nothing until there is room."""
         assigned = self._consumer.assignment()
         self._consumer.pause(assigned)
         log.debug("paused %d partitions, the lanes are full", len(assigned))
@@ -171,7 +183,7 @@ class Source:
             message = self._consumer.poll(POLL_S)
             if message is not None:
                 self._hand_out([message])
-        # Also what was revoked meanwhile: it would still be paused when it comes back.
+        # Also partitions that were revoked meanwhile: they would come back paused.
         self._consumer.resume(assigned)
 
     def _commit(self, *, asynchronous: bool) -> None:
@@ -188,8 +200,30 @@ class Source:
             else:
                 self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
-            # The records come again, to this member or another, and are found settled.
-            log.info("offsets were not committed: %s", reason(error))
+            # The records are read again, by this member or another, and found settled.
+            self._not_committed(offsets, reason(error))
+
+    def _on_commit(self, error: KafkaError | None, offsets: list[TopicPartition]) -> None:
+        """The answer to an asynchronous commit; without looking at it, a commit that was refused
+        would not be repeated while its partition is quiet, and the group seem to be behind."""
+        if refused := [place for place in offsets if error is not None or place.error is not None]:
+            self._not_committed(refused, str(error or refused[0].error))
+
+    def _not_committed(self, offsets: list[TopicPartition], why: str) -> None:
+        log.info("offsets were not committed: %s", why)
+        for place in offsets:
+            if (partition := self._partitions.get((place.topic, place.partition))) is not None:
+                partition.not_committed()
+
+    def _report_lag(self) -> None:
+        for (topic, number), partition in self._partitions.items():
+            # From the last fetch: nothing is requested.
+            place = TopicPartition(topic, number)
+            _, end = self._consumer.get_watermark_offsets(place, cached=True)
+            start = partition.unsettled_from
+            if end >= 0 and start is not None:
+                lag = max(0, end - start)
+                self._signals.events.emit(GroupLag(self._group, topic, number, lag))
 
     def _on_assign(self, _: Consumer, assigned: list[TopicPartition]) -> None:
         self._assigned_once = True
@@ -226,12 +260,9 @@ def _names(partitions: list[TopicPartition]) -> str:
 
 
 def _raise_if_permanent(error: KafkaError) -> None:
-    """Errors that the client recovers from by itself are only logged."""
-    if error.code() in {
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.GROUP_AUTHORIZATION_FAILED,
-    }:
-        raise ConfigurationInvalid(f"Kafka refuses: {error.str()}. Grant the right and start again")
+    """Only logs errors that the client recovers from by itself."""
+    if is_kafka_refusal(error):
+        raise refusal(error)
     if error.fatal():
         raise RelayError(f"the consumer can't go on: {error.str()}. Start it again")
     log.warning("Kafka: %s", error.str())

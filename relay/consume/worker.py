@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from relay.consume import inbox
@@ -17,13 +18,13 @@ from relay.consume.majors import Majors
 from relay.consume.parked import ParkedRunner
 from relay.consume.reads import Reads, ReadsWriter
 from relay.consume.retry import RetryPolicy
-from relay.consume.session import Sessions
+from relay.consume.session import Sessions, check_tables
 from relay.consume.signals import Signals
 from relay.consume.source import Source
 from relay.errors import ConfigurationInvalid
-from relay.observe import Events
+from relay.kafka.clients import refuse_bad_options
+from relay.observe import Events, Subscriber
 from relay.outages import Outages
-from relay.postgres.connect import connect
 from relay.process.event_log import log_event
 from relay.process.logs import name_process
 from relay.process.waiting import wait_for_servers
@@ -34,7 +35,7 @@ __all__ = ["consume"]
 
 log = logging.getLogger(__name__)
 
-# A lane that is still in a handler after this long is not waited for; its transaction rolls back.
+# The process does not wait longer for a handler; its transaction rolls back.
 STOP_PATIENCE_S: Final = 10.0
 
 
@@ -45,23 +46,25 @@ def consume(
     *,
     until_idle: bool = False,
     stop: threading.Event | None = None,
+    subscribers: Sequence[Subscriber] = (),
 ) -> None:
     """Runs `group` in this process until `stop` is set.
 
-    until_idle: ends when every assigned partition is read to its end, nothing is parked (all
-    that is parked is tried again by itself, so this waits for the last attempt), and every dead
-    letter is in its topic.
-    Outages are waited out, at the start as well. Raises CatalogInvalid, ConfigurationInvalid,
-    DatabaseRefused.
+    subscribers: to the events of this process, besides the log.
+    until_idle: ends when every assigned partition is read to its end, nothing is parked (parked
+    events are retried, so this waits for the last attempt), and every dead letter is in its topic.
+    Waits out outages, at the start as well. Raises CatalogInvalid, ConfigurationInvalid,
+    DatabaseRefused, BrokerRefused.
     """
     catalog = Catalog.load(settings.schemas_dir)
     if not group.subscriptions:
         raise ConfigurationInvalid(f"consumer group {group.name} has no handler. Register one")
     name_process(f"group {group.name}")
     stop = stop or threading.Event()
-    events = Events(log_event)
+    events = Events(log_event, *subscribers)
     outages = Outages(events)
-    if wait_for_servers(lambda: _check_tables(settings), outages, stop):
+    refuse_bad_options(settings)
+    if wait_for_servers(lambda: check_tables(settings.database_url), outages, stop):
         _GroupProcess(settings, group, catalog, schemas, stop, events, outages).run(until_idle)
 
 
@@ -96,7 +99,7 @@ class _GroupProcess:
         self.source = Source(settings, group, catalog, majors, self.lanes, signals, outages.kafka)
 
     def run(self, until_idle: bool) -> None:
-        """The loop of the main thread; raises what a thread could not continue after."""
+        """The loop of the main thread; raises the error that ended a thread."""
         try:
             if not wait_for_servers(self._subscribe, self.outages, self.signals.stop):
                 return
@@ -124,7 +127,7 @@ class _GroupProcess:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(max(0.0, deadline - time.monotonic()))
-        # After the lanes, so that it has all that they have decoded.
+        # After the lanes, so that all they decoded is written.
         self.reads.end(max(1.0, deadline - time.monotonic()))
         self.session.close()
         self.source.close()
@@ -138,12 +141,3 @@ class _GroupProcess:
             lambda connection: inbox.count_waiting(connection, self.group.name)
         )
         return parked == 0 and unsent == 0
-
-
-def _check_tables(settings: Settings) -> bool:
-    """True; raises ConfigurationInvalid when there are none."""
-    with connect(settings.database_url) as connection:
-        row = connection.execute("select to_regclass('inbox.parked') is not null").fetchone()
-    if row is None or not row[0]:
-        raise ConfigurationInvalid("the database has no inbox tables yet. Run relay migrate")
-    return True

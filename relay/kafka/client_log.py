@@ -1,4 +1,4 @@
-"""librdkafka's log and connection state: to Python's logging, and to an Outage."""
+"""Forwards librdkafka's log to Python's logging, and its connection state to an Outage."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ _STATISTICS_MS = 1_000
 class ClientLog:
     """The `logger` of one client. confluent-kafka calls `log` from the client's own poll and flush.
 
-    Lost connections are logged at DEBUG only: what fails because of them is reported by whoever
-    needed them.
+    Lost connections are logged at DEBUG only; whoever needed them reports the failure.
     """
 
     def __init__(self) -> None:
@@ -42,7 +41,7 @@ class ClientLog:
 class BrokerWatch:
     """Reports to an Outage whether one client has a connection to any broker.
 
-    reporter: the client's name there. The client has to be polled.
+    reporter: the client's name in the Outage. The client must be polled.
     """
 
     def __init__(self, outage: Outage, reporter: str) -> None:
@@ -51,7 +50,7 @@ class BrokerWatch:
         self._log = ClientLog()
 
     def options(self) -> dict[str, Any]:
-        """Options for the client."""
+        """Returns the options that the client needs."""
         return {
             "logger": self._log,
             "error_cb": self._on_error,
@@ -60,12 +59,12 @@ class BrokerWatch:
         }
 
     def forget(self) -> None:
-        """The client is closed."""
-        self._outage.back(self._reporter)
+        """Withdraws the report, since the client is closed."""
+        self._outage.recovered(self._reporter)
 
     def _on_error(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
-            self._outage.away(self._reporter, self._log.last_failure or error.str())
+            self._outage.unavailable(self._reporter, self._log.last_failure or error.str())
         else:
             log.debug("Kafka: %s", error.str())
 
@@ -73,6 +72,8 @@ class BrokerWatch:
         # Source of the fields: librdkafka's STATISTICS.md.
         brokers = orjson.loads(text)["brokers"].values()
         if any(broker["nodeid"] >= 0 and broker["state"] == "UP" for broker in brokers):
-            self._outage.back(self._reporter)
+            self._outage.recovered(self._reporter)
         elif self._outage.lasts:
-            self._outage.away(self._reporter, self._log.last_failure or "no broker is connected")
+            self._outage.unavailable(
+                self._reporter, self._log.last_failure or "no broker is connected"
+            )

@@ -1,29 +1,59 @@
-"""Consumers and producers of the relay, and leaving a consumer group."""
+"""Creates consumers and producers, and leaves a consumer group."""
 
 from __future__ import annotations
 
 import time
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
 from relay.kafka.client_log import BrokerWatch, ClientLog
+from relay.kafka.errors import option_errors
 from relay.kafka.options import INFO, consumer_options, producer_options
+from relay.observe import Events
+from relay.outages import Outage
 from relay.settings import Settings
 
-__all__ = ["group_consumer", "idempotent_producer", "leave", "reader"]
+__all__ = [
+    "group_consumer",
+    "idempotent_producer",
+    "leave",
+    "open_consumer",
+    "open_producer",
+    "reader",
+    "refuse_bad_options",
+]
 
-# For callbacks that are on their way, and at most for those that take their time.
+# One poll for pending callbacks, and the longest time for all of them.
 LEAVE_POLL_S: Final = 0.1
 LEAVE_TIMEOUT_S: Final = 10.0
 
 
-def group_consumer(settings: Settings, group: str, watch: BrokerWatch) -> Consumer:
-    """A member of a consumer group that reports the end of each partition.
+def open_consumer(options: Mapping[str, Any]) -> Consumer:
+    """Creates a consumer; raises ConfigurationInvalid when librdkafka refuses an option."""
+    with option_errors():
+        return Consumer(dict(options))
 
-    watch: reports whether it has a connection to a broker.
+
+def open_producer(options: Mapping[str, Any]) -> Producer:
+    """Creates a producer; raises ConfigurationInvalid when librdkafka refuses an option."""
+    with option_errors():
+        return Producer(dict(options))
+
+
+def group_consumer(
+    settings: Settings,
+    group: str,
+    watch: BrokerWatch,
+    on_commit: Callable[[KafkaError | None, list[TopicPartition]], None] | None = None,
+) -> Consumer:
+    """Creates a member of a consumer group that reports the end of each partition.
+
+    watch: reports whether it has a connection to a broker. on_commit: is called from `poll` with
+    the answer to an asynchronous commit: an error, or partitions of which some may have one.
     """
-    return Consumer(
+    return open_consumer(
         consumer_options(
             settings,
             group,
@@ -41,14 +71,18 @@ def group_consumer(settings: Settings, group: str, watch: BrokerWatch) -> Consum
                 "topic.metadata.refresh.interval.ms": 10_000,
                 "allow.auto.create.topics": False,
             },
-            {"enable.partition.eof": True, **watch.options()},
+            {
+                "enable.partition.eof": True,
+                **watch.options(),
+                **({"on_commit": on_commit} if on_commit is not None else {}),
+            },
         )
     )
 
 
 def reader(settings: Settings) -> Consumer:
-    """A consumer for relay.kafka.ranges: it belongs to no group and commits nothing."""
-    return Consumer(
+    """Creates a consumer for relay.kafka.ranges, without a group and without commits."""
+    return open_consumer(
         consumer_options(
             settings,
             # librdkafka requires a group id even where partitions are assigned by hand.
@@ -66,8 +100,8 @@ def reader(settings: Settings) -> Consumer:
 
 
 def idempotent_producer(settings: Settings, name: str) -> Producer:
-    """A producer without transactions that chooses partitions as Java clients do."""
-    return Producer(
+    """Creates a producer without transactions that chooses partitions as Java clients do."""
+    return open_producer(
         producer_options(
             settings,
             f"relay-{name}",
@@ -77,11 +111,23 @@ def idempotent_producer(settings: Settings, name: str) -> Producer:
     )
 
 
-def leave(member: Consumer) -> None:
-    """Leaves the group and closes; the callbacks for what is revoked come before it returns.
+def refuse_bad_options(settings: Settings) -> None:
+    """Raises ConfigurationInvalid for an option that librdkafka refuses for some kind of client."""
+    # They may find no broker, which others report.
+    quiet = settings.model_copy(
+        update={"kafka_options": {**settings.kafka_options, "log_level": 0}}
+    )
+    watch = BrokerWatch(Outage("Kafka", Events()), "options")
+    group_consumer(quiet, f"relay.{settings.name}.options", watch).close()
+    reader(quiet).close()
+    idempotent_producer(quiet, "options").close()
 
-    They are served before the closing: one that is still on its way then can wait forever for a
-    thread that has ended, and the whole process with it (librdkafka, issue 4041).
+
+def leave(member: Consumer) -> None:
+    """Leaves the group, serves the revocation callbacks, and closes.
+
+    A callback that is still pending while the consumer closes can block the process forever
+    (librdkafka, issue 4041).
     """
     member.unsubscribe()
     deadline = time.monotonic() + LEAVE_TIMEOUT_S

@@ -1,4 +1,4 @@
-"""Confluent's wire format: a zero byte and the schema's id before the Avro value."""
+"""Confluent's wire format: a zero byte and the schema id, followed by the Avro value."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class FrameInvalid(ValueError):
 
 
 def pack(schema_id: int) -> bytes:
-    """The five bytes before an Avro value."""
+    """Returns the five bytes that precede an Avro value."""
     return _FRAME.pack(0, schema_id)
 
 
 def unpack(value: bytes | None) -> tuple[int, bytes]:
-    """Schema id and Avro bytes of a record's value; raises FrameInvalid."""
+    """Splits a record's value into schema id and Avro bytes; raises FrameInvalid."""
     if value is None:
         raise FrameInvalid("the record has no value; an event is framed Avro (0, schema id, bytes)")
     if len(value) < _FRAME.size:

@@ -1,4 +1,4 @@
-"""Headers of the relay's records: their names, and reading them.
+"""Names of the relay's record headers, and functions that read them.
 
 Events: CloudEvents 1.0, Kafka protocol binding, binary content mode, and W3C Trace Context.
 """
@@ -27,8 +27,8 @@ ACTOR_ID: Final = "ce_actorid"
 CONTENT_TYPE: Final = "content-type"
 TRACEPARENT: Final = "traceparent"
 TRACESTATE: Final = "tracestate"
-# Of an event that is published under several major versions: the original lists the event types of
-# its copies, each copy has the id and the event type of its original.
+# For an event published under several major versions: the original lists the event types of its
+# copies; each copy has the id and the event type of its original.
 COPIES: Final = "ce_copies"
 ORIGINAL_ID: Final = "ce_originalid"
 ORIGINAL_TYPE: Final = "ce_originaltype"
@@ -65,7 +65,7 @@ VALUE_OMITTED: Final = "__dlq.value-omitted"
 RESOLVED_AT: Final = "__dlq.resolved-at"
 REPLAYED_AT: Final = "__dlq.replayed-at"
 
-# The most that the columns for them hold; attempts leave room for those still to come.
+# Largest values that the columns can hold; attempts leave room to grow.
 MOST_PARTITION: Final = 2**31 - 1
 MOST_OFFSET: Final = 2**63 - 1
 MOST_ATTEMPT: Final = 2**30
@@ -73,24 +73,24 @@ _DIGITS: Final = len(str(MOST_OFFSET))
 
 
 def headers_of(message: Message) -> Headers:
-    """A record's headers in their order; names may repeat."""
+    """Returns a record's headers in order; names may repeat."""
     found = message.headers() or ()
     pairs = found.items() if isinstance(found, dict) else found
     return tuple((name, as_bytes(value)) for name, value in pairs)
 
 
 def as_bytes(value: str | bytes | None) -> bytes | None:
-    """Key, value or header as it is on the wire; the client's types allow strings too."""
+    """Encodes a string; confluent-kafka's types allow both for keys, values and headers."""
     return value.encode() if isinstance(value, str) else value
 
 
 def without_dlq(headers: Headers) -> Headers:
-    """The event's own headers: without those that dead letters and replays add."""
+    """Returns the headers without those that dead letters and replays add."""
     return tuple(header for header in headers if not header[0].startswith(DLQ_PREFIX))
 
 
 def string(value: bytes | None) -> str | None:
-    """A header's value as a string that PostgreSQL can store; None when it is not one."""
+    """Decodes a header's value; None if it is not a string that PostgreSQL can store."""
     if value is None:
         return None
     try:
@@ -101,9 +101,9 @@ def string(value: bytes | None) -> str | None:
 
 
 def number(value: str | None, most: int) -> int | None:
-    """A header's value as a number from 0 to `most`; None when it is not one.
+    """Parses a header's value as a number from 0 to `most`; None if it is not one.
 
-    Anybody may have written the header: a number that its column can't hold must not reach it.
+    Anybody may have written the header, so it may not fit its column.
     """
     if value is None or len(value) > _DIGITS or not (value.isascii() and value.isdecimal()):
         return None
@@ -112,5 +112,5 @@ def number(value: str | None, most: int) -> int | None:
 
 
 def timestamp(at: datetime) -> str:
-    """RFC 3339 in UTC with microseconds."""
+    """Formats a timestamp as RFC 3339 in UTC with microseconds."""
     return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,17 +1,16 @@
-"""Offsets of partitions: where they begin and end, and what consumer groups have committed."""
+"""Reads offsets: where partitions begin and end, and what consumer groups have committed."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from confluent_kafka import (
     Consumer,
-    ConsumerGroupTopicPartitions,
     IsolationLevel,
-    KafkaError,
     KafkaException,
     TopicPartition,
 )
@@ -19,7 +18,10 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from relay.errors import BrokerUnavailable
 from relay.kafka import topics
-from relay.kafka.errors import reason
+from relay.kafka.clients import open_consumer
+from relay.kafka.errors import broker_call
+from relay.kafka.options import consumer_options
+from relay.settings import Settings
 
 __all__ = [
     "Bounds",
@@ -39,12 +41,17 @@ Partition: TypeAlias = tuple[str, int]
 
 _TIMEOUT_S: Final = 10
 _METADATA_TIMEOUT_S: Final = 5.0
+_ENDS_UNREADABLE: Final = "the topics' ends can't be read"
+_CONNECTIONS: Final = 8
+_STALE_METADATA: Final = frozenset(
+    {"FENCED_LEADER_EPOCH", "UNKNOWN_LEADER_EPOCH", "NOT_LEADER_FOR_PARTITION"}
+)
 _specs: Any = OffsetSpec  # without types in its package
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """low: first offset to read. end: the one after the last."""
+    """low: first offset to read. end: one past the last."""
 
     low: int
     end: int
@@ -53,7 +60,7 @@ class Bounds:
 def read_bounds(
     admin: AdminClient, names: Iterable[str], *, undecided: bool = False
 ) -> dict[Partition, Bounds]:
-    """Bounds of all partitions of those topics of `names` that exist: what retention has left.
+    """Returns the bounds of all partitions of the existing topics in `names`.
 
     undecided: see `read_ends`. Raises BrokerUnavailable.
     """
@@ -73,7 +80,7 @@ def read_bounds(
 def read_ends(
     admin: AdminClient, places: Iterable[Partition], *, undecided: bool = False
 ) -> dict[Partition, int]:
-    """Where partitions end now. Raises BrokerUnavailable.
+    """Returns the current ends of partitions. Raises BrokerUnavailable.
 
     The end is the last stable offset: nothing below it can still be aborted (KIP-98). With
     `undecided` it is the high watermark: what is committed after an open transaction of another
@@ -83,8 +90,10 @@ def read_ends(
 
 
 def are_ends(admin: AdminClient, read: Mapping[Partition, int]) -> bool:
-    """Whether the offsets in `read`, the next ones to read, are the ends of their partitions now,
-    open transactions included. False also when the broker does not answer."""
+    """Checks whether the offsets to read next are the current ends of their partitions.
+
+    Open transactions count as not read. False also if the broker does not answer.
+    """
     try:
         ends = read_ends(admin, read, undecided=True)
     except BrokerUnavailable as error:
@@ -94,58 +103,59 @@ def are_ends(admin: AdminClient, read: Mapping[Partition, int]) -> bool:
 
 
 def stable_bounds(consumer: Consumer, place: Partition) -> Bounds:
-    """Bounds of one partition, up to its last stable offset.
+    """Returns the bounds of one partition, up to its last stable offset.
 
     consumer: with isolation.level=read_committed. Raises BrokerUnavailable.
     """
-    try:
+    with broker_call(_ENDS_UNREADABLE):
         return Bounds(*consumer.get_watermark_offsets(TopicPartition(*place), timeout=_TIMEOUT_S))
-    except KafkaException as error:
-        raise _unreadable(error) from error
 
 
-def committed_at(admin: AdminClient, groups: Iterable[str], place: Partition) -> dict[str, int]:
-    """Group -> the next offset it would read in one partition; groups without any left out.
+def committed_at(settings: Settings, groups: Iterable[str], place: Partition) -> dict[str, int]:
+    """Returns group -> next offset to read in one partition, without groups that committed none.
 
-    Raises BrokerUnavailable, soon where no broker answers.
+    Raises BrokerUnavailable, after a short timeout if no broker answers.
     """
-    topics.describe(admin, _METADATA_TIMEOUT_S)
-    found = committed_offsets(admin, {group: [place] for group in groups})
+    topics.describe(topics.open_admin(settings), _METADATA_TIMEOUT_S)
+    found = committed_offsets(settings, {group: [place] for group in groups})
     return {group: places[place] for group, places in found.items() if place in places}
 
 
 def committed_offsets(
-    admin: AdminClient, wanted: Mapping[str, Iterable[Partition]]
+    settings: Settings, wanted: Mapping[str, Collection[Partition]]
 ) -> dict[str, dict[Partition, int]]:
-    """Group -> partition -> the next offset that the group would read.
+    """Returns group -> partition -> next offset to read, where the group has committed one.
 
-    wanted: partitions by group. Those that a group has committed nothing for are left out.
-    Raises BrokerUnavailable.
+    wanted: partitions by group. Raises BrokerUnavailable.
     """
-    # One request a group: older brokers and librdkafka take no more in one.
-    futures = {
-        group: admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group, [TopicPartition(*place) for place in places])],
-            request_timeout=_TIMEOUT_S,
-        )[group]
-        for group, places in ((group, list(places)) for group, places in wanted.items())
-        if places
-    }
-    found: dict[str, dict[Partition, int]] = {group: {} for group in wanted}
-    for group, future in futures.items():
-        try:
-            places = future.result().topic_partitions
-        except KafkaException as error:
-            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-                continue
-            raise BrokerUnavailable(
-                f"the offsets of group {group} can't be read: {reason(error)}. "
-                "Check that Kafka runs and that the relay may describe groups."
-            ) from error
-        found[group] = {
-            (place.topic, place.partition): place.offset for place in places if place.offset >= 0
-        }
-    return found
+    with ThreadPoolExecutor(_CONNECTIONS) as pool:
+        found = pool.map(lambda each: _committed(settings, *each), wanted.items())
+        return dict(zip(wanted, found, strict=True))
+
+
+def _committed(
+    settings: Settings, group: str, places: Collection[Partition]
+) -> dict[Partition, int]:
+    """Asks as the group itself, without joining it.
+
+    librdkafka 2.16.0 crashes where an admin client asks for a group's offsets while the group's
+    coordinator is starting or moving: its answer is handled as that of a member.
+    """
+    if not places:
+        return {}
+    consumer = open_consumer(consumer_options(settings, group))
+    try:
+        with broker_call(
+            f"the offsets of group {group} can't be read",
+            "Check that Kafka runs and that the relay may describe groups.",
+        ):
+            found = consumer.committed([TopicPartition(*place) for place in places], _TIMEOUT_S)
+            for place in found:
+                if place.error is not None:
+                    raise KafkaException(place.error)
+    finally:
+        consumer.close()
+    return {(place.topic, place.partition): place.offset for place in found if place.offset >= 0}
 
 
 def _list(
@@ -155,17 +165,23 @@ def _list(
     if not wanted:
         return {}
     isolation = IsolationLevel.READ_UNCOMMITTED if undecided else IsolationLevel.READ_COMMITTED
-    try:
-        futures = admin.list_offsets(wanted, isolation_level=isolation, request_timeout=_TIMEOUT_S)
-        return {
-            (place.topic, place.partition): future.result().offset
-            for place, future in futures.items()
-        }
-    except KafkaException as error:
-        raise _unreadable(error) from error
+    with broker_call(_ENDS_UNREADABLE):
+        try:
+            return _ask(admin, wanted, isolation)
+        except KafkaException as error:
+            if error.args[0].name() not in _STALE_METADATA:
+                raise
+    # Partitions have another leader, or the same one again, since the client has looked. It does
+    # not look again by itself for minutes.
+    topics.describe(admin)
+    with broker_call(_ENDS_UNREADABLE):
+        return _ask(admin, wanted, isolation)
 
 
-def _unreadable(error: KafkaException) -> BrokerUnavailable:
-    return BrokerUnavailable(
-        f"the topics' ends can't be read: {reason(error)}. Check that Kafka runs."
-    )
+def _ask(
+    admin: AdminClient, wanted: dict[TopicPartition, Any], isolation: IsolationLevel
+) -> dict[Partition, int]:
+    futures = admin.list_offsets(wanted, isolation_level=isolation, request_timeout=_TIMEOUT_S)
+    return {
+        (place.topic, place.partition): future.result().offset for place, future in futures.items()
+    }

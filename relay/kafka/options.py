@@ -1,4 +1,4 @@
-"""librdkafka options of every client of the relay."""
+"""Builds the librdkafka options of every client."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from relay.settings import Settings
 
 __all__ = ["INFO", "client_options", "consumer_options", "producer_options"]
 
-# Levels of syslog. Lost connections are reported by what fails because of them, not by librdkafka
-# for each on standard error; clients with a `logger` use INFO, librdkafka's default.
+# Syslog levels. Without a `logger` librdkafka would print every lost connection to standard error;
+# clients with one use INFO, librdkafka's default.
 _CRITICAL: Final = 2
 INFO: Final = 6
 
@@ -22,9 +22,9 @@ def client_options(
     defaults: Mapping[str, Any] = _NONE,
     required: Mapping[str, Any] = _NONE,
 ) -> dict[str, Any]:
-    """Options of a client, and all that an admin client needs.
+    """Returns the options of any client; enough for an admin client.
 
-    defaults: what EVENT_BUS_KAFKA_OPTIONS may override. required: what it may not.
+    defaults: options that EVENT_BUS_KAFKA_OPTIONS may override. required: those it may not.
     """
     return {
         "reconnect.backoff.ms": 50,
@@ -43,10 +43,10 @@ def consumer_options(
     defaults: Mapping[str, Any] = _NONE,
     required: Mapping[str, Any] = _NONE,
 ) -> dict[str, Any]:
-    """Options of a consumer that sees only what was committed and commits only on request.
+    """Returns the options of a consumer that commits only on request.
 
-    isolation.level read_committed: without it, events of aborted transactions are seen, and so
-    events twice and out of order (KIP-98).
+    isolation.level read_committed: otherwise events of aborted transactions are visible, so events
+    appear twice and out of order (KIP-98).
     """
     return client_options(
         settings,
@@ -67,7 +67,7 @@ def producer_options(
     defaults: Mapping[str, Any] = _NONE,
     required: Mapping[str, Any] = _NONE,
 ) -> dict[str, Any]:
-    """Options of a producer whose records are kept by all in-sync replicas, in order, once each.
+    """Returns the options of a producer that is idempotent and waits for all in-sync replicas.
 
     name: its client.id.
     """
@@ -82,7 +82,7 @@ def producer_options(
         {
             "enable.idempotence": True,
             "acks": "all",
-            # A topic that was deleted would come back with the broker's number of partitions.
+            # A deleted topic would be recreated with the broker's default number of partitions.
             "allow.auto.create.topics": False,
             **required,
         },

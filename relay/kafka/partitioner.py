@@ -1,4 +1,4 @@
-"""Which partition of a topic a key lies in: where every Java client would put it."""
+"""Computes the partition of a key as Java clients do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _M = 0x5BD1E995
 
 
 def murmur2(key: bytes) -> int:
-    """MurmurHash2 with Kafka's seed, as an unsigned 32-bit number.
+    """Computes MurmurHash2 with Kafka's seed, as an unsigned 32-bit number.
 
     Source: Austin Appleby's MurmurHash2, and Kafka's `org.apache.kafka.common.utils.Utils.murmur2`
     for the seed.
@@ -33,7 +33,7 @@ def murmur2(key: bytes) -> int:
 
 
 def partition_of(key: bytes, partitions: int) -> int:
-    """The partition of `key` among `partitions`, from 0.
+    """Returns the partition of `key` among `partitions`, from 0.
 
     Source: Kafka's `BuiltInPartitioner.partitionForKey`.
     """

@@ -6,10 +6,10 @@ import time
 from collections.abc import Generator, Mapping
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from relay.errors import BrokerUnavailable
-from relay.kafka.errors import reason
+from relay.kafka.errors import broker_call
 from relay.kafka.offsets import Bounds, Partition
 
 __all__ = ["read_ranges"]
@@ -24,11 +24,11 @@ _SILENCE_S: Final = 30.0
 def read_ranges(
     consumer: Consumer, ranges: Mapping[Partition, Bounds], *, silence_s: float = _SILENCE_S
 ) -> Generator[list[Message], None, None]:
-    """All committed records within `ranges`, each partition's in its order, some at a time.
+    """Yields all committed records within `ranges` in batches, each partition in order.
 
     consumer: from relay.kafka.clients.reader. While an open transaction hides what is committed
-    after it, the reading waits for that transaction's end.
-    silence_s: how long it may take until something arrives. Raises BrokerUnavailable.
+    after it, reading waits for the end of that transaction.
+    silence_s: longest wait for the next record. Raises BrokerUnavailable.
     """
     left = {place: bounds.end for place, bounds in ranges.items() if bounds.low < bounds.end}
     if not left:
@@ -37,28 +37,24 @@ def read_ranges(
     arrived = time.monotonic()
     try:
         while left:
-            # consume() would wait for a full batch, and so at the end of a partition for nothing.
-            first = consumer.poll(_POLL_S)
-            if first is not None:
+            with broker_call(f"{_names(left)} can't be read"):
+                # consume() would wait for a full batch, even at the end of a partition.
+                first = consumer.poll(_POLL_S)
+                messages = [first, *consumer.consume(_FETCH, 0)] if first is not None else []
+            if messages:
                 arrived = time.monotonic()
-                messages = [first, *consumer.consume(_FETCH, 0)]
                 yield [message for message in messages if _is_within(message, left)]
             elif time.monotonic() - arrived > silence_s:
                 raise BrokerUnavailable(
                     f"{_names(left)} could not be read to the end: nothing arrived in "
                     f"{silence_s:.0f} s. Check that Kafka runs and that no transaction hangs there."
                 )
-    except KafkaException as error:
-        raise BrokerUnavailable(
-            f"{_names(left)} can't be read: {reason(error)}. Check that Kafka runs."
-        ) from error
     finally:
         consumer.unassign()
 
 
 def _is_within(message: Message, left: dict[Partition, int]) -> bool:
-    """Whether a message is one of the records to read; takes partitions out of `left` that are
-    read to their ends."""
+    """Checks whether a message is a record to read; removes finished partitions from `left`."""
     place = (message.topic() or "", message.partition() or 0)
     end = left.get(place)
     error = message.error()

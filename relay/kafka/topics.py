@@ -1,18 +1,28 @@
-"""Topics as the brokers have them, and creating them."""
+"""Describes and creates topics."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, Producer
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import (
+    AclOperation,
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
 
 from relay.errors import BrokerUnavailable, ConfigurationInvalid
-from relay.kafka.errors import reason
+from relay.kafka.admin import Admin
+from relay.kafka.errors import broker_call, option_errors, reason
 from relay.kafka.options import client_options
 from relay.settings import Settings
+from relay.unavailable import is_kafka_outage
 
 __all__ = [
     "Cluster",
@@ -20,65 +30,93 @@ __all__ = [
     "create",
     "describe",
     "describe_all",
+    "identifiers",
+    "longest_stay",
     "open_admin",
     "require_topics",
     "states",
+    "writable",
 ]
 
 _TIMEOUT = 10.0
 _PAUSE = 0.02
+# A thousand years: such settings, up to the largest integer, mean forever.
+_FOREVER_MS = 1_000 * 366 * 24 * 60 * 60 * 1_000
 _EXISTS_ALREADY = "TOPIC_ALREADY_EXISTS"
 
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """partitions: how many. max_message_bytes: largest batch that the broker takes."""
+    """partitions: how many. max_message_bytes: largest batch that the broker takes.
+    min_insync: copies that a write needs. may_write: this client has the right to."""
 
     partitions: int
     max_message_bytes: int
     cleanup_policy: str
+    min_insync: int = 1
+    may_write: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """identifier: the Kafka cluster's id. brokers: how many are up. topics: names -> partitions."""
+    """identifier: the Kafka cluster's id. brokers: how many are up. topics: names -> partitions.
+
+    known_brokers: how many are up or hold a copy of some topic. copies: of each topic, in the
+    partition that has the fewest. answered_by: a broker that is up.
+    """
 
     identifier: str
     brokers: int
     topics: Mapping[str, int]
+    known_brokers: int
+    copies: Mapping[str, int]
+    answered_by: int
+
+    @property
+    def usual_copies(self) -> int:
+        """How many copies a topic of the relay has by default."""
+        return min(3, self.known_brokers)
 
 
 def open_admin(settings: Settings) -> AdminClient:
     """An admin client; raises ConfigurationInvalid when librdkafka refuses an option."""
-    try:
-        return AdminClient(client_options(settings))
-    except KafkaException as error:
-        raise ConfigurationInvalid(
-            f"EVENT_BUS_KAFKA_OPTIONS or EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS is refused by "
-            f"librdkafka: {reason(error)}. Correct the option"
-        ) from error
+    with option_errors():
+        return Admin(client_options(settings))
 
 
-def describe(client: AdminClient | Consumer | Producer, timeout: float = _TIMEOUT) -> Cluster:
-    """What the cluster has; raises BrokerUnavailable."""
-    try:
-        metadata = client.list_topics(timeout=timeout)
-    except KafkaException as error:
-        raise BrokerUnavailable(
-            f"Kafka can't be reached at EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS: "
-            f"{reason(error)}. Check the address, TLS and SASL options, and that it runs."
-        ) from error
-    topics = {
-        name: len(topic.partitions)
-        for name, topic in metadata.topics.items()
-        if topic.error is None
+def describe(admin: AdminClient, timeout: float = _TIMEOUT) -> Cluster:
+    """Reads the cluster's brokers and topics; raises BrokerUnavailable, BrokerRefused."""
+    with broker_call("Kafka can't be reached at EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS"):
+        try:
+            metadata = admin.list_topics(timeout=timeout)
+        except KafkaException as error:
+            if isinstance(admin, Admin):
+                raise admin.why_unreachable(reason(error)) from error
+            raise
+    found = {name: topic for name, topic in metadata.topics.items() if topic.error is None}
+    holders = {
+        broker
+        for topic in found.values()
+        for partition in topic.partitions.values()
+        for broker in partition.replicas
     }
-    return Cluster(metadata.cluster_id or "", len(metadata.brokers), topics)
+    return Cluster(
+        identifier=metadata.cluster_id or "",
+        brokers=len(metadata.brokers),
+        topics={name: len(topic.partitions) for name, topic in found.items()},
+        known_brokers=len(holders | metadata.brokers.keys()),
+        copies={
+            name: min(len(partition.replicas) for partition in topic.partitions.values())
+            for name, topic in found.items()
+            if topic.partitions
+        },
+        answered_by=min(metadata.brokers, default=0),
+    )
 
 
-def require_topics(client: Consumer | Producer, names: Iterable[str]) -> None:
-    """Raises ConfigurationInvalid, which names the topics that are missing; BrokerUnavailable."""
-    if missing := sorted(set(names) - describe(client).topics.keys()):
+def require_topics(cluster: Cluster, names: Iterable[str]) -> None:
+    """Raises ConfigurationInvalid for missing topics."""
+    if missing := sorted(set(names) - cluster.topics.keys()):
         raise ConfigurationInvalid(
             f"topics are missing: {', '.join(missing)}. Run relay migrate, which creates them "
             "(a group's own topics need the group among the consumers in its domain.yaml)"
@@ -86,27 +124,94 @@ def require_topics(client: Consumer | Producer, names: Iterable[str]) -> None:
 
 
 def states(admin: AdminClient, topics: Iterable[str], cluster: Cluster) -> dict[str, TopicState]:
-    """Each existing topic's state; missing ones are left out. Raises BrokerUnavailable."""
+    """Returns the state of each existing topic. Raises BrokerUnavailable."""
     existing = [topic for topic in topics if topic in cluster.topics]
-    if not existing:
-        return {}
-    resources = {topic: ConfigResource(ResourceType.TOPIC, topic) for topic in existing}
-    futures = admin.describe_configs(list(resources.values()), request_timeout=_TIMEOUT)
-    found = {}
-    for topic, resource in resources.items():
-        try:
-            config = futures[resource].result()
-        except KafkaException as error:
-            raise BrokerUnavailable(
-                f"the configuration of topic {topic} can't be read: {reason(error)}. "
-                "Check that Kafka runs and that the relay may DescribeConfigs."
-            ) from error
-        found[topic] = TopicState(
+    return {
+        topic: TopicState(
             cluster.topics[topic],
             int(config["max.message.bytes"].value),
             config["cleanup.policy"].value,
+            int(config["min.insync.replicas"].value),
+        )
+        for topic, config in _configs(admin, existing).items()
+    }
+
+
+def longest_stay(admin: AdminClient, existing: Iterable[str]) -> dict[str, timedelta | None]:
+    """Returns how long a record may stay in each topic; None: forever. Raises BrokerUnavailable.
+
+    A segment is deleted when its last record is too old, and it takes records for segment.ms.
+    """
+    found: dict[str, timedelta | None] = {}
+    for topic, config in _configs(admin, existing).items():
+        retention, segment = (int(config[name].value) for name in ("retention.ms", "segment.ms"))
+        is_deleted = retention >= 0 and config["cleanup.policy"].value == "delete"
+        longest = retention + segment
+        found[topic] = (
+            timedelta(milliseconds=longest) if is_deleted and longest < _FOREVER_MS else None
         )
     return found
+
+
+def _configs(admin: AdminClient, existing: Iterable[str]) -> dict[str, Any]:
+    resources = {topic: ConfigResource(ResourceType.TOPIC, topic) for topic in existing}
+    if not resources:
+        return {}
+    futures = admin.describe_configs(list(resources.values()), request_timeout=_TIMEOUT)
+    found = {}
+    for topic, resource in resources.items():
+        with broker_call(
+            f"the configuration of topic {topic} can't be read",
+            "Check that Kafka runs and that the relay may DescribeConfigs.",
+        ):
+            found[topic] = futures[resource].result()
+    return found
+
+
+def identifiers(admin: AdminClient, names: Iterable[str]) -> dict[str, tuple[str, int]]:
+    """Returns topic -> its identifier and number of partitions, for those that exist.
+
+    A recreated topic has another identifier (KIP-516). Raises BrokerUnavailable.
+    """
+    wanted = list(names)
+    if not wanted:
+        return {}
+    found = {}
+    futures = admin.describe_topics(TopicCollection(wanted), request_timeout=_TIMEOUT)
+    for name, future in futures.items():
+        with broker_call(
+            f"topic {name} can't be described",
+            "Check that Kafka runs and that the relay may Describe.",
+        ):
+            try:
+                topic = future.result()
+            except KafkaException as error:
+                if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    continue
+                raise
+        found[name] = str(topic.topic_id), len(topic.partitions)
+    return found
+
+
+def writable(admin: AdminClient, names: Iterable[str]) -> frozenset[str]:
+    """Returns those of the topics that this client may write to. Raises BrokerUnavailable."""
+    if not (wanted := list(names)):
+        return frozenset()
+    futures = admin.describe_topics(
+        TopicCollection(wanted), include_authorized_operations=True, request_timeout=_TIMEOUT
+    )
+    found = set()
+    for name, future in futures.items():
+        try:
+            operations = future.result().authorized_operations
+        except KafkaException as error:
+            if is_kafka_outage(error.args[0]):
+                raise BrokerUnavailable(f"topic {name} can't be described: {error}") from error
+            continue  # It is gone, or may not be described either.
+        # None: from brokers that are too old to tell.
+        if operations is None or AclOperation.WRITE in operations:
+            found.add(name)
+    return frozenset(found)
 
 
 def create(
@@ -116,17 +221,18 @@ def create(
     replication: int | None = None,
     config: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """Creates those of `topics` (name -> partitions) that are missing; the names of the created.
+    """Creates the missing ones of `topics` (name -> partitions) and returns their names.
 
     replication: copies of each partition; by default 3, or the number of brokers where there are
-    fewer. With three or more copies a write needs two of them (min.insync.replicas).
+    fewer, those that are down included. With three or more copies a write needs two of them
+    (min.insync.replicas).
     Raises BrokerUnavailable, ConfigurationInvalid.
     """
     cluster = describe(admin)
     missing = {name: count for name, count in topics.items() if name not in cluster.topics}
     if not missing:
         return []
-    copies = replication or min(3, cluster.brokers)
+    copies = replication or cluster.usual_copies
     settings = {"unclean.leader.election.enable": "false", **(config or {})}
     if copies >= 3:
         settings.setdefault("min.insync.replicas", "2")
@@ -152,9 +258,9 @@ def create(
 
 
 def describe_all(admin: AdminClient, names: Iterable[str]) -> Cluster:
-    """What the cluster has, once the broker that answers knows all of `names`.
+    """Waits until the answering broker knows all of `names`, then describes the cluster.
 
-    A topic's creation is over before every broker has heard of it. Raises BrokerUnavailable.
+    A topic is created before every broker knows it. Raises BrokerUnavailable.
     """
     deadline = time.monotonic() + _TIMEOUT
     while missing := set(names) - (cluster := describe(admin)).topics.keys():

@@ -1,50 +1,56 @@
-"""Fetches Kafka's libraries once, into a folder that all stacks of the machine share."""
+"""Downloads Kafka's libraries once, into a folder that all stacks of the machine share."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import os
 import shutil
 import time
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import track
 
 from relay.errors import StackFailed
-from relay.local.settings import LocalSettings
 
-__all__ = ["KAFKA_VERSION", "kafka_home", "kafka_libraries"]
+__all__ = ["KAFKA_VERSION", "cache_dir", "kafka_home", "kafka_libraries"]
 
 KAFKA_VERSION = "4.3.1"
 
-# Each is resolved alone: resolved together they come out with versions Kafka was not built for.
+# Resolved one by one: together they resolve to versions that Kafka was not built for.
 _COORDINATES = (
     f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}",
-    "org.slf4j:slf4j-simple:1.7.36",  # without a binding of slf4j Kafka logs nothing
+    "org.slf4j:slf4j-simple:1.7.36",  # without an slf4j binding Kafka logs nothing
 )
 _ATTEMPTS = 4
 _DOWNLOADS_AT_ONCE = 4
 
-Subject = TypeVar("Subject")
-Found = TypeVar("Found")
+Result = TypeVar("Result")
+
+
+def cache_dir() -> Path:
+    """Returns the folder of all downloads: EVENT_BUS_LOCAL_CACHE_DIR, or in the user's cache."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    found = os.environ.get("EVENT_BUS_LOCAL_CACHE_DIR") or f"{base}/outbox-relay"
+    return Path(found).expanduser()
 
 
 def kafka_home() -> Path:
-    """The folder of this Kafka version in the cache; may not exist yet."""
-    return LocalSettings().cache_dir.expanduser() / f"kafka-{KAFKA_VERSION}"
+    """Returns the folder of this Kafka version in the cache; may not exist yet."""
+    return cache_dir() / f"kafka-{KAFKA_VERSION}"
 
 
 def kafka_libraries() -> Path:
-    """The folder with Kafka's jars, downloaded when it is not there yet.
+    """Returns the folder with Kafka's jars, and downloads them if needed.
 
-    Progress goes to standard error.
-    A download that was cut off is taken up again; two at once wait for each other.
-    Raises StackFailed.
+    Progress goes to standard error. An interrupted download is resumed; a second one at the same
+    time waits for the first. Raises StackFailed.
     """
     home = kafka_home()
     libraries = home / "lib"
@@ -68,24 +74,26 @@ def _download(home: Path, libraries: Path) -> None:
     staging = home / "lib.new"
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir()
-    columns = (TextColumn("Kafka {task.fields[version]}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("jars", total=None, version=KAFKA_VERSION)
-        found = (each for name in _COORDINATES for each in _persistently(_resolve, name))
-        # What both need is fetched once: two downloads of one jar would see each other's half.
-        artifacts = list({artifact.key: artifact for artifact in found}.values())
-        progress.update(task, total=len(artifacts))
-        with ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as pool:
-            for jar in pool.map(lambda artifact: _persistently(_fetch, artifact), artifacts):
-                shutil.copyfile(jar, staging / jar.name)
-                progress.advance(task)
-    # The rename is the last act: a folder of that name is complete.
+    found = (each for name in _COORDINATES for each in _retry(partial(_resolve, name)))
+    # A jar that both need is downloaded once: two downloads would see each other's partial file.
+    artifacts = list({artifact.key: artifact for artifact in found}.values())
+    with ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as pool:
+        jars = pool.map(lambda artifact: _retry(partial(_fetch, artifact)), artifacts)
+        for jar in track(
+            jars,
+            f"Kafka {KAFKA_VERSION}",
+            total=len(artifacts),
+            console=console,
+            disable=not console.is_terminal,
+        ):
+            shutil.copyfile(jar, staging / jar.name)
+    # Renamed last, so that a folder of that name is complete.
     staging.rename(libraries)
     console.print(f"Kafka {KAFKA_VERSION} is there ({time.monotonic() - began:.0f} s)")
 
 
 def _resolve(coordinate: str) -> list[Any]:
-    """Artifacts of `coordinate` and of everything that it needs to run."""
+    """Lists the artifacts of `coordinate` and of all its runtime dependencies."""
     try:
         import jgo
     except ModuleNotFoundError as error:
@@ -95,7 +103,7 @@ def _resolve(coordinate: str) -> list[Any]:
 
 
 def _fetch(artifact: Any) -> Path:
-    """The artifact's jar in the local Maven repository, downloaded when it is not there."""
+    """Returns the artifact's jar in the local Maven repository, downloaded if it is missing."""
     jar = Path(artifact.resolve())
     try:
         with zipfile.ZipFile(jar) as archive:
@@ -103,21 +111,21 @@ def _fetch(artifact: Any) -> Path:
     except zipfile.BadZipFile:
         damaged = jar.name
     if damaged is not None:
-        # Left by a download that was cut off; without it the next try fetches it anew.
+        # Left by an interrupted download; the next attempt downloads it again.
         jar.unlink()
         raise OSError(errno.EIO, "a damaged jar was removed", str(jar))
     return jar
 
 
-def _persistently(act: Callable[[Subject], Found], subject: Subject) -> Found:
-    """`act(subject)`, tried again when the network fails."""
+def _retry(action: Callable[[], Result]) -> Result:
+    """Returns the result of `action`, retried if the network fails."""
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            return act(subject)
+            return action()
         except StackFailed:
             raise
         except Exception as error:
-            # jgo has no errors of its own: what a bad network does to it is any of them.
+            # jgo has no errors of its own: a bad network can raise anything.
             if getattr(error, "errno", None) in (errno.ENOSPC, errno.EACCES, errno.EROFS):
                 raise
             if attempt == _ATTEMPTS:
@@ -125,20 +133,17 @@ def _persistently(act: Callable[[Subject], Found], subject: Subject) -> Found:
                 raise StackFailed(
                     f"Kafka {KAFKA_VERSION} could not be downloaded, tried {attempt} times: "
                     f"{type(error).__name__}: {reason}. "
-                    "The first start needs the network (HTTPS_PROXY is heeded); check it and run "
-                    "`relay stack download` again, which goes on where it stopped"
+                    "The first start needs the network (HTTPS_PROXY is respected); check it and "
+                    "run `relay stack download` again, which resumes"
                 ) from error
             time.sleep(2.0 ** (attempt - 1))
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 def _explain(error: OSError, home: Path) -> str:
-    if error.errno == errno.ENOSPC:
-        return (
-            f"Kafka could not be downloaded, the disk is full at {home}: free 150 MB, or choose "
-            "another place with EVENT_BUS_LOCAL_CACHE_DIR"
-        )
+    is_full = error.errno == errno.ENOSPC
     return (
         f"Kafka could not be downloaded to {home}: {error.strerror or error}. "
-        "Choose another place with EVENT_BUS_LOCAL_CACHE_DIR"
+        f"{'Free 150 MB, or choose' if is_full else 'Choose'} another place with "
+        "EVENT_BUS_LOCAL_CACHE_DIR"
     )

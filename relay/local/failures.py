@@ -1,8 +1,9 @@
-"""Says why a local server could not start, and what to do about it."""
+"""Explains why a local server could not start, and what to do about it."""
 
 from __future__ import annotations
 
 import errno
+import re
 from pathlib import Path
 
 import psutil
@@ -14,21 +15,21 @@ _DISK_FULL = "free some space, or choose another disk with --dir"
 
 
 def check_space(folder: Path) -> None:
-    """Raises OSError (ENOSPC) when the disk of `folder` has less than 300 MB left."""
+    """Raises OSError (ENOSPC) if the disk of `folder` has less than 300 MB left."""
     free = psutil.disk_usage(str(folder)).free
     if free < _BYTES_NEEDED:
         raise OSError(errno.ENOSPC, f"{free // 2**20} MB free, 300 MB needed", str(folder))
 
 
 def explain_os_error(title: str, folder: Path, error: OSError) -> str:
-    """A message for an `error` of the operating system while `title` in `folder` started."""
+    """Explains an error of the operating system during the start of `title` in `folder`."""
     where = error.filename or folder
     if error.errno == errno.ENOSPC:
         return f"{title} can't start, the disk is full at {where} ({error.strerror}): {_DISK_FULL}"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return (
             f"{title} can't start, {where} can't be used ({error.strerror}): "
-            "give yourself the right to it, or choose another place with --dir"
+            "give yourself access to it, or choose another place with --dir"
         )
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
         return (
@@ -38,22 +39,22 @@ def explain_os_error(title: str, folder: Path, error: OSError) -> str:
     return f"{title} in {folder} can't start: {error}"
 
 
-def explain_exit(title: str, log_file: Path, log: str, advice: str) -> str:
-    """A message for a server that ended while it started.
+def explain_exit(title: str, log_file: Path, log: str, fatal_line: str) -> str:
+    """Explains why a server ended while it started.
 
-    log: what it wrote since it was started. advice: what its kind makes of that, or nothing.
+    log: what it wrote since then. fatal_line: regular expression whose group is the reason.
     """
+    lines = [line for line in log.splitlines() if line.strip()]
+    reason = f"the last line of its log is {lines[-1]!r}" if lines else "its log is empty"
     if "No space left on device" in log:
-        advice = f"the disk is full: {_DISK_FULL}"
+        reason = f"the disk is full: {_DISK_FULL}"
     elif lost_its_port(log):
-        advice = "a port of it is taken: end the other program, or run `relay stack up --fresh`"
-    last = next((line for line in reversed(log.splitlines()) if line.strip()), "nothing")
-    return (
-        f"{title} in {log_file.parent} ended while it started: "
-        f"{advice or f'its last words were {last!r}'}. Its log is {log_file}"
-    )
+        reason = "its port is taken: end the other program, or run `relay stack up --fresh`"
+    elif fatal_line and (found := re.search(fatal_line, log)):
+        reason = f"it reports {found.group(1)!r}"
+    return f"{title} in {log_file.parent} ended while it started: {reason}. Its log is {log_file}"
 
 
 def lost_its_port(log: str) -> bool:
-    """True when the log says that another process listens on the server's port."""
+    """Checks whether the log reports that another process listens on the server's port."""
     return "ddress already in use" in log

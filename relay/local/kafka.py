@@ -1,9 +1,8 @@
-"""A Kafka broker on one machine, from nothing but Python packages."""
+"""Runs a Kafka broker on one machine, from Python packages only."""
 
 from __future__ import annotations
 
 import base64
-import re
 import shutil
 import subprocess
 import uuid
@@ -14,12 +13,10 @@ from typing import ClassVar
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from relay.local.archive import using_options
 from relay.local.download import kafka_home, kafka_libraries
 from relay.local.java import find_java
 from relay.local.kafka_config import Profile, broker_properties, java_options, render
 from relay.local.ports import HOST, is_free
-from relay.local.process import spawn
 from relay.local.server import LocalServer
 
 __all__ = ["LocalKafka"]
@@ -28,14 +25,15 @@ __all__ = ["LocalKafka"]
 class LocalKafka(LocalServer):
     """Kafka 4.3.1 in `dir`, a single KRaft node on 127.0.0.1.
 
-    properties: broker properties that win over the defaults, applied at every start;
-    the attribute may be changed between starts.
+    properties: broker properties that override the defaults; the attribute may be changed between
+    starts.
     profile: `small` starts quickly, `measuring` has the heap and collector for figures.
-    extra_java: further options of Java itself.
+    extra_java: further options of Java.
     """
 
     title: ClassVar[str] = "Kafka"
     program: ClassVar[str] = r" kafka\.Kafka "
+    fatal_line: ClassVar[str] = r"(?:Exception|Error): (.*)"
     port_names: ClassVar[tuple[str, ...]] = ("port", "controller_port")
 
     def __init__(
@@ -51,17 +49,16 @@ class LocalKafka(LocalServer):
         self.properties = dict(properties or {})
         self.profile = profile
         self.extra_java = list(extra_java)
-        self.data = self.dir / "data"
         self._config = self.dir / "server.properties"
 
     @property
     def marker(self) -> str:
-        """The properties file, which stands on the command line."""
+        """The properties file, which is on the command line."""
         return str(self._config)
 
     @property
     def bootstrap_servers(self) -> str:
-        """What clients connect to, `host:port`."""
+        """The address for clients, `host:port`."""
         return f"{HOST}:{self.port}"
 
     def _prepare(self) -> None:
@@ -74,14 +71,14 @@ class LocalKafka(LocalServer):
         )
         self._config.write_text(render(properties))
         if not (self.data / "meta.properties").exists():
-            # A format that was cut off leaves a half-made folder.
+            # An interrupted format leaves an incomplete folder.
             shutil.rmtree(self.data, ignore_errors=True)
             self._format()
 
     def _format(self) -> None:
         known = kafka_home() / "bootstrap.checkpoint"
         if known.exists():
-            # What the tool writes is the same for every cluster but for two ids.
+            # The tool's output differs between clusters only in two ids.
             self.data.mkdir()
             shutil.copyfile(known, self.data / known.name)
             draft = self.data / "meta.properties.new"
@@ -91,11 +88,9 @@ class LocalKafka(LocalServer):
             draft.rename(self.data / "meta.properties")
             return
         command = self._java([], "kafka.tools.StorageTool", "format", "-t", _new_id())
-        self._mark_log()
-        child = spawn([*command, "-c", str(self._config)], log=self.log, cwd=self.dir)
-        if child.wait() != 0:
+        if self._run([*command, "-c", str(self._config)]).wait() != 0:
             shutil.rmtree(self.data, ignore_errors=True)
-            raise self._exit_failure()
+            raise self._exit_failure(self._new_log())
         draft = known.with_name(f"{known.name}.{uuid.uuid4().hex}")
         shutil.copyfile(self.data / known.name, draft)
         draft.rename(known)
@@ -103,9 +98,8 @@ class LocalKafka(LocalServer):
     def _spawn(self) -> subprocess.Popen[bytes]:
         options = self.extra_java
         if not options and self.profile == "small":
-            options = using_options(kafka_home(), find_java())
-        command = self._java(options, "kafka.Kafka", str(self._config))
-        return spawn(command, log=self.log, cwd=self.dir)
+            options = find_java().using_archive(kafka_home())
+        return self._run(self._java(options, "kafka.Kafka", str(self._config)))
 
     def _java(self, options: Sequence[str], *arguments: str) -> list[str]:
         launcher = str(find_java().launcher)
@@ -113,7 +107,7 @@ class LocalKafka(LocalServer):
         return [launcher, *java_options(self.profile), *options, "-cp", class_path, *arguments]
 
     def _answers(self) -> bool:
-        # An open port is not enough: a broker that is not let in yet hides from its metadata.
+        # An open port is not enough: a broker is missing in its metadata until it is registered.
         if is_free(self.port):
             return False
         admin = AdminClient(
@@ -130,16 +124,10 @@ class LocalKafka(LocalServer):
         except KafkaException:
             return False
 
-    def _explain(self, log: str) -> str:
-        if found := re.search(r"(?:Exception|Error): (.*)", log):
-            return f"it says {found.group(1)!r}"
-        return ""
-
 
 def _new_id() -> str:
-    """A cluster or directory id as Kafka writes them: 16 random bytes in base64url."""
-    while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")) and (
-        text.startswith("-")
-    ):
-        continue
-    return text
+    """Returns a cluster or directory id as Kafka does: 16 random bytes in base64url."""
+    found = "-"
+    while found.startswith("-"):
+        found = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    return found

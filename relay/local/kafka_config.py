@@ -1,4 +1,4 @@
-"""What the local Kafka broker and its Java are told."""
+"""Configuration of the local Kafka broker and its Java."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _DEFAULTS = {
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
     "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-    # A topic that nobody made must be an error here as it is in production.
+    # A missing topic must be an error as in production.
     "auto.create.topics.enable": "false",
     # One broker holds the only copy of everything.
     "default.replication.factor": "1",
@@ -50,21 +50,21 @@ _DEFAULTS = {
     "num.io.threads": "4",
     "num.recovery.threads.per.data.dir": "2",
     "group.initial.rebalance.delay.ms": "0",
-    # A transaction whose producer is gone is aborted when its time is up, not ten seconds later.
+    # Expired transactions are aborted at once, not ten seconds later.
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
-    # How soon a broker that starts is let in, also when it was killed: until its former session
-    # has run out the controller refuses it as a duplicate.
+    # A killed broker can register again only after its former session has expired. A shorter one
+    # ends when the machine is busy for a moment, and then every partition is without a leader.
     "broker.heartbeat.interval.ms": "200",
-    "broker.session.timeout.ms": "2000",
+    "broker.session.timeout.ms": "5000",
 }
 
 
 def broker_properties(
     *, port: int, controller_port: int, data: Path, extra: Mapping[str, str]
 ) -> dict[str, str]:
-    """Properties of a single node that is broker and controller.
+    """Returns the properties of a single node that is broker and controller.
 
-    port, controller_port: TCP ports on 127.0.0.1. extra: wins over everything else.
+    port, controller_port: TCP ports on 127.0.0.1. extra: overrides everything else.
     """
     return {
         **_DEFAULTS,
@@ -77,11 +77,11 @@ def broker_properties(
 
 
 def java_options(profile: Profile) -> list[str]:
-    """Options of the Java that runs the broker."""
+    """Returns the options of the Java that runs the broker."""
     return [*_JAVA_OPTIONS[profile], *_LOGGING, "-Djava.awt.headless=true"]
 
 
 def render(properties: Mapping[str, str]) -> str:
-    """`properties` in the format of java.util.Properties, where a backslash escapes."""
+    """Formats `properties` for java.util.Properties, where a backslash escapes."""
     lines = (f"{name}={value.replace(chr(92), chr(92) * 2)}" for name, value in properties.items())
     return "\n".join(lines) + "\n"

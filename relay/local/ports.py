@@ -1,26 +1,28 @@
-"""Free TCP ports that stay usable while their server is down."""
+"""Finds free TCP ports that stay usable while their server is down."""
 
 from __future__ import annotations
 
 import random
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
-__all__ = ["HOST", "free_port", "holder_of", "is_free"]
+__all__ = ["HOST", "describe_listener", "free_port", "is_free", "listener"]
 
 HOST = "127.0.0.1"
 
 _RANGE_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_DEFAULT_RANGE_START = 32_768
 _LOWEST = 15_000
 _ATTEMPTS = 200
 
 
 def is_free(port: int) -> bool:
-    """True when a server could listen on `port` of the loopback address now."""
+    """Checks whether a server could listen on `port` of the loopback address now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # Servers set it too; without it the remains of closed connections count as taken.
+        # Servers set it too; without it a port in TIME_WAIT counts as taken.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -31,13 +33,15 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port that nothing listens on, below the range of outgoing connections.
+    """Returns a port that nothing listens on, below the range of outgoing connections.
 
-    While a server is down its clients keep connecting. On a port of the outgoing range such a
-    client may be given that very port as its own, connect to itself (RFC 9293, simultaneous
-    open) and so keep the server from coming back.
+    While a server is down its clients keep connecting. In the outgoing range a client may get
+    that port as its own, connect to itself (RFC 9293, simultaneous open), and so block the server.
     """
-    upper = _first_outgoing_port()
+    try:
+        upper = int(_RANGE_FILE.read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        upper = _DEFAULT_RANGE_START
     if upper - _LOWEST >= _ATTEMPTS:
         for port in random.sample(range(_LOWEST, upper), _ATTEMPTS):
             if is_free(port):
@@ -47,24 +51,22 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def holder_of(port: int) -> str:
-    """Who listens on `port`, for a message: `postgres (pid 12)`, or `another process`."""
+def listener(port: int) -> psutil.Process | None:
+    """Returns the process that listens on a TCP port; None if it is not known."""
     try:
-        for connection in psutil.net_connections(kind="tcp"):
-            if (
-                connection.status == psutil.CONN_LISTEN
-                and connection.laddr
-                and connection.laddr.port == port
-                and connection.pid
-            ):
-                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+        for connection in psutil.net_connections("tcp"):
+            listens = connection.status == psutil.CONN_LISTEN
+            if listens and connection.laddr and connection.laddr.port == port and connection.pid:
+                return psutil.Process(connection.pid)
     except psutil.Error:
-        return "another process"
+        return None
+    return None
+
+
+def describe_listener(port: int) -> str:
+    """Names the listener on a port, for a message: `postgres (pid 12)`, or `another process`."""
+    process = listener(port)
+    with suppress(psutil.Error):
+        if process is not None:
+            return f"{process.name()} (pid {process.pid})"
     return "another process"
-
-
-def _first_outgoing_port() -> int:
-    try:
-        return int(_RANGE_FILE.read_text().split()[0])
-    except (OSError, ValueError, IndexError):
-        return 32_768

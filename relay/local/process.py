@@ -1,17 +1,18 @@
-"""Processes that outlive the command that started them, and are never mistaken for others."""
+"""Starts, identifies and ends processes that outlive the command that started them."""
 
 from __future__ import annotations
 
+import pwd
 import re
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-
-from relay.local.user import Account
 
 __all__ = [
     "ProcessId",
@@ -23,15 +24,15 @@ __all__ = [
     "working_in",
 ]
 
-# Start times are derived from the boot time, which the clock's corrections move a little.
+# Start times are derived from the boot time, which clock corrections move a little.
 _START_TOLERANCE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessId:
-    """A process across the reuse of its number.
+    """Identifies a process even if its pid is reused.
 
-    pid: its number. started: seconds since the epoch.
+    started: seconds since the epoch.
     marker: words of its command line that no other program has, e.g. its data directory.
     """
 
@@ -41,11 +42,11 @@ class ProcessId:
 
     @classmethod
     def of(cls, pid: int, marker: str) -> ProcessId:
-        """The identity of the running process `pid`; raises psutil.NoSuchProcess."""
+        """Returns the identity of the running process `pid`; raises psutil.NoSuchProcess."""
         return cls(pid, psutil.Process(pid).create_time(), marker)
 
     def process(self) -> psutil.Process | None:
-        """The process while it is alive and really this one, else None."""
+        """Returns the process while it is alive and is this one, else None."""
         try:
             process = psutil.Process(self.pid)
             with process.oneshot():
@@ -53,7 +54,7 @@ class ProcessId:
                 same = (
                     process.status() != psutil.STATUS_ZOMBIE
                     and abs(process.create_time() - self.started) < _START_TOLERANCE_SECONDS
-                    # Empty for a moment while the kernel replaces the child by its program.
+                    # Empty while the kernel replaces the child by its program.
                     and (self.marker in words or not words)
                 )
         except psutil.Error:
@@ -66,12 +67,12 @@ def spawn(
     *,
     log: Path,
     cwd: Path,
-    environment: dict[str, str] | None = None,
-    account: Account | None = None,
+    environment: Mapping[str, str] | None = None,
+    account: pwd.struct_passwd | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Starts `command` in a session of its own, its output appended to `log`.
+    """Starts `command` in a new session, with its output appended to `log`.
 
-    account: whom it runs as; None: as the caller. Raises OSError.
+    account: to run as; None: the caller's. Raises OSError.
     """
     with log.open("ab") as output:
         return subprocess.Popen(
@@ -82,14 +83,14 @@ def spawn(
             cwd=cwd,
             env=environment,
             start_new_session=True,
-            user=account.uid if account else None,
-            group=account.gid if account else None,
+            user=account.pw_uid if account else None,
+            group=account.pw_gid if account else None,
             extra_groups=[] if account else None,
         )
 
 
 def family(process: psutil.Process) -> list[psutil.Process]:
-    """`process` and all of its descendants, itself first; those already gone are left out."""
+    """Returns `process` and all of its living descendants, itself first."""
     try:
         return [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
@@ -98,18 +99,12 @@ def family(process: psutil.Process) -> list[psutil.Process]:
 
 def signal_family(process: psutil.Process, number: signal.Signals) -> None:
     """Sends `number` to `process` and all of its descendants."""
-    for member in family(process):
-        try:
-            member.send_signal(number)
-        except psutil.NoSuchProcess:
-            continue
+    _send(family(process), number)
 
 
 def working_in(folder: Path, program: str) -> list[psutil.Process]:
-    """Live processes whose command line matches `program` and whose working folder is in `folder`.
-
-    program: a regular expression.
-    """
+    """Finds live processes whose command line matches the regular expression `program` and whose
+    working folder is in `folder`."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -125,28 +120,21 @@ def working_in(folder: Path, program: str) -> list[psutil.Process]:
 
 
 def kill_family(process: psutil.Process, timeout: float = 10.0) -> None:
-    """SIGKILL to `process` and all of its descendants at one go, as a crash of the machine.
+    """Sends SIGKILL to `process` and all of its descendants at once, like a crash of the machine.
 
-    It is frozen first, so that it neither starts new children nor notices that some are gone.
-    timeout: seconds to wait until all of them have disappeared.
+    It is frozen first, so that it neither starts children nor notices that some are gone.
+    timeout: seconds to wait until all of them are dead.
     """
-    try:
-        process.send_signal(signal.SIGSTOP)
-    except psutil.NoSuchProcess:
-        return
+    _send([process], signal.SIGSTOP)
     members = family(process)
-    for member in members:
-        try:
-            member.kill()
-        except psutil.NoSuchProcess:
-            continue
+    _send(members, signal.SIGKILL)
     deadline = time.monotonic() + timeout
     for member in members:
         wait_until_dead(member, deadline - time.monotonic())
 
 
 def wait_until_dead(process: psutil.Process, timeout: float) -> bool:
-    """True as soon as `process` is dead, reaped or not; False when `timeout` seconds are over."""
+    """Returns True once `process` is dead, reaped or not; False after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while _lives(process):
         if time.monotonic() >= deadline:
@@ -155,8 +143,14 @@ def wait_until_dead(process: psutil.Process, timeout: float) -> bool:
     return True
 
 
+def _send(processes: list[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
+
+
 def _lives(process: psutil.Process) -> bool:
-    # A zombie is dead already; who reaps it, and when, is its parent's affair.
+    # A zombie is dead; reaping it is its parent's business.
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""The embedded schema registry as a process beside the local PostgreSQL."""
+"""Runs the embedded schema registry as a process beside the local PostgreSQL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import ClassVar
 import httpx
 
 from relay.local.ports import HOST
-from relay.local.process import spawn
 from relay.local.server import LocalServer
 
 __all__ = ["LocalRegistry"]
@@ -20,7 +19,7 @@ __all__ = ["LocalRegistry"]
 class LocalRegistry(LocalServer):
     """`relay registry serve` on 127.0.0.1.
 
-    database_url: a migrated database. bootstrap_servers: handed on as a setting, not connected to.
+    database_url: a migrated database. bootstrap_servers: a required setting; never connected to.
     """
 
     title: ClassVar[str] = "the schema registry"
@@ -41,16 +40,13 @@ class LocalRegistry(LocalServer):
 
     @property
     def marker(self) -> str:
-        """The command with its port, which stands on the command line."""
+        """The command with its port, which is on the command line."""
         return f"registry serve --host {HOST} --port {self.port}"
 
     @property
     def url(self) -> str:
-        """Where Confluent's API is served."""
+        """The URL of Confluent's API."""
         return f"http://{HOST}:{self.port}"
-
-    def _prepare(self) -> None:
-        """Nothing: its tables come with the migrations."""
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         environment = {
@@ -60,7 +56,7 @@ class LocalRegistry(LocalServer):
             "EVENT_BUS_SCHEMA_REGISTRY_URL": self.url,
         }
         command = [sys.executable, "-m", "relay.cli.main", *self.marker.split()]
-        return spawn(command, log=self.log, cwd=self.dir, environment=environment)
+        return self._run(command, environment=environment)
 
     def _answers(self) -> bool:
         try:

@@ -1,13 +1,16 @@
-"""What PostgreSQL, Kafka and the registry have in common as local servers."""
+"""The base of the local servers: starting, stopping, killing, ports and failures."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import pwd
 import shutil
 import signal
 import subprocess
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar, Self
@@ -17,52 +20,57 @@ import psutil
 from relay.errors import StackFailed
 from relay.local import ports, watchdog
 from relay.local.failures import check_space, explain_exit, explain_os_error, lost_its_port
-from relay.local.process import ProcessId, kill_family, signal_family, wait_until_dead, working_in
-from relay.local.settings import LocalSettings
+from relay.local.process import (
+    ProcessId,
+    kill_family,
+    signal_family,
+    spawn,
+    wait_until_dead,
+    working_in,
+)
 from relay.local.state import StateFile
 
-__all__ = ["LocalServer"]
+__all__ = ["START_SECONDS", "LocalServer"]
 
+START_SECONDS = 60.0
 _POLL_SECONDS = 0.01
 _PORT_CHOICES = 3
-_FREE_BYTES_NEEDED = 300 * 1024 * 1024
 
 
 class LocalServer(ABC):
-    """One server with a folder, ports that it keeps for life, and a process that may be killed.
+    """One server with a folder and ports of its own, and a process that may be killed.
 
-    dir: everything of this server: data, log, and `server.json` with its ports and process.
-    outlive: True lets it go on when the calling process ends; by default it is then killed,
-    whatever way the caller ended.
-    One thread at a time may use an instance; several processes may, on the same folder, as long
-    as they do not start or stop it at once.
+    dir: data, log, and `server.json` with ports and process.
+    outlive: keep the server running when the calling process ends; by default it is then killed,
+    however the caller ended.
+    Not thread-safe. Several processes may use the same folder, but not start or stop the server
+    at the same time.
     """
 
     title: ClassVar[str]
     program: ClassVar[str]  # regular expression: the command lines of all its processes
+    fatal_line: ClassVar[str] = ""  # regular expression: the reason for an exit, in its log
     port_names: ClassVar[tuple[str, ...]] = ("port",)
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     stop_timeout: ClassVar[float] = 30.0
 
     def __init__(self, dir: Path | str, *, outlive: bool = False) -> None:
         self.dir = Path(dir).resolve()
-        self.outlive = outlive
+        self.data = self.dir / "data"
         self.log = self.dir / "server.log"
+        self.outlive = outlive
         self._state = StateFile(self.dir / "server.json")
         self._child: subprocess.Popen[bytes] | None = None
         self._log_start = 0
         self._ports_are_new = False
 
-    # --- what a kind of server decides ---------------------------------------------------
-
     @property
     @abstractmethod
     def marker(self) -> str:
-        """Words of the command line by which the process is known as this server."""
+        """Words of the command line that identify the process as this server."""
 
-    @abstractmethod
-    def _prepare(self) -> None:
-        """Makes what the first start needs; called before every start."""
+    def _prepare(self) -> None:  # noqa: B027, most servers need nothing
+        """Called before every start; creates what is missing."""
 
     @abstractmethod
     def _spawn(self) -> subprocess.Popen[bytes]:
@@ -70,13 +78,7 @@ class LocalServer(ABC):
 
     @abstractmethod
     def _answers(self) -> bool:
-        """True when the server does its work."""
-
-    def _explain(self, log: str) -> str:  # noqa: ARG002
-        """Advice for what the log says, or nothing."""
-        return ""
-
-    # --- life ----------------------------------------------------------------------------
+        """Checks whether the server is ready."""
 
     def start(self) -> None:
         """Starts the server, unless it runs, and waits until it answers.
@@ -97,28 +99,24 @@ class LocalServer(ABC):
             self._end_strays()
             self._choose_ports()
             self._prepare()
-            self._mark_log()
             self._child = self._spawn()
         except OSError as error:
             raise StackFailed(explain_os_error(self.title, self.dir, error)) from error
         self._remember_process(self._child.pid)
 
-    def await_ready(self, timeout: float | None = None) -> None:
-        """Waits until the server answers; timeout: seconds, by default as the settings say."""
-        deadline = time.monotonic() + (timeout or LocalSettings().start_timeout_seconds)
+    def await_ready(self, timeout: float = START_SECONDS) -> None:
+        """Waits until the server answers; timeout: seconds. Raises StackFailed."""
+        deadline = time.monotonic() + timeout
         choices = 1
         while not self._answers():
             if self.process is None:
-                if (
-                    self._ports_are_new
-                    and choices < _PORT_CHOICES
-                    and lost_its_port(self._new_log())
-                ):
-                    choices += 1
-                    self._state.update(ports=None)
-                    self.launch()
-                    continue
-                raise self._exit_failure()
+                log = self._new_log()
+                if not (self._ports_are_new and choices < _PORT_CHOICES and lost_its_port(log)):
+                    raise self._exit_failure(log)
+                choices += 1
+                self._state.update(ports=None)
+                self.launch()
+                continue
             if time.monotonic() > deadline:
                 raise StackFailed(
                     f"{self.title} in {self.dir} runs but does not answer on port {self.port}. "
@@ -127,37 +125,33 @@ class LocalServer(ABC):
             time.sleep(_POLL_SECONDS)
 
     def stop(self) -> None:
-        """Ends the server in good order, by force when it does not obey within its time."""
-        process = self.process
-        if process is not None:
-            signal_family(process, signal.SIGCONT)
+        """Stops the server; kills it if it does not end in time."""
+        self.resume()
+        if (process := self.process) is not None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(self.stop_signal)
             if not wait_until_dead(process, self.stop_timeout):
                 kill_family(process)
         self._forget_process()
-        self._end_strays()
+
+    def kill(self) -> None:
+        """Sends SIGKILL to the server and all of its children at once, like a crash."""
+        if (process := self.process) is not None:
+            kill_family(process)
+        self._forget_process()
 
     def discard(self) -> None:
-        """Kills the server and removes its folder; works whatever state that is in."""
+        """Kills the server and removes its folder, whatever state that is in."""
         self._refuse_foreign_folder()
         try:
             self.kill()
         except StackFailed:
-            # The state can't be read, but the processes are still known by where they work.
+            # The state can't be read, but the processes are still found by their working folder.
             self._end_strays()
         try:
             shutil.rmtree(self.dir, ignore_errors=not self.dir.exists())
         except OSError as error:
             raise StackFailed(explain_os_error(self.title, self.dir, error)) from error
-
-    def kill(self) -> None:
-        """SIGKILL to the server and all of its children at one go, as a crash."""
-        process = self.process
-        if process is not None:
-            kill_family(process)
-        self._forget_process()
-        self._end_strays()
 
     def pause(self) -> None:
         """Freezes the server and all of its children (SIGSTOP); connections stay open."""
@@ -169,19 +163,12 @@ class LocalServer(ABC):
         if (process := self.process) is not None:
             signal_family(process, signal.SIGCONT)
 
-    def restart(self) -> None:
-        """Stops and starts the server: same ports, same data."""
-        self.stop()
-        self.start()
-
     def __enter__(self) -> Self:
         self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-    # --- what is known -------------------------------------------------------------------
 
     @property
     def process(self) -> psutil.Process | None:
@@ -203,7 +190,7 @@ class LocalServer(ABC):
 
     @property
     def known_port(self) -> int | None:
-        """As `port`, None when the server was never started."""
+        """Like `port`, but None if the server was never started."""
         ports_by_name: dict[str, int] = self._state.read().get("ports", {})
         return ports_by_name.get(self.port_names[0])
 
@@ -215,7 +202,21 @@ class LocalServer(ABC):
                 f"{self.title} in {self.dir} was never started: start it with `relay stack up`"
             ) from error
 
-    # --- process and ports -----------------------------------------------------------------
+    def _run(
+        self,
+        command: list[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        account: pwd.struct_passwd | None = None,
+    ) -> subprocess.Popen[bytes]:
+        """Starts `command` in the server's folder, with its output in the server's log."""
+        self._log_start = self.log.stat().st_size if self.log.exists() else 0
+        if not self.outlive:
+            environment = {
+                **(os.environ if environment is None else environment),
+                **watchdog.mark(),
+            }
+        return spawn(command, log=self.log, cwd=self.dir, environment=environment, account=account)
 
     def _remember_process(self, pid: int) -> None:
         try:
@@ -233,15 +234,21 @@ class LocalServer(ABC):
             self._child = None
         if self._state.file.exists():
             self._state.update(process=None)
+        self._end_strays()
 
     def _end_strays(self) -> None:
-        # Processes that the state does not know: it was deleted under them, or whoever started
-        # them was killed before it was written, or they lost their parent.
+        # Processes that the state does not know: the file was deleted, or whoever started them
+        # was killed before it was written, or they lost their parent.
         for stray in working_in(self.dir, self.program):
             kill_family(stray)
 
     def _refuse_foreign_folder(self) -> None:
-        if self.dir.exists() and not self._state.file.exists() and any(self.dir.iterdir()):
+        # An interrupted start may have left the draft of the first state only.
+        if (
+            self.dir.exists()
+            and not self._state.file.exists()
+            and any(path != self._state.draft for path in self.dir.iterdir())
+        ):
             raise StackFailed(
                 f"{self.dir} holds files that are not {self.title}'s: choose another place "
                 "with --dir"
@@ -251,35 +258,24 @@ class LocalServer(ABC):
         stored = self._state.read().get("ports")
         self._ports_are_new = stored is None
         if stored is None:
-            chosen: dict[str, int] = {}
-            for name in self.port_names:
-                port = ports.free_port()
-                while port in chosen.values():
-                    port = ports.free_port()
-                chosen[name] = port
-            self._state.update(ports=chosen)
+            chosen: set[int] = set()
+            while len(chosen) < len(self.port_names):
+                chosen.add(ports.free_port())
+            self._state.update(ports=dict(zip(self.port_names, chosen, strict=True)))
             return
         for port in stored.values():
             if not ports.is_free(port):
                 raise StackFailed(
-                    f"port {port}, which {self.title} in {self.dir} keeps for life, is taken by "
-                    f"{ports.holder_of(port)}: end that, or give the stack up with "
-                    "`relay stack up --fresh`"
+                    f"port {port}, which {self.title} in {self.dir} always uses, is taken by "
+                    f"{ports.describe_listener(port)}: end that process, or discard the stack "
+                    "with `relay stack up --fresh`"
                 )
 
-    # --- failures ------------------------------------------------------------------------
-
     def _new_log(self) -> str:
-        try:
-            with self.log.open("rb") as file:
-                file.seek(self._log_start)
-                return file.read().decode(errors="replace")
-        except FileNotFoundError:
-            return ""
+        with contextlib.suppress(FileNotFoundError), self.log.open("rb") as file:
+            file.seek(self._log_start)
+            return file.read().decode(errors="replace")
+        return ""
 
-    def _mark_log(self) -> None:
-        self._log_start = self.log.stat().st_size if self.log.exists() else 0
-
-    def _exit_failure(self) -> StackFailed:
-        log = self._new_log()
-        return StackFailed(explain_exit(self.title, self.log, log, self._explain(log)))
+    def _exit_failure(self, log: str) -> StackFailed:
+        return StackFailed(explain_exit(self.title, self.log, log, self.fatal_line))

@@ -1,1 +1,1 @@
-"""What an operator asks: X-ray, timeline, status, lag, verify, doctor."""
+"""Read-only views for an operator: X-ray, timeline, status, lag, verify, doctor."""

@@ -1,4 +1,4 @@
-"""Who reads which version of an event type, with lag from the broker."""
+"""Which consumer groups read which version of an event type, and how far they lag."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import psycopg
 
 from relay.kafka.topics import open_admin
 from relay.operate.lag import group_lags
-from relay.schema.approvals.affected import Reading, Text, affected, decoded, schema_digest
+from relay.schema.approvals.affected import GroupReading, Text, affected, decoded, schema_digest
 from relay.schema.approvals.store import decisions
 from relay.schema.catalog import Catalog
 from relay.settings import Settings
@@ -23,11 +23,11 @@ def read_readers(
     event_type: str,
     *,
     with_lag: bool = True,
-) -> list[Reading]:
-    """The groups of an event type, what each decoded last and when, and its lag on the topic.
+) -> list[GroupReading]:
+    """Returns the groups of an event type, what each decoded last and when, and its lag.
 
-    with_lag: whether to read it from the broker. Groups that the catalog does not list are there
-    when they have decoded the event type; a topic that is not there yet has no lag.
+    with_lag: read the lag on the topic from the broker. Groups that the catalog does not list are
+    included if they have decoded the event type. A topic that does not exist yet has no lag.
     Raises SchemaUnknown, BrokerUnavailable, psycopg.Error.
     """
     found = catalog.event_type(event_type)

@@ -1,4 +1,4 @@
-"""Reads topics and what the headers of their records say."""
+"""Reads the records of topics, as their headers describe them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ __all__ = ["ScannedRecord", "scan"]
 class ScannedRecord(NamedTuple):
     """A committed record as its headers describe it.
 
-    event_id: the outbox row's; ce_id: the record's own, another one where it is a copy. Both are
-    the record's place, `topic[partition]@offset`, where there is no such header. copy: number of
-    the copy's major version, 0 for the original. copies: numbers of the copies that an original
-    says it has, None where it has none.
+    event_id: of the outbox row. ce_id: of the record, which differs for a copy. Without such a
+    header both are the record's place, `topic[partition]@offset`. copy: number of the copy's major
+    version, 0 for the original. copies: numbers of the copies that an original announces.
     """
 
     ce_id: str
@@ -38,7 +37,7 @@ class ScannedRecord(NamedTuple):
 
 
 def scan(consumer: Consumer, bounds: Mapping[Partition, Bounds]) -> Iterator[list[ScannedRecord]]:
-    """All committed records within `bounds`, each partition's in its order.
+    """Yields all committed records within `bounds`, in the order of their partition.
 
     consumer: from relay.kafka.clients.reader. Raises BrokerUnavailable.
     """
@@ -67,5 +66,5 @@ def _scanned(message: Any) -> ScannedRecord:
 
 
 def _string(value: bytes | None) -> str:
-    """A header as a string that PostgreSQL can store."""
+    """Returns a header as a string that PostgreSQL can store."""
     return "" if value is None else value.decode("utf-8", "replace").replace("\0", "")

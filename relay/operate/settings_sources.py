@@ -1,21 +1,14 @@
-"""Where each setting comes from, in a form that may be shown to anybody."""
+"""Lists settings with their sources and without secrets."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from pydantic_settings import (
-    DotEnvSettingsSource,
-    EnvSettingsSource,
-    TomlConfigSettingsSource,
-)
+from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
-from relay.settings import Settings
+from relay.settings import ConfigFile, Settings
 
 __all__ = ["Setting", "describe_settings"]
 
@@ -25,8 +18,7 @@ _SECRET_OPTION = re.compile(r"password|secret|token|credential|\.key$|\.pem$|sas
 _MASK = "***"
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """name: of the environment variable. value: without secrets. source: environment, .env, the
     TOML file's name, or default."""
 
@@ -36,12 +28,12 @@ class Setting:
 
 
 def describe_settings(settings: Settings) -> Iterator[Setting]:
-    """All settings in the order of their definition."""
-    toml = Path(os.environ.get("EVENT_BUS_CONFIG_FILE", "relay.toml"))
+    """Lists all settings in the order of their definition."""
+    file = ConfigFile()
     sources: list[tuple[str, dict[str, Any]]] = [
         ("environment", EnvSettingsSource(Settings)()),
         (".env", DotEnvSettingsSource(Settings)()),
-        (str(toml), TomlConfigSettingsSource(Settings, toml_file=toml)()),
+        (str(file.path), file()),
     ]
     for name in Settings.model_fields:
         source = next((where for where, found in sources if name in found), "default")
@@ -50,17 +42,11 @@ def describe_settings(settings: Settings) -> Iterator[Setting]:
 
 def _shown(name: str, value: Any) -> str:
     if name == "kafka_options":
-        return str(
-            {
-                option: _MASK if _SECRET_OPTION.search(option) else content
-                for option, content in value.items()
-            }
-        )
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    return mask(str(value))
-
-
-def mask(text: str) -> str:
-    """A text without the passwords of URLs in it."""
-    return _PASSWORD_PARAMETER.sub(rf"\1{_MASK}", _PASSWORD_IN_URL.sub(rf"\1:{_MASK}@", text))
+        value = {
+            option: _MASK if _SECRET_OPTION.search(option) else content
+            for option, content in value.items()
+        }
+    elif isinstance(value, tuple):
+        value = ",".join(map(str, value))
+    without_userinfo = _PASSWORD_IN_URL.sub(rf"\1:{_MASK}@", str(value))
+    return _PASSWORD_PARAMETER.sub(rf"\1{_MASK}", without_userinfo)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import psycopg
+from psycopg.rows import namedtuple_row
 
+from relay.errors import BrokerUnavailable
 from relay.kafka.topics import open_admin
 from relay.operate.lag import ShardStatus, group_lags, read_shards
 from relay.postgres.sqlfile import load
@@ -15,86 +18,80 @@ from relay.settings import Settings
 
 __all__ = ["GroupStatus", "OutboxStatus", "RelayStatus", "ShardStatus", "read_status"]
 
-Connection = psycopg.Connection[Any]
-
-# Up to so many rows are counted one by one; beyond, the planner's figure has to do.
-_COUNTED = 1_000_000
-
 
 @dataclass(frozen=True, slots=True)
 class OutboxStatus:
     """events: rows, an estimate beyond a million. undelivered: not published, held ones too.
 
-    dead: given up by the relay or by any group. oldest_undelivered_seconds: None without any.
+    dead: of the relay or of any group, neither resolved nor discarded. discarded: before they were
+    published. oldest_undelivered_seconds: None without any. pruned: deleted by `relay prune` so
+    far.
     """
 
     events: int
     undelivered: int
     dead: int
+    discarded: int
     oldest_undelivered_seconds: float | None
+    pruned: int
 
 
 @dataclass(frozen=True, slots=True)
 class GroupStatus:
-    """lag: records still to read. parked: tried again by themselves. dead: given up, unresolved."""
+    """lag: records still to read, None while Kafka is unavailable. parked: will be retried. dead:
+    dead letters that are neither resolved nor discarded."""
 
     group: str
-    lag: int
+    lag: int | None
     parked: int
     dead: int
 
 
 @dataclass(frozen=True, slots=True)
 class RelayStatus:
-    """All of it, at one time."""
+    """The status of everything at one time. problem: why the groups' lags are not known."""
 
     outbox: OutboxStatus
     shards: tuple[ShardStatus, ...]
     groups: tuple[GroupStatus, ...]
+    problem: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As `relay status --json` has it."""
-        return asdict(self)
+        """The document of `relay status --json`."""
+        document = asdict(self)
+        del document["problem"]
+        return document
 
 
-def read_status(settings: Settings, connection: Connection) -> RelayStatus:
-    """Reads it; the cost grows with the lag, not with the size of the outbox.
+def read_status(settings: Settings, connection: psycopg.Connection[Any]) -> RelayStatus:
+    """Reads the status; the cost grows with the lag, not with the size of the outbox.
 
-    Raises CatalogInvalid, BrokerUnavailable, psycopg.Error.
+    Raises CatalogInvalid, psycopg.Error.
     """
     catalog = Catalog.load(settings.schemas_dir)
-    admin = open_admin(settings)
-    row = connection.execute("select shards from outbox.relay").fetchone()
+    with connection.cursor(row_factory=namedtuple_row) as cursor:
+        found: Any = cursor.execute(load(__package__, "count_events.sql")).fetchone()
     shards, oldest = read_shards(
-        connection, row[0] if row else settings.shards, settings.session_timeout_ms
+        connection, found.shards or settings.shards, settings.session_timeout_ms
     )
-    held, oldest_held = _one(connection, "count_holds.sql")
-    ages = [age for age in (oldest, oldest_held) if age is not None]
-    outbox = OutboxStatus(
-        _count_events(connection),
-        sum(shard.lag for shard in shards) + held,
-        _one(connection, "count_dead.sql")[0],
-        round(max(ages), 3) if ages else None,
-    )
-    lags = group_lags(settings, admin, catalog.groups)
+    ages = [age for age in (oldest, found.oldest_held_seconds) if age is not None]
+    problem = None
+    lags: Mapping[str, int | None]
+    try:
+        lags = group_lags(settings, open_admin(settings), catalog.groups)
+    except BrokerUnavailable as error:
+        lags, problem = dict.fromkeys(catalog.groups), str(error)
     counts = connection.execute(load(__package__, "count_groups.sql"), {"groups": list(lags)})
     return RelayStatus(
-        outbox,
+        OutboxStatus(
+            found.events,
+            sum(shard.lag for shard in shards) + found.held,
+            found.dead,
+            found.discarded,
+            round(max(ages), 3) if ages else None,
+            found.pruned,
+        ),
         tuple(shards),
         tuple(GroupStatus(name, lags[name], parked, dead) for name, parked, dead in counts),
+        problem,
     )
-
-
-def _count_events(connection: Connection) -> int:
-    estimate = int(_one(connection, "estimate_events.sql")[0])
-    if estimate > _COUNTED:
-        return estimate
-    row = connection.execute("select count(*) from outbox.domain_events").fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def _one(connection: Connection, query: str) -> tuple[Any, ...]:
-    row = connection.execute(load(__package__, query)).fetchone()
-    assert row is not None
-    return tuple(row)

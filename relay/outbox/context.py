@@ -1,21 +1,21 @@
-"""Who acts and what led to it: metadata that events take from their surroundings."""
+"""Metadata that events take from their context: who acts, and what led to it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 __all__ = ["EventContext", "current_context", "event_context"]
 
 
 @dataclass(frozen=True, slots=True)
 class EventContext:
-    """Defaults for the metadata of events that are published inside it.
+    """Default metadata of the events that are published inside it.
 
-    actor_id: who acts; correlation_id: the business process; causation_id: id of the event or
-    command that led to the one being published.
+    actor_id: who acts. correlation_id: the business process. causation_id: the event or command
+    that led to the published event.
     """
 
     actor_id: str | None = None
@@ -28,7 +28,7 @@ _current: ContextVar[EventContext] = ContextVar("relay_event_context", default=_
 
 
 def current_context() -> EventContext:
-    """The innermost context of this thread or task."""
+    """Returns the innermost context of this thread or task."""
     return _current.get()
 
 
@@ -39,17 +39,17 @@ def event_context(
     correlation_id: str | None = None,
     causation_id: str | None = None,
 ) -> Iterator[EventContext]:
-    """Events published inside take these for metadata that they do not carry themselves.
+    """Sets metadata for events published inside that do not carry their own.
 
-    What is not given stays as the surrounding context has it. Holds for this thread or task and
-    for the tasks that it starts.
+    Values that are not given come from the surrounding context. Applies to this thread or task
+    and to the tasks that it starts.
     """
-    given = {
-        "actor_id": actor_id,
-        "correlation_id": correlation_id,
-        "causation_id": causation_id,
-    }
-    context = replace(_current.get(), **{name: v for name, v in given.items() if v is not None})
+    outer = _current.get()
+    context = EventContext(
+        outer.actor_id if actor_id is None else actor_id,
+        outer.correlation_id if correlation_id is None else correlation_id,
+        outer.causation_id if causation_id is None else causation_id,
+    )
     token = _current.set(context)
     try:
         yield context

@@ -1,4 +1,4 @@
-"""An event as a row of the outbox: validated, encoded, with its metadata filled in."""
+"""Turns an event into a row of the outbox: validates, encodes, fills in metadata."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ from relay.errors import CatalogInvalid, PayloadInvalid
 from relay.events import METADATA_KEYS, DomainEvent, checked
 from relay.outbox.context import current_context
 from relay.outbox.ids import new_id
-from relay.schema.avro.fingerprint import rabin
-from relay.schema.avro.logical import logical_digest
+from relay.schema.avro.fingerprint import logical_digest, rabin
 from relay.tracing import current_trace
 
-__all__ = ["Row", "row_of"]
+__all__ = ["NewRow", "row_of"]
 
-# Two of these and a number must fit one entry of a btree index (2,704 bytes).
+# Two of these and a number must fit into one btree index entry (2,704 bytes).
 LONGEST_NAME: Final = 1024
 
 
-class Row(TypedDict):
-    """Columns of outbox.domain_events by name; payload and metadata are JSON texts.
+class NewRow(TypedDict):
+    """Columns of outbox.domain_events by name; payload and metadata are JSON strings.
 
-    logical_digest: of the event's schema; no column, the version in use is held against it.
+    logical_digest: not a column; compared with that of the version in use.
     """
 
     id: str
@@ -41,12 +40,11 @@ class Row(TypedDict):
     avro: bytes
 
 
-def row_of(event: DomainEvent) -> Row:
-    """The row that publishing `event` writes, under a new id.
+def row_of(event: DomainEvent) -> NewRow:
+    """Returns the row for `event`, with a new id.
 
-    Raises PayloadInvalid when the event does not fit its schema, or holds what PostgreSQL can't
-    keep; CatalogInvalid when the event's class does not belong to its schema; TypeError for what
-    is not an event.
+    Raises PayloadInvalid if the event does not fit its schema or PostgreSQL can't store it;
+    CatalogInvalid if its class does not belong to its schema; TypeError if it is not an event.
     """
     if not isinstance(event, DomainEvent):
         raise TypeError(
@@ -54,7 +52,7 @@ def row_of(event: DomainEvent) -> Row:
             "generated from the catalog"
         )
     kind = type(event)
-    # mypy holds the __hash__ of instances against their class.
+    # mypy checks the __hash__ of instances, not of the class.
     fingerprint, logical = _digests(kind)  # type: ignore[arg-type]
     payload = checked(event)
     event_id = new_id()
@@ -86,9 +84,9 @@ def _digests(kind: type[DomainEvent]) -> tuple[bytes, bytes]:
 
 
 def _aggregate_id(value: str) -> str:
-    """What PostgreSQL can keep as the key; `checked` has seen to its type."""
+    """Checks that PostgreSQL can store it as the key; `checked` has checked its type."""
     if not value:
-        raise PayloadInvalid("$aggregateId", "is empty; it is the key that order is kept by")
+        raise PayloadInvalid("$aggregateId", "is empty; it is the key for the order of events")
     if "\0" in value:
         raise PayloadInvalid("$aggregateId", "holds U+0000, which PostgreSQL can't store")
     try:
@@ -110,15 +108,15 @@ def _occurred_at(value: datetime) -> datetime:
 
 
 def _metadata(event: DomainEvent, event_id: str) -> dict[str, str]:
-    """The event's own metadata, then the surroundings', then what every event has.
+    """Merges the event's own metadata, that of the context, and defaults.
 
-    An event that nothing led to starts a correlation of its own: its correlationId is its id.
+    An event without a cause starts a correlation: its correlationId is its id.
     """
     own = event.metadata
     context = current_context()
     found = {name: getattr(own, attribute, None) for name, attribute in METADATA_KEYS.items()}
     if found["traceparent"] is None:
-        # tracestate belongs to its traceparent, so the two come from one place.
+        # tracestate belongs to its traceparent, so both come from one source.
         found.update({"tracestate": None, **current_trace()})
     found["actorId"] = found["actorId"] or context.actor_id
     found["causationId"] = found["causationId"] or context.causation_id
@@ -133,14 +131,14 @@ def _json(value: Any, path: str) -> str:
         text = orjson.dumps(value)
     except orjson.JSONEncodeError as error:
         raise PayloadInvalid(path, f"can't be written as JSON: {error}") from error
-    # The six characters may also stand for a backslash and u0000, so a hit is looked at closely.
+    # The six characters may also be an escaped backslash and u0000, so a hit is verified.
     if b"\\u0000" in text and (place := _nul(value, path)):
         raise PayloadInvalid(place, "holds U+0000, which PostgreSQL can't store in jsonb")
     return text.decode()
 
 
 def _nul(value: Any, path: str) -> str | None:
-    """Path of the first string with U+0000 in it."""
+    """Returns the path of the first string with U+0000 in it."""
     if isinstance(value, str):
         return path if "\0" in value else None
     if isinstance(value, dict):

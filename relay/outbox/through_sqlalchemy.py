@@ -1,4 +1,4 @@
-"""Writes rows in the transaction of a SQLAlchemy session or connection, whatever its driver."""
+"""Writes rows in the transaction of a SQLAlchemy session or connection with any driver."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.orm import Session, scoped_session
 
 from relay.errors import TransactionMissing
-from relay.outbox.drivers import comes_from
-from relay.outbox.statement import Insert
+from relay.outbox.insert import Insert
 
 try:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 
     _ASYNC: tuple[type, ...] = (AsyncSession, AsyncConnection, async_scoped_session)
-except ImportError:  # without greenlet SQLAlchemy has no asynchronous sessions to publish through
+except ImportError:  # without greenlet SQLAlchemy has no asynchronous sessions
     _ASYNC = ()
 
 __all__ = ["is_connection", "run"]
 
+_PSYCOPG: Final = ("psycopg", "psycopg_async")
 _PARAMETER: Final = re.compile(r"%\((\w+)\)s")
 
 
 def is_connection(session: object) -> bool:
-    """Whether `run` takes it."""
+    """Checks whether `run` accepts it."""
     return isinstance(session, (Session, scoped_session, Connection, *_ASYNC))
 
 
@@ -53,17 +53,21 @@ async def _run_async(session: Any, insert: Insert) -> None:
 
 
 def _refuse_autocommit(connection: Connection) -> None:
-    driver: Any = connection.connection.driver_connection
-    kind: Any = type(driver)
-    if comes_from("psycopg", kind):
+    if connection.dialect.driver in _PSYCOPG:
         from relay.outbox import through_psycopg
 
-        if through_psycopg.is_connection(driver):
-            through_psycopg.refuse_autocommit(driver)
+        driver: Any = connection.connection.driver_connection
+        if through_psycopg.is_undecided(driver):
+            raise TransactionMissing(
+                "this SQLAlchemy connection has the isolation level AUTOCOMMIT and statements of a "
+                "pipeline under way, so whether a transaction is open is not known: publish "
+                "through a session with a transaction"
+            )
+        through_psycopg.refuse_autocommit(driver)
     elif getattr(connection.connection.dbapi_connection, "autocommit", False) is True:
         raise TransactionMissing(
             "this SQLAlchemy connection has the isolation level AUTOCOMMIT, so the event would be "
-            "kept even if the change is not: publish through a session that has a transaction"
+            "kept even if the change is rolled back: publish through a session with a transaction"
         )
 
 

@@ -1,11 +1,13 @@
--- The database as it is now: schemas outbox (events, delivery, review), inbox (consumer groups) and
+-- The current database: schemas outbox (events, delivery, review), inbox (consumer groups) and
 -- registry (the embedded schema registry). The role of publishing services and its grants are in
 -- queries/grant_writers.sql. The revisions in migrations/ lead here from older databases.
 --
--- Functions that a publisher's statements call run under the search_path of the caller, and whoever
--- may create functions in a schema of it could put one in place of PostgreSQL's own: they set their
--- search_path, or qualify every name and operator where they are to be inlined, since a function
--- with a setting is not.
+-- `relay migrate --partitions monthly` takes what follows "with partitions:" and leaves out what
+-- stands before "not with partitions"; see partitions.py.
+--
+-- Functions called by a publisher's statements run under the search_path of the caller, where
+-- somebody else's function could replace PostgreSQL's own. So they set their search_path, or, to be
+-- inlined, qualify every name and operator: a function with a setting is not inlined.
 
 create schema if not exists outbox;
 create schema if not exists inbox;
@@ -28,25 +30,33 @@ as $$
     group by digest
 $$;
 
--- Append-only. xid stands before seq, so that the transaction has its id before it draws a number:
--- a number is never visible to a snapshot that does not know its transaction.
+-- Append-only. xid precedes seq, so a transaction has its id before it draws a number: a number is
+-- never visible to a snapshot that does not know its transaction.
 create table outbox.domain_events (
     xid            xid8        not null default pg_current_xact_id(),
     seq            bigint      generated always as identity (cache 1) primary key,
-    id             text        not null default outbox.cuid2() unique,
+    id             text        not null default outbox.cuid2()
+        unique -- not with partitions
+        check (octet_length(id) between 1 and 255),
     event_type     text        not null check (octet_length(event_type) between 1 and 1024),
     schema_version integer     check (schema_version > 0),
     aggregate_type text        not null check (octet_length(aggregate_type) between 1 and 1024),
     aggregate_id   text        not null check (octet_length(aggregate_id) between 1 and 1024),
     payload        jsonb       not null,
     metadata       jsonb       not null default '{}' check (jsonb_typeof(metadata) = 'object'),
-    occurred_at    timestamptz not null default now(),
-    created_at     timestamptz not null default now(),
+    -- RFC 3339, which CloudEvents require, and Python's datetime know the years 1 to 9999.
+    occurred_at    timestamptz not null default now()
+        check (occurred_at >= '0001-01-01 00:00Z' and occurred_at < '10000-01-01 00:00Z'),
+    created_at     timestamptz not null default now()
+        check (created_at >= '0001-01-01 00:00Z' and created_at < '10000-01-01 00:00Z'),
     fingerprint    bytea       check (octet_length(fingerprint) = 8),
     avro           bytea,
     check ((avro is null) = (fingerprint is null)),
     check (avro is null or schema_version is not null)
-);
+) -- with partitions: partition by range (seq)
+;
+-- Not unique: a unique index would have to contain seq. Ids are made by publish alone (H38).
+-- with partitions: create index domain_events_id on outbox.domain_events (id);
 comment on table outbox.domain_events is
     'One row per event, written in the transaction of the change that it reports.';
 comment on column outbox.domain_events.schema_version is
@@ -61,8 +71,7 @@ create index domain_events_correlation
         pg_catalog.hashtextextended(metadata ->> 'correlationId', 0::bigint), seq
     );
 
--- The shard that works on an aggregate's events, from 0 to shards - 1. Inlined into the statements
--- that capture runs for every row.
+-- The shard of an aggregate, from 0 to shards - 1. Inlined into capture's statements.
 create function outbox.shard_of(aggregate_id text, shards integer) returns integer
 language sql immutable parallel safe
 as $$
@@ -72,7 +81,7 @@ as $$
     )::integer
 $$;
 comment on function outbox.shard_of is
-    'Pinned with the number of shards: with another formula aggregates would change their shards.';
+    'Pinned with the number of shards: another formula would move aggregates to other shards.';
 
 -- Key of the advisory lock that puts concurrent writers of one aggregate in commit order.
 create function outbox.aggregate_lock(aggregate_type text, aggregate_id text) returns bigint
@@ -89,7 +98,7 @@ $$;
 -- outbox: delivery
 ----------------------------------------------------------------------------------------------------
 
--- Narrow, because COPY into a narrow table is cheap and an update of the wide row is not.
+-- Narrow: COPY into a narrow table is cheap, an update of the wide row is not.
 create table outbox.deliveries (
     seq          bigint      not null,
     copy         smallint    not null default 0,
@@ -99,13 +108,14 @@ create table outbox.deliveries (
     attempts     integer     not null default 1,
     delivered_at timestamptz not null default now(),
     primary key (seq, copy)
-);
+) -- with partitions: partition by range (seq)
+;
 comment on column outbox.deliveries.copy is
     '0 for the event''s own subject, higher for copies under further major subjects';
 comment on column outbox.deliveries.kafka_offset is
     'null: delivered, but retention removed the record before its offset was known';
 
--- The one relay that serves this outbox, and what is pinned at its creation.
+-- The only relay of this outbox, and what is pinned at its creation.
 create table outbox.relay (
     only_one          boolean     primary key default true check (only_one),
     name              text        not null,
@@ -123,34 +133,68 @@ create table outbox.topics (
     created_at timestamptz not null default now()
 );
 
--- Mirror of the positions topic, and the epoch that guards every write of a worker.
+-- Who works on a shard, and the epoch that guards every write of a worker.
 create table outbox.shards (
     shard      integer     primary key,
     epoch      bigint      not null default 0,
     worker     text,
-    position   jsonb,
+    read_from  jsonb,
     updated_at timestamptz not null default now()
 );
+comment on column outbox.shards.read_from is
+    'Offsets below which all of the shard''s records are flagged, by topic; a recovery reads from there';
 
--- Events that the position has passed but that are not published, and why.
+-- Mirror of the positions topic: the last record of each shard. A transaction adds its row and deletes
+-- the one before; an updated row would grow a chain of versions under a long open transaction.
+create table outbox.positions (
+    shard    integer not null,
+    number   bigint  not null,
+    position jsonb   not null,
+    primary key (shard, number)
+);
+create view outbox.mirrors as
+select distinct on (shard) shard, number, position
+from outbox.positions
+order by shard, number desc;
+comment on view outbox.mirrors is 'The last position record of each shard.';
+
+-- Events before the position that are not published, and why.
 create table outbox.holds (
     seq             bigint      primary key,
     event_id        text        not null,
     shard           integer     not null,
     aggregate_type  text        not null,
     aggregate_id    text        not null,
-    state           text        not null check (state in ('failing', 'held', 'dead')),
+    state           text        not null check (state in ('failing', 'held', 'dead', 'discarded')),
     attempts        integer     not null default 0,
     error           text        not null,
     next_attempt_at timestamptz,
+    first_failed_at timestamptz,
+    failed_at       timestamptz,
+    discard_reason  text,
+    discarded_at    timestamptz,
     created_at      timestamptz not null default now(),
-    check ((state = 'failing') = (next_attempt_at is not null))
+    check ((state = 'failing') = (next_attempt_at is not null)),
+    check ((discard_reason is null) = (discarded_at is null)),
+    check (state <> 'discarded' or discard_reason is not null)
 );
 comment on column outbox.holds.state is
-    'failing: tried again at next_attempt_at; held: waits for an earlier event of its aggregate; dead: given up';
+    'failing: retried at next_attempt_at; held: waits for an earlier event of its aggregate; dead: not retried; '
+    'discarded: never published, later events of its aggregate go on';
+comment on column outbox.holds.failed_at is 'Of the last attempt; null: none was made yet';
+comment on column outbox.holds.discard_reason is
+    'A person gave the event up; it is failing until its shard''s worker has seen that';
 create index holds_shard on outbox.holds (shard, seq);
+create index holds_due on outbox.holds (shard, next_attempt_at) where state = 'failing';
 
--- What became of an event in a consumer group; written only by the reconciler.
+-- Events that a person had the relay try again after they were dead or discarded: later ones of their
+-- aggregate may have passed them.
+create table outbox.replays (
+    seq         bigint      primary key,
+    replayed_at timestamptz not null default now()
+);
+
+-- Outcomes of events in consumer groups; written only by the reconciler.
 create table outbox.outcomes (
     event_id      text        not null,
     group_name    text        not null,
@@ -168,15 +212,57 @@ create table outbox.outcomes (
 );
 create index outcomes_dead on outbox.outcomes (group_name) where state = 'dead';
 
+-- What `relay prune` has deleted: one row for each range of numbers. Rows of a range that are still
+-- there were not pruned.
+create table outbox.pruned (
+    run      bigint      generated always as identity primary key,
+    months   text,
+    from_seq bigint      not null,
+    to_seq   bigint      not null check (to_seq >= from_seq),
+    events   bigint      not null check (events > 0),
+    at       timestamptz not null default clock_timestamp()
+);
+comment on column outbox.pruned.months is 'The dropped partition; null: rows were deleted';
+
+-- The highest offset of a shard's pruned events in each partition: like its flags, it says up to
+-- where a recovery knows what is published.
+create table outbox.pruned_offsets (
+    topic        text    not null,
+    partition    integer not null,
+    shard        integer not null,
+    kafka_offset bigint  not null,
+    primary key (topic, partition, shard)
+);
+
+create function outbox.id_hash(event_id text) returns bigint
+language sql immutable strict parallel safe
+as $$ select pg_catalog.hashtextextended(event_id, 0::bigint) $$;
+
+-- Hashes of the ids of pruned events, many in a row: eight bytes an event.
+create table outbox.pruned_ids (
+    run    bigint   not null references outbox.pruned (run),
+    bucket smallint not null,
+    hashes bigint[] not null
+);
+comment on column outbox.pruned_ids.bucket is 'The lowest eight bits of the hashes';
+create index pruned_ids_bucket on outbox.pruned_ids (bucket);
+create index pruned_ids_run on outbox.pruned_ids (run);
+
 create view outbox.domain_event_status as
 select
     e.xid, e.seq, e.id, e.event_type, e.schema_version, e.aggregate_type, e.aggregate_id,
     e.payload, e.metadata, e.occurred_at, e.created_at,
     d.topic, d.partition, d.kafka_offset, d.delivered_at,
     coalesce(d.attempts, h.attempts, 0) as delivery_attempts,
-    coalesce(h.state = 'dead', false) or coalesce(o.dead, false) as dead_letter,
+    coalesce(h.state = 'dead' or h.discard_reason is not null, false)
+        or coalesce(o.dead, false) as dead_letter,
     coalesce(h.error, o.error) as last_error,
-    case when d.seq is not null then 'delivered' else coalesce(h.state, 'pending') end as delivery_state
+    case
+        when d.seq is not null then 'delivered'
+        when h.discard_reason is not null then 'discarded'
+        else coalesce(h.state, 'pending')
+    end as delivery_state,
+    h.discard_reason, h.discarded_at
 from outbox.domain_events e
 left join outbox.deliveries d on d.seq = e.seq and d.copy = 0
 left join outbox.holds h on h.seq = e.seq
@@ -188,16 +274,17 @@ left join lateral (
     where outcome.event_id = e.id
 ) o on true;
 comment on view outbox.domain_event_status is
-    'Each event with its delivery, its hold and what consumer groups made of it.';
+    'Each event with its delivery, its hold and its outcomes in consumer groups.';
 
 ----------------------------------------------------------------------------------------------------
 -- outbox: review of schema versions
 ----------------------------------------------------------------------------------------------------
 
--- What was decided about each version of an event type's schema. It belongs to the outbox and not
--- to the registry, because the statement that writes an event reads it.
+-- The decisions about each schema version of an event type. In the outbox and not in the registry,
+-- because the statement that writes an event reads them.
 create table outbox.schema_versions (
     event_type     text        not null check (event_type <> ''),
+    aggregate_type text        not null check (aggregate_type <> ''),
     version        integer     not null check (version > 0),
     subject        text        not null check (subject <> ''),
     fingerprint    bytea       not null check (octet_length(fingerprint) = 8),
@@ -219,19 +306,21 @@ create table outbox.schema_versions (
         (approver is null) = (approved_at is null)
         and (approver is null or coalesce(reason, '') <> '')
     ),
-    -- A proposal that is given up needs no approver, and neither does what was there before.
+    -- A withdrawn proposal needs no approver, and neither does an adopted version.
     constraint approved_before_active check (
         adopted or approver is not null or state in ('proposed', 'retired')
     ),
     constraint proposed_without_approver check (state <> 'proposed' or approver is null),
     constraint sunset_of_deprecated check (sunset is null or state in ('deprecated', 'retired'))
 );
+comment on column outbox.schema_versions.aggregate_type is
+    'The catalog''s when the version was proposed; outbox.publish takes no other';
 comment on column outbox.schema_versions.fingerprint is
     'CRC-64-AVRO of the Parsing Canonical Form, as in domain_events';
 comment on column outbox.schema_versions.logical_digest is
     'SHA-256 of the Parsing Canonical Form and the logical types, which the fingerprint leaves out';
 comment on column outbox.schema_versions.adopted is
-    'Was in use before it was reviewed: adopted when the review began, or by a person';
+    'In use before it was reviewed: adopted when the review began, or by a person';
 comment on column outbox.schema_versions.reason is 'The approver''s';
 create unique index one_active_version on outbox.schema_versions (event_type, subject)
     where state = 'active';
@@ -253,10 +342,10 @@ create table outbox.schema_history (
     db_user    text        not null default session_user,
     constraint forced_with_reason check (not forced or coalesce(reason, '') <> '')
 );
-comment on column outbox.schema_history.from_state is 'null: the version was not there before';
+comment on column outbox.schema_history.from_state is 'null: the version did not exist';
 comment on column outbox.schema_history.digest is 'SHA-256 of the schema''s text, UTF-8';
 comment on column outbox.schema_history.db_user is
-    'Who was connected; actor is whom that connection named';
+    'The connected role; actor is the name that it gave';
 create index schema_history_version on outbox.schema_history (event_type, version, id);
 
 create function outbox.refuse_change() returns trigger
@@ -271,12 +360,11 @@ create trigger schema_history_append_only
     before update or delete or truncate on outbox.schema_history
     for each statement execute function outbox.refuse_change();
 
--- Whether events may be written under a version with this schema: it is in use, or the review has
--- not begun. It has begun once any version is known, so that an event type that comes later needs a
--- decision; only then, and only for such an event type, the table is read a second time. The
--- logical digest counts as well: a class with another decimal scale has the same fingerprint, and
--- readers would misread its amounts. In PL/pgSQL, which keeps the plan: planned with every insert,
--- the query would cost several times as much.
+-- Checks whether events may be written under a version with this schema: it is in use, or the review
+-- has not begun. The review begins with the first known version; later event types need a decision.
+-- The logical digest is compared too: a class with another decimal scale has the same fingerprint,
+-- and readers would misread its amounts. PL/pgSQL keeps the plan: planned with every insert, the
+-- query would cost several times as much.
 create function outbox.may_publish(
     event_type text, version integer, fingerprint bytea, logical_digest bytea
 ) returns boolean
@@ -299,8 +387,8 @@ begin
 end
 $$;
 
--- The row keeps the version that is active when it is written, so that activating another one does
--- not change how it is read.
+-- The row keeps the version that is active when it is written, so a later activation does not change
+-- how it is read.
 create function outbox.publish(
     event_type     text,
     aggregate_type text,
@@ -313,16 +401,44 @@ language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-    event_id text := outbox.cuid2();
-    known    bigint;
-    active   integer[];
+    event_id   text := outbox.cuid2();
+    known      bigint;
+    active     integer[];
+    aggregates text[];
+    wrong      text;
 begin
     if event_type is null or aggregate_type is null or aggregate_id is null or payload is null then
         raise exception 'outbox.publish: event_type, aggregate_type, aggregate_id and payload must not be null'
             using errcode = 'null_value_not_allowed';
     end if;
-    select count(*), array_agg(v.version) filter (where v.state = 'active')
-    into known, active
+    if jsonb_typeof(payload) <> 'object' or jsonb_typeof(metadata) <> 'object' then
+        raise exception 'outbox.publish: payload and metadata must be JSON objects, they are % and %',
+            jsonb_typeof(payload), coalesce(jsonb_typeof(metadata), 'null')
+            using errcode = 'invalid_parameter_value';
+    end if;
+    if octet_length(aggregate_id) not between 1 and 1024 then
+        raise exception 'outbox.publish: aggregate_id must have 1 to 1024 bytes, it has %',
+            octet_length(aggregate_id)
+            using errcode = 'check_violation';
+    end if;
+    if metadata <> '{}' then
+        select format('%s is of type %s', quote_ident(m.key), jsonb_typeof(m.value)) into wrong
+        from jsonb_each(metadata) as m
+        where jsonb_typeof(m.value) not in ('string', 'null')
+        limit 1;
+        if wrong is not null then
+            raise exception 'outbox.publish: the values of metadata must be strings, %', left(wrong, 200)
+                using errcode = 'invalid_parameter_value';
+        end if;
+    end if;
+    if occurred_at < '0001-01-01 00:00Z' or occurred_at >= '10000-01-01 00:00Z' then
+        raise exception 'outbox.publish: occurred_at must lie in the years 1 to 9999, it is %', occurred_at
+            using errcode = 'datetime_field_overflow';
+    end if;
+    select
+        count(*), array_agg(v.version) filter (where v.state = 'active'),
+        array_agg(v.aggregate_type) filter (where v.state = 'active')
+    into known, active, aggregates
     from outbox.schema_versions v
     where v.event_type = publish.event_type;
     if known > 0 and active is null then
@@ -336,6 +452,12 @@ begin
             using errcode = 'object_not_in_prerequisite_state',
                 hint = 'Propose it: relay schemas propose. '
                     || 'What was in use before it came here: relay schemas adopt';
+    end if;
+    -- Under another name the event would have another lock, and no order with the others.
+    if aggregate_type <> all (aggregates) then
+        raise exception 'outbox.publish: events of type % belong to aggregate type %, not %',
+            event_type, array_to_string(aggregates, ' or '), aggregate_type
+            using errcode = 'invalid_parameter_value';
     end if;
     perform pg_advisory_xact_lock(outbox.aggregate_lock(aggregate_type, aggregate_id));
     insert into outbox.domain_events (
@@ -361,8 +483,8 @@ comment on function outbox.publish is
 -- inbox: consumer groups
 ----------------------------------------------------------------------------------------------------
 
--- One number for a group, topic and key: the lock that every transaction of that key takes first,
--- and the name of the key's parked queue. Two keys with one number share both, which is safe.
+-- One number per group, topic and key: the advisory lock that every transaction of the key takes
+-- first, and the id of the key's parked queue. Keys with the same number share both, which is safe.
 create function inbox.queue(group_name text, topic text, key bytea) returns bigint
 language sql immutable strict parallel safe
 as $$
@@ -434,6 +556,7 @@ create table inbox.dead_letters (
     first_failed_at timestamptz not null,
     failed_at       timestamptz not null,
     settled_at      timestamptz,
+    discard_reason  text,
     unsent          boolean     not null default true,
     sending_until   timestamptz,
     dlq_topic       text        not null,
@@ -449,7 +572,26 @@ comment on column inbox.dead_letters.unsent is
 create index dead_letters_unsent on inbox.dead_letters (group_name) where unsent;
 create index dead_letters_failed on inbox.dead_letters (group_name, failed_at);
 
--- What the members of a consumer group have decoded; one row per schema, updated every few seconds.
+-- Dead letters that nobody has settled yet, of the relay and of all groups: what the numbers of dead
+-- events count. An outcome counts for groups whose inbox is in another database.
+create view outbox.open_dead_letters as
+select event_id, 'relay' as group_name
+from outbox.holds
+where state = 'dead'
+union all
+select event_id, group_name
+from inbox.dead_letters
+where state in ('dead', 'replayed')
+union all
+select o.event_id, o.group_name
+from outbox.outcomes o
+where o.state = 'dead'
+    and not exists (
+        select from inbox.dead_letters l
+        where l.group_name = o.group_name and l.event_id = o.event_id
+    );
+
+-- The schemas that members of a consumer group have decoded; updated every few seconds.
 create table inbox.decoded (
     group_name      text        not null,
     event_type      text        not null,
@@ -463,10 +605,10 @@ create table inbox.decoded (
 comment on column inbox.decoded.schema_id is 'The registry''s id of the schema of the writer';
 comment on column inbox.decoded.digest is
     'SHA-256 of the schema''s JSON with sorted keys: distinguishes versions with one fingerprint';
-comment on column inbox.decoded.last_decoded_at is 'At most some seconds late';
+comment on column inbox.decoded.last_decoded_at is 'Up to a few seconds late';
 create index decoded_event_type on inbox.decoded (event_type);
 
--- What is known of an event to a transaction that holds its key's lock.
+-- Returns the state of an event: settled, parked or free. The caller holds the lock of its key.
 create function inbox.look(group_name text, queue bigint, event_id text) returns text
 language plpgsql volatile
 as $$
@@ -489,10 +631,9 @@ begin
 end
 $$;
 
--- The first statement of every handler transaction. Takes the keys' locks, in one order for all
--- transactions, then returns for each event: run (its inbox row is now written), parked (its key
--- waits; append it) or settled (nothing to do). Waiting for a lock has no time limit; only then
--- do the limits of the handler's own statements begin.
+-- The first statement of every handler transaction. Takes the locks of all keys in a fixed order,
+-- then returns for each event: run (its inbox row is now written), parked (its key waits; append it)
+-- or settled (nothing to do). Waiting for a lock has no timeout; those of the handler start after it.
 create function inbox.enter(
     group_name           text,
     topics               text[],
@@ -532,8 +673,7 @@ begin
 end
 $$;
 
--- To be called when a queue's rows have changed: its head is due or stays as it is, the others wait
--- for it.
+-- To be called after a change of a queue: its head is due now unless it has a time, the others wait.
 create function inbox.promote(group_name text, queue bigint) returns void
 language plpgsql volatile
 as $$
@@ -557,8 +697,8 @@ $$;
 -- registry: the embedded schema registry
 ----------------------------------------------------------------------------------------------------
 
--- An id belongs to one text forever, under every subject: a row is never deleted, so that records
--- which carry the id stay readable after their subject is gone.
+-- An id belongs to one text forever, under every subject. Rows are never deleted, so records with the
+-- id stay readable after their subject is deleted.
 create table registry.schemas (
     id         integer     primary key check (id > 0),
     digest     bytea       not null unique check (length(digest) = 32),

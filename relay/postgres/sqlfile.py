@@ -1,4 +1,4 @@
-"""Loads the SQL that stands in files of its own, named by verb."""
+"""Loads SQL files, which are named by their verb."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ __all__ = ["load"]
 
 @cache
 def load(package: str, name: str) -> bytes:
-    """Text of the SQL file `name` in `package`'s folder `queries`, as psycopg takes it.
+    """Reads the SQL file `name` in `package`'s folder `queries`, as psycopg takes it.
 
     package: importable package name, usually `__package__`.
-    Raises FileNotFoundError when there is no such file.
+    Raises FileNotFoundError.
     """
     return files(package).joinpath("queries", name).read_bytes()

@@ -1,1 +1,1 @@
-"""What long-running commands share: supervision, signals, logs, waiting for servers."""
+"""Shared by long-running commands: supervision, signals, logs, waiting for servers."""

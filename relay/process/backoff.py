@@ -1,15 +1,16 @@
-"""How long to wait before something is tried again."""
+"""Computes how long to wait before a retry."""
 
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 __all__ = ["Backoff"]
 
-# 2.0**1024 overflows; any maximum is reached long before.
+# 2.0**1024 overflows; any maximum is reached earlier.
 _MAX_EXPONENT: Final = 512
 
 
@@ -17,8 +18,8 @@ _MAX_EXPONENT: Final = 512
 class Backoff:
     """Exponential backoff: initial, initial x multiplier, ... up to a maximum.
 
-    multiplier: growth per failure, at least 1. jitter: the share of each pause, from 0 to 1, that
-    is random, so that what failed together is not tried again together.
+    multiplier: growth per failure, at least 1. jitter: the random share of each pause, from 0 to
+    1, so that simultaneous failures are not retried simultaneously.
     """
 
     initial: timedelta
@@ -27,14 +28,9 @@ class Backoff:
     jitter: float = 0.0
 
     def after(self, failures: int) -> timedelta:
-        """The pause after so many failures, 1 being the first."""
-        pause = self._without_jitter(failures)
-        return pause * random.uniform(1 - self.jitter, 1) if self.jitter else pause
-
-    def _without_jitter(self, failures: int) -> timedelta:
-        exponent = min(max(failures - 1, 0), _MAX_EXPONENT) if self.multiplier > 1 else 0
-        try:
-            grown = self.initial.total_seconds() * self.multiplier**exponent
-        except OverflowError:
-            return self.maximum
-        return timedelta(seconds=min(grown, self.maximum.total_seconds()))
+        """Returns the pause after this many failures, from 1."""
+        seconds = self.maximum.total_seconds()
+        exponent = min(max(failures - 1, 0), _MAX_EXPONENT)
+        with suppress(OverflowError):
+            seconds = min(seconds, self.initial.total_seconds() * self.multiplier**exponent)
+        return timedelta(seconds=seconds * random.uniform(1 - self.jitter, 1))

@@ -1,4 +1,4 @@
-"""The log lines of the core's events."""
+"""Logs the events of relay.observe."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ log = logging.getLogger("relay")
 
 
 def log_event(event: Event) -> None:  # noqa: PLR0912, one case an event
-    """Subscribes to relay.observe. What needs somebody's attention is a WARNING."""
+    """Logs one event; at level WARNING if it needs attention."""
     match event:
         case observe.ShardsGained(shards):
             if shards:
@@ -24,7 +24,7 @@ def log_event(event: Event) -> None:  # noqa: PLR0912, one case an event
         case observe.ShardTakenOver(shard, _, number, seconds):
             log.info("shard %d: taken over at transaction %d in %.2f s", shard, number, seconds)
         case observe.ShardInDoubt(shard, reason, server):
-            # An outage has lines of its own.
+            # Outages are logged separately.
             level = logging.DEBUG if server else logging.WARNING
             log.log(level, "shard %d is in doubt and retaken: %s", shard, reason)
         case observe.FlagsRedone(shard, count):
@@ -37,6 +37,11 @@ def log_event(event: Event) -> None:  # noqa: PLR0912, one case an event
                 event_id, type_, aggregate_id, attempts,
                 "later events of it wait" if blocks else "later events of it go on",
                 error,
+            )  # fmt: skip
+        case observe.EventDiscarded(event_id, type_, aggregate_id, reason):
+            log.warning(
+                "event %s of %s %s is discarded, later events of it go on: %s",
+                event_id, type_, aggregate_id, reason,
             )  # fmt: skip
         case observe.HandlingFailed(_, event_id, attempt, _, error):
             log.info("attempt %d of event %s failed: %s", attempt, event_id, error)

@@ -1,4 +1,4 @@
-"""Logs of long-running commands: standard error, one line each, with the process's name in it."""
+"""Configures the logs of long-running commands."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 def configure_logging(level: str = "WARNING") -> None:
-    """Logs go to standard error, from `level` up, or from what EVENT_BUS_LOG_LEVEL says.
+    """Logs to standard error from `level` up, or from EVENT_BUS_LOG_LEVEL if set.
 
-    Raises ConfigurationInvalid for a level that does not exist.
+    Raises ConfigurationInvalid for an unknown level.
     """
     wanted = os.environ.get("EVENT_BUS_LOG_LEVEL", level).upper()
     if wanted not in _LEVELS:
@@ -30,9 +30,8 @@ def configure_logging(level: str = "WARNING") -> None:
 
 
 def name_process(name: str) -> None:
-    """Puts a worker's or a group's name into each line, as `relay status` shows it: several
-    processes often write to one log."""
-    words = f"%(asctime)s %(levelname)s {name.replace('%', '%%')} %(name)s: %(message)s"
+    """Adds a worker's or group's name to each line: several processes often write to one log."""
+    line = f"%(asctime)s %(levelname)s {name.replace('%', '%%')} %(name)s: %(message)s"
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr:
-            handler.setFormatter(logging.Formatter(words.replace("  ", " ")))
+            handler.setFormatter(logging.Formatter(line.replace("  ", " ")))

@@ -1,4 +1,4 @@
-"""What long-running commands do with signals."""
+"""Handles the signals of long-running commands."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ __all__ = ["stop_on_signals"]
 
 
 def stop_on_signals() -> threading.Event:
-    """An event that SIGTERM and SIGINT set; the second signal of a kind ends the process at once.
+    """Returns an event that SIGTERM and SIGINT set; a second signal ends the process at once.
 
-    To be called in the main thread.
+    Must be called in the main thread.
     """
     stop = threading.Event()
 

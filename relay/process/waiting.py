@@ -1,4 +1,4 @@
-"""Waits at the start of a process for servers that are unavailable."""
+"""Waits for unavailable servers at the start of a process."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from relay.errors import BrokerUnavailable, DatabaseRefused, RegistryUnavailable
+from relay.errors import BrokerRefused, DatabaseRefused
 from relay.outages import Outages
-from relay.postgres.connect import OUTAGES
+from relay.unavailable import unavailable_server
 
 __all__ = ["wait_for_servers"]
 
@@ -20,29 +20,33 @@ _REPORTER = "start"
 
 
 def wait_for_servers(
-    begin: Callable[[], Result], outages: Outages, stop: threading.Event
+    begin: Callable[[], Result],
+    outages: Outages,
+    stop: threading.Event,
+    *,
+    running: bool = False,
 ) -> Result | None:
-    """The result of `begin`, called again after each outage; None once `stop` is set.
+    """Returns the result of `begin`, retried after each outage; None once `stop` is set.
 
-    A process that a crash, a deployment or a supervisor has started while a server is unavailable
-    would otherwise end at once, and whoever counts its failures would give it up. What a person has
-    to correct is raised: ConfigurationInvalid, PositionRefused, DatabaseRefused.
+    Otherwise a process started during an outage would end at once, and a supervisor that counts
+    failures would abandon it. Errors that a person has to correct are raised:
+    ConfigurationInvalid, PositionRefused, DatabaseRefused, BrokerRefused.
+    running: the process has run already, so it also waits where a server refuses it.
     """
     pause = _FIRST_PAUSE
     while not stop.is_set():
         try:
             found = begin()
-        except DatabaseRefused:
-            raise
-        except OUTAGES as error:
-            outages.database.away(_REPORTER, str(error).strip())
-        except BrokerUnavailable as error:
-            outages.database.back(_REPORTER)
-            outages.kafka.away(_REPORTER, str(error))
-        except RegistryUnavailable as error:
-            outages.registry.away(_REPORTER, str(error))
+        except Exception as error:
+            is_refused = isinstance(error, DatabaseRefused | BrokerRefused)
+            server = unavailable_server(error)
+            if server is None or (is_refused and not running):
+                raise
+            if server == "kafka":
+                outages.database.recovered(_REPORTER)
+            outages.of(server).unavailable(_REPORTER, str(error))
         else:
-            outages.no_longer_missed_by(_REPORTER)
+            outages.recovered(_REPORTER)
             return found
         stop.wait(pause)
         pause = min(pause * 2, _LONGEST_PAUSE)

@@ -6,38 +6,40 @@ import logging
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 
 from relay.capture.feed import ShardRows
 from relay.capture.position import Step
-from relay.capture.row import AGGREGATE_ID, AGGREGATE_TYPE, ID, SEQ, Row
-from relay.errors import described, said
+from relay.capture.row import AGGREGATE_ID, AGGREGATE_TYPE, ID, OCCURRED_AT, SEQ, Row
+from relay.errors import located, said
 from relay.postgres.connect import storable
 from relay.process.backoff import Backoff
 from relay.publish.errors import OutcomeUnknown
 from relay.publish.holds import Aggregate, Hold, Holds
 from relay.publish.message import Message, Messages, NotPublishable, Route, RoutesOfRows, Waiting
 
-__all__ = ["Batch", "Builder", "cut"]
+__all__ = ["MOST_HELD", "Batch", "Builder", "cut"]
 
 log = logging.getLogger(__name__)
 
-# The position record lists each row that is not produced; this many keep it well under 1 MB.
+# The position record lists each row that is not produced; so many keep it well under 1 MB.
 MOST_HELD = 1_000
 _LONGEST_ERROR = 500
-# Pause before a row is looked at again whose schema or topic is not there yet.
-_WAITING_PAUSE = timedelta(seconds=2)
+# Seconds before the next look at a row whose schema or topic does not exist yet.
+_WAITING_PAUSE = 2.0
+# They grow with the number of holds: otherwise retries of very many would leave no time for others.
+_WAITING_SHARE = 0.001
 
 
 @dataclass(slots=True)
 class Batch:
-    """One transaction's content, which is made while it is produced.
+    """The content of one transaction, built while it is produced.
 
-    rows: that it is made of. messages: (seq, copy, message) to produce, each row's built when they
-    are taken, so that no more of them need be kept; copy: 0, or the number of another major
-    version. Complete once the last of them was taken:
-    used: how many rows it has gone through. held: rows not produced, or still not. released: seqs
-    of held rows among the messages. attempts: of those, by seq, this one counted.
+    messages: (seq, copy, message) to produce; built one by one as they are taken, so that they
+    need no memory. copy: 0, or the number of another major version.
+    Complete once the last message was taken: used: number of rows covered. held: rows that are not
+    produced. released: seqs of held rows among the messages. attempts: of those, by seq, this one
+    included.
     """
 
     rows: Sequence[Row]
@@ -47,14 +49,23 @@ class Batch:
     released: list[int] = field(default_factory=list)
     attempts: dict[int, int] = field(default_factory=dict)
 
+    def age(self) -> float | None:
+        """Seconds since the first row's occurred_at; None without a row, or for a time that has no
+        datetime."""
+        try:
+            occurred_at = datetime.fromisoformat(self.rows[0][OCCURRED_AT])
+            return (datetime.now(UTC) - occurred_at).total_seconds()
+        except (IndexError, ValueError, TypeError):
+            return None
+
 
 class Builder:
     """Builds batches for one shard. Owned by the shard's thread.
 
-    Of each row there is a message or a reason why it has none: whatever is raised while it is
-    built, also by a converter that ends the program, is a failed attempt of this row alone.
-    suspect: rows that the broker refused when they came alone, with its reason; each counts as one
-    attempt and is then forgotten.
+    Each row gets a message or a hold: any exception while its message is built, also one of a
+    converter that exits, is a failed attempt of this row only.
+    suspect: seqs of rows that the broker refused on their own, with its reason; each costs one
+    attempt.
     """
 
     def __init__(
@@ -70,10 +81,10 @@ class Builder:
         """See Messages.routes; raises RegistryUnavailable."""
         return self._messages.routes(rows)
 
-    def fresh(self, rows: Sequence[Row], routes: RoutesOfRows, now: datetime) -> Batch:
-        """The batch of new rows; too many holds end it before the last row."""
+    def fresh(self, rows: Sequence[Row], routes: RoutesOfRows) -> Batch:
+        """The batch of new rows; it ends before the last row when it holds too many."""
         batch = Batch(rows)
-        batch.messages = self._build_fresh(batch, routes, now)
+        batch.messages = self._build_fresh(batch, routes)
         return batch
 
     def again(
@@ -81,25 +92,24 @@ class Builder:
         runs: Sequence[Sequence[Hold]],
         rows: Sequence[Row],
         routes: RoutesOfRows,
-        now: datetime,
     ) -> Batch:
-        """The batch of held rows whose turn has come.
+        """The batch of held rows that are due; it ends early when too many are still held.
 
         runs: of each aggregate, its held events in order. rows: theirs.
         """
         batch = Batch(rows)
-        batch.messages = self._build_again(batch, runs, routes, now)
+        batch.messages = self._build_again(batch, runs, routes)
         return batch
 
     def _build_fresh(
-        self, batch: Batch, routes: RoutesOfRows, now: datetime
+        self, batch: Batch, routes: RoutesOfRows
     ) -> Iterator[tuple[int, int, Message]]:
         blocked, held, suspect = self._holds.blocked(), batch.held, self.suspect
         build, copies, copied = self._messages.build, self._messages.copies, _copied(routes)
         for row in batch.rows:
             batch.used += 1
             if blocked and (row[AGGREGATE_TYPE], row[AGGREGATE_ID]) in blocked:
-                held.append(_behind(row))
+                held.append(_waiting(row))
             else:
                 try:
                     if suspect and (reason := suspect.pop(row[SEQ], None)) is not None:
@@ -109,9 +119,9 @@ class Builder:
                 except OutcomeUnknown:
                     raise
                 except BaseException as error:  # see the class
-                    hold = self._failed(row, 0, error, now)
+                    hold = self._failed(row, 0, error)
                     held.append(hold)
-                    if hold.state != "dead" or self._holds.dead_blocks:
+                    if self._holds.blocks(hold):
                         blocked.add(hold.aggregate)
                 else:
                     for number, copy in beside:
@@ -122,15 +132,21 @@ class Builder:
                 return
 
     def _build_again(
-        self, batch: Batch, runs: Sequence[Sequence[Hold]], routes: RoutesOfRows, now: datetime
+        self, batch: Batch, runs: Sequence[Sequence[Hold]], routes: RoutesOfRows
     ) -> Iterator[tuple[int, int, Message]]:
         by_seq = {row[SEQ]: row for row in batch.rows}
         for run in runs:
             for hold in run:
+                if len(batch.held) >= MOST_HELD:
+                    return
                 batch.used += 1
                 row = by_seq.get(hold.seq)
                 if row is None:
-                    batch.released.append(hold.seq)  # deleted by hand: nothing is left to publish
+                    # The row was deleted: nothing is left to publish.
+                    batch.released.append(hold.seq)
+                    continue
+                if hold.discard is not None:
+                    batch.held.append(replace(hold, state="discarded", retry_in=None))
                     continue
                 try:
                     if (reason := self.suspect.pop(hold.seq, None)) is not None:
@@ -140,9 +156,9 @@ class Builder:
                 except OutcomeUnknown:
                     raise
                 except BaseException as error:  # see the class
-                    failed = self._failed(row, hold.attempts, error, now)
+                    failed = self._failed(row, hold.attempts, error)
                     batch.held.append(failed)
-                    if failed.state != "dead" or self._holds.dead_blocks:
+                    if self._holds.blocks(failed):
                         break
                     continue
                 for number, copy in beside:
@@ -151,20 +167,24 @@ class Builder:
                 batch.released.append(hold.seq)
                 batch.attempts[hold.seq] = hold.attempts + 1
 
-    def _failed(self, row: Row, attempts: int, error: BaseException, now: datetime) -> Hold:
+    def _failed(self, row: Row, attempts: int, error: BaseException) -> Hold:
         foreseen = isinstance(error, NotPublishable | Waiting)
         if not foreseen and not attempts:
-            trace = storable("".join(traceback.format_exception(error)))
-            log.warning("the message of event %s can't be built: %s", row[ID], trace)
-        why = said(error) if foreseen else f"its message can't be built: {described(error)}"
+            # Without messages, which may quote the payload.
+            trace = "".join(traceback.format_tb(error.__traceback__))
+            log.warning(
+                "the message of event %s can't be built: %s\n%s", row[ID], located(error), trace
+            )
+        why = said(error) if foreseen else f"its message can't be built: {located(error)}"
         aggregate = (row[AGGREGATE_TYPE], row[AGGREGATE_ID])
         hold = Hold(row[SEQ], row[ID], aggregate, "failing", attempts, _short(why))
         if isinstance(error, Waiting):
-            return replace(hold, next_attempt_at=now + _WAITING_PAUSE)
+            return replace(hold, retry_in=max(_WAITING_PAUSE, _WAITING_SHARE * len(self._holds)))
         attempts += 1
         if attempts >= self._max_attempts:
             return replace(hold, state="dead", attempts=attempts)
-        return replace(hold, attempts=attempts, next_attempt_at=now + self._backoff.after(attempts))
+        pause = self._backoff.after(attempts).total_seconds()
+        return replace(hold, attempts=attempts, retry_in=pause)
 
 
 def cut(parts: Sequence[ShardRows], count: int) -> tuple[list[Step], list[ShardRows]]:
@@ -187,9 +207,11 @@ def _copied(routes: RoutesOfRows) -> bool:
     return any(isinstance(route, Route) and route.copies for route in routes.values())
 
 
-def _behind(row: Row) -> Hold:
+def _waiting(row: Row) -> Hold:
     aggregate: Aggregate = (row[AGGREGATE_TYPE], row[AGGREGATE_ID])
-    return Hold(row[SEQ], row[ID], aggregate, "held", 0, "waits behind an earlier event")
+    return Hold(
+        row[SEQ], row[ID], aggregate, "held", 0, "waits for an earlier event of its aggregate"
+    )
 
 
 def _short(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Writes what transactions did to the database, in a thread of its own beside the producing."""
+"""Writes the flags of committed transactions to the database, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 
 from relay.outages import Outage
-from relay.postgres.connect import OUTAGES
 from relay.publish.errors import Fenced
 from relay.publish.producer import Published
-from relay.publish.store import Outcome, Store
+from relay.publish.store import BatchOutcome, ShardStore
+from relay.unavailable import unavailable_server
 
 __all__ = ["Deliveries", "copy_text"]
 
@@ -24,23 +24,23 @@ class Deliveries:
     """One writing thread for all of a worker's shards.
 
     An outcome stays queued until it is written or its epoch is over: what Kafka has committed is
-    flagged, however long the database is away.
+    flagged, however long the database is unavailable.
     """
 
     def __init__(
         self,
-        open_store: Callable[[], Store],
+        open_store: Callable[[], ShardStore],
         database: Outage,
         renew_seconds: float,
     ) -> None:
         """open_store: a store on a new connection; raises DatabaseUnavailable. renew_seconds: how
-        often the database is shown which shards are worked on."""
+        often the owned shards are renewed in the database."""
         self._open_store = open_store
         self._database = database
         self._held: Callable[[], Sequence[tuple[int, int]]] = tuple
         self._renew_seconds = renew_seconds
         self._renew_at = 0.0
-        self._queue: deque[tuple[Outcome, Future[None]]] = deque()
+        self._queue: deque[tuple[BatchOutcome, Future[None]]] = deque()
         self._changed = threading.Condition()
         self._stopping = False
         # What ended the thread, other than being stopped; the worker ends then, too.
@@ -53,14 +53,14 @@ class Deliveries:
         self._thread.start()
 
     def stop(self, timeout: float) -> None:
-        """Ends the thread once the queue is empty, or after `timeout` seconds: what is not
-        written then is redone by whoever takes the shards over."""
+        """Ends the thread once the queue is empty, or after `timeout` seconds. The next owner of
+        the shards writes what is missing then."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
         self._thread.join(timeout)
 
-    def put(self, outcome: Outcome) -> Future[None]:
+    def put(self, outcome: BatchOutcome) -> Future[None]:
         """Queues an outcome; done once its flags are in the database, or with Fenced."""
         written: Future[None] = Future()
         with self._changed:
@@ -69,7 +69,7 @@ class Deliveries:
         return written
 
     def _run(self) -> None:
-        store: Store | None = None
+        store: ShardStore | None = None
         while (work := self._next()) is not None:
             try:
                 store = store or self._open_store()
@@ -81,19 +81,19 @@ class Deliveries:
                 if time.monotonic() >= self._renew_at:
                     self._renew_at = time.monotonic() + self._renew_seconds
                     store.renew(self._held())
-                self._database.back(_REPORTER)
-            except OUTAGES as error:
-                self._database.away(_REPORTER, str(error).strip())
+                self._database.recovered(_REPORTER)
+            except Exception as error:
+                if unavailable_server(error) is None:
+                    self.failure = error
+                    return
+                self._database.unavailable(_REPORTER, str(error).strip())
                 store = None
                 if self._stopping:
                     return
                 time.sleep(_RETRY_SECONDS)
-            except Exception as error:
-                self.failure = error
-                return
 
-    def _next(self) -> list[tuple[Outcome, Future[None]]] | None:
-        """What is queued, nothing when it is time to renew the shards; None: stop."""
+    def _next(self) -> list[tuple[BatchOutcome, Future[None]]] | None:
+        """What is queued; an empty list when it is time to renew the shards; None: stop."""
         with self._changed:
             while not self._queue:
                 if self._stopping:
@@ -103,8 +103,8 @@ class Deliveries:
                 self._changed.wait(left)
             return list(self._queue)
 
-    def _write(self, store: Store, work: list[tuple[Outcome, Future[None]]]) -> None:
-        """Writes all at once; where one is fenced, one by one."""
+    def _write(self, store: ShardStore, work: list[tuple[BatchOutcome, Future[None]]]) -> None:
+        """Writes all in one transaction; where one is fenced, one by one."""
         try:
             store.write(outcome for outcome, _ in work)
         except Fenced:
@@ -116,7 +116,7 @@ class Deliveries:
         else:
             self._settle(work, None)
 
-    def _settle(self, work: list[tuple[Outcome, Future[None]]], fenced: Fenced | None) -> None:
+    def _settle(self, work: list[tuple[BatchOutcome, Future[None]]], fenced: Fenced | None) -> None:
         with self._changed:
             for _ in work:
                 self._queue.popleft()

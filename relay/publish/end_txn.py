@@ -1,4 +1,4 @@
-"""Tells how the broker answered each EndTxn request of a producer."""
+"""Reads how the broker answered each EndTxn request of a producer."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ __all__ = ["EndTxnLog"]
 # librdkafka, src/rdkafka_txnmgr.c, rd_kafka_txn_handle_EndTxn.
 _ANSWER = re.compile(r"EndTxn returned (\w+) in state")
 _DEBUG_LEVEL = 7
+# rd_kafka_txn_set_abortable_error
+_FAILED = "TXNERR"
 
 
 class EndTxnLog(ClientLog):
@@ -23,15 +25,17 @@ class EndTxnLog(ClientLog):
     for each answer does.
 
     answers: names of the errors with which EndTxn was answered, `NO_ERROR` among them, `_TRANSPORT`
-    where the connection broke. The owner clears it.
+    where the connection broke. failure: why the transaction can only be aborted, in librdkafka's
+    words. The owner clears both.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.answers: list[str] = []
+        self.failure = ""
 
     def options(self, debug: str | None) -> dict[str, Any]:
-        """Options for the producer. debug: contexts that somebody has set besides."""
+        """Options for the producer. debug: further debug contexts from the settings."""
         return {
             "logger": self,
             "debug": f"eos,{debug}" if debug else "eos",
@@ -41,9 +45,11 @@ class EndTxnLog(ClientLog):
     def log(self, level: int, template: str, *words: str) -> None:  # noqa: ARG002
         """See ClientLog.log. Called some 30 times a transaction.
 
-        What fails is raised by the call that it fails in, so that nothing else is logged here.
+        Failures are raised by the producer's calls, so nothing else is logged here.
         """
         if words[0] == "ENDTXN" and (found := _ANSWER.search(words[2])):
             self.answers.append(found[1])
+        elif words[0] == _FAILED:
+            self.failure = words[2]
         elif self._wants_debug:
             super().log(logging.DEBUG, template, *words)

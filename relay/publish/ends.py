@@ -1,10 +1,10 @@
-"""Remembers how far topics reach, so that a batch's records are found again quickly."""
+"""Caches the end offsets of topics, so that a batch's records are found again quickly."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from confluent_kafka.admin import AdminClient
 
@@ -15,7 +15,7 @@ from relay.publish.record import Ends
 
 __all__ = ["TopicEnds"]
 
-# A quiet shard's own last record says little about where a topic ends by now.
+# How long an end offset counts: other shards write to the same partitions.
 _FRESH_SECONDS = 10.0
 
 
@@ -32,21 +32,30 @@ class TopicEnds:
         self._asked_at: dict[str, float] = {}
 
     def of(self, topics: Iterable[str]) -> Ends:
-        """The ends of topics as they were at most ten seconds ago; raises BrokerUnavailable."""
-        with self._lock:
-            now = time.monotonic()
-            for topic in topics:
-                if now - self._asked_at.get(topic, float("-inf")) > _FRESH_SECONDS:
-                    self._ends[topic] = self._ask(topic)
-                    self._asked_at[topic] = now
-            return {topic: dict(self._ends[topic]) for topic in topics}
+        """The ends of topics as they were some ten seconds ago; raises BrokerUnavailable.
 
-    def now(self, topics: Iterable[str] | None) -> Ends:
-        """High watermarks of those topics, or of all, that exist; raises BrokerUnavailable."""
-        names = self._topic_states().keys()
-        return {
-            name: self._ask(name) for name in (names if topics is None else names & set(topics))
-        }
+        One shard asks for all that is stale, and the others go on with what was known.
+        """
+        wanted, now = list(topics), time.monotonic()
+        with self._lock:
+            stale = [
+                topic
+                for topic in wanted
+                if now - self._asked_at.get(topic, float("-inf")) > _FRESH_SECONDS
+            ]
+            self._asked_at.update(dict.fromkeys(self._ends.keys() & set(stale), now))
+        if stale:
+            found = self._ask(stale)
+            with self._lock:
+                self._ends.update(found)
+                self._asked_at.update(dict.fromkeys(found, now))
+        with self._lock:
+            return {topic: dict(self._ends[topic]) for topic in wanted}
+
+    def now(self, topics: Iterable[str]) -> Ends:
+        """High watermarks of those topics that exist; raises BrokerUnavailable."""
+        states = self._topic_states()
+        return self._read(states.keys() & set(topics), states)
 
     def moved(self, published: Published) -> None:
         """Records were written: the partitions end after them or later."""
@@ -55,10 +64,18 @@ class TopicEnds:
                 if lane.offsets:
                     self._ends[topic][partition] = lane.offsets[-1] + 1
 
-    def _ask(self, topic: str) -> dict[int, int]:
-        state = self._topic_states().get(topic)
-        if state is None:
-            return {}
-        places = [(topic, partition) for partition in range(state.partitions)]
-        ends = read_ends(self._admin, places, undecided=True)
-        return {partition: end for (_, partition), end in ends.items()}
+    def _ask(self, topics: Collection[str]) -> Ends:
+        """The ends of topics now; none of one that does not exist."""
+        return {**{topic: {} for topic in topics}, **self._read(topics, self._topic_states())}
+
+    def _read(self, topics: Collection[str], states: Mapping[str, TopicState]) -> Ends:
+        places = [
+            (topic, partition)
+            for topic in topics
+            if topic in states
+            for partition in range(states[topic].partitions)
+        ]
+        ends: Ends = {topic: {} for topic, _ in places}
+        for (topic, partition), end in read_ends(self._admin, places, undecided=True).items():
+            ends[topic][partition] = end
+        return ends

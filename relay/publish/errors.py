@@ -1,18 +1,16 @@
-"""What ends a shard's producer: the shard is then taken over again."""
+"""The errors that end a shard's producer: the shard is then taken over again."""
 
 from __future__ import annotations
 
-from typing import Literal
+from relay.unavailable import Server
 
-__all__ = ["CommitResent", "Fenced", "OutcomeUnknown", "Refused", "Server"]
-
-Server = Literal["kafka", "database"]
+__all__ = ["CommitResent", "Fenced", "OutcomeUnknown", "RecordRefused"]
 
 
 class OutcomeUnknown(Exception):
-    """Whether the batch is published is known from the positions topic only.
+    """Only the positions topic can show whether the batch is published.
 
-    server: which one is unavailable, where that is the reason.
+    server: the one that is unavailable, where that is the reason.
     """
 
     def __init__(self, reason: str, server: Server | None = None) -> None:
@@ -21,18 +19,18 @@ class OutcomeUnknown(Exception):
 
 
 class CommitResent(OutcomeUnknown):
-    """The batch is published, but a copy of its commit may still arrive (H39)."""
+    """The batch is published, but a second copy of its commit may still arrive (H39)."""
 
 
-class Refused(OutcomeUnknown):
+class RecordRefused(OutcomeUnknown):
     """The broker refused a batch of records; one of them may be the reason.
 
-    gone: the topic does not exist (any more), so no record is the reason.
+    of_topic: the topic does not exist or may not be written to, so no record is the reason.
     """
 
-    def __init__(self, reason: str, gone: bool) -> None:
+    def __init__(self, reason: str, of_topic: bool) -> None:
         super().__init__(reason)
-        self.gone = gone
+        self.of_topic = of_topic
 
 
 class Fenced(Exception):

@@ -1,28 +1,32 @@
-"""Events that could not be published, and the ones that wait behind them: plain arithmetic.
+"""Events that could not be published, and later ones that wait for them: plain arithmetic.
 
-States: `failing` is tried again at a time, `dead` was given up, `held` waits behind an earlier
-event of its aggregate. What a shard holds stands in `outbox.holds`; this is its picture in memory.
+States: `failing` is retried at its time, `dead` used up its attempts, `held` waits for an earlier
+event of its aggregate, `discarded` was given up by a person. The table `outbox.holds` is the
+source; this is a shard's copy in memory of what may still be published or makes others wait.
+
+Times are pauses in seconds, and points of a monotonic clock: no clock that is set back or differs
+from the database's delays a retry.
 """
 
 from __future__ import annotations
 
-from bisect import insort
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Literal
 
 __all__ = ["Aggregate", "Hold", "Holds", "State"]
 
 Aggregate = tuple[str, str]
-State = Literal["failing", "held", "dead"]
+State = Literal["failing", "held", "dead", "discarded"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Hold:
     """One event that is not published.
 
-    attempts: tries that count; outages don't. next_attempt_at: of a failing one, aware.
+    attempts: outages do not count. retry_in: of a failing one, seconds from when this was made or
+    read. discard: why a person gave the event up; it is discarded instead of tried.
     """
 
     seq: int
@@ -31,10 +35,11 @@ class Hold:
     state: State = field(compare=False)
     attempts: int = field(compare=False, default=0)
     error: str = field(compare=False, default="")
-    next_attempt_at: datetime | None = field(compare=False, default=None)
+    retry_in: float | None = field(compare=False, default=None)
+    discard: str | None = field(compare=False, default=None)
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in a position record."""
+        """The form in a position record."""
         return {
             "seq": self.seq,
             "id": self.event_id,
@@ -42,7 +47,8 @@ class Hold:
             "state": self.state,
             "attempts": self.attempts,
             "error": self.error,
-            "next": self.next_attempt_at.isoformat() if self.next_attempt_at else None,
+            "retryIn": self.retry_in,
+            "discard": self.discard,
         }
 
     @classmethod
@@ -56,87 +62,103 @@ class Hold:
             value["state"],
             value["attempts"],
             value["error"],
-            datetime.fromisoformat(value["next"]) if value["next"] else None,
+            value["retryIn"],
+            value["discard"],
         )
 
 
 class Holds:
-    """All holds of one shard. on_dead `skip`: later events pass a dead one; `hold`: they wait."""
+    """The holds of one shard. on_dead `skip`: later events pass a dead one; `hold`: they wait.
 
-    def __init__(self, on_dead: Literal["hold", "skip"], holds: Iterable[Hold] = ()) -> None:
+    What is discarded, or dead and passed, is not kept here. now: as time.monotonic().
+    """
+
+    def __init__(self, on_dead: Literal["hold", "skip"]) -> None:
         self._on_dead = on_dead
-        self._queues: dict[Aggregate, list[Hold]] = {}
-        self.apply(holds)
+        # Of each aggregate its holds by seq, ascending.
+        self._queues: dict[Aggregate, dict[int, Hold]] = {}
+        self._aggregates: dict[int, Aggregate] = {}
+        # Of failing ones, by seq.
+        self._due_at: dict[int, float] = {}
+        # No head is due before; None when it is to be found again.
+        self._none_due_before: float | None = None
 
     def __len__(self) -> int:
-        return sum(map(len, self._queues.values()))
+        return len(self._aggregates)
 
     def __iter__(self) -> Iterator[Hold]:
         for queue in self._queues.values():
-            yield from queue
+            yield from queue.values()
 
     @property
     def dead_blocks(self) -> bool:
-        """Whether later events of an aggregate wait behind a dead one."""
+        """Whether later events of an aggregate wait for a dead one."""
         return self._on_dead == "hold"
 
-    def apply(self, holds: Iterable[Hold]) -> None:
+    def blocks(self, hold: Hold) -> bool:
+        """Whether later events of the aggregate wait for this one."""
+        return hold.state != "discarded" and (hold.state != "dead" or self.dead_blocks)
+
+    def apply(self, holds: Iterable[Hold], now: float) -> None:
         """Adds holds, in place of earlier ones of the same seq."""
+        unsorted: set[Aggregate] = set()
         for hold in holds:
-            queue = self._queues.setdefault(hold.aggregate, [])
-            if hold in queue:
-                queue.remove(hold)
-            insort(queue, hold)
+            if not self.blocks(hold):
+                self.release([hold.seq])
+                continue
+            queue = self._queues.setdefault(hold.aggregate, {})
+            if queue and hold.seq not in queue and hold.seq < next(reversed(queue)):
+                unsorted.add(hold.aggregate)
+            queue[hold.seq] = hold
+            self._aggregates[hold.seq] = hold.aggregate
+            if hold.state == "failing":
+                self._due_at[hold.seq] = now + (hold.retry_in or 0.0)
+            else:
+                self._due_at.pop(hold.seq, None)
+            self._none_due_before = None
+        for aggregate in unsorted:
+            self._queues[aggregate] = dict(sorted(self._queues[aggregate].items()))
 
     def release(self, seqs: Iterable[int]) -> None:
-        """Takes out the holds of events that were published after all."""
-        gone = set(seqs)
-        for aggregate in list(self._queues):
-            left = [hold for hold in self._queues[aggregate] if hold.seq not in gone]
-            if left:
-                self._queues[aggregate] = left
-            else:
+        """Removes the holds of events that were published or discarded."""
+        for seq in seqs:
+            if (aggregate := self._aggregates.pop(seq, None)) is None:
+                continue
+            queue = self._queues[aggregate]
+            del queue[seq]
+            self._due_at.pop(seq, None)
+            if not queue:
                 del self._queues[aggregate]
+            self._none_due_before = None
 
     def blocked(self) -> set[Aggregate]:
         """Aggregates whose new events have to wait."""
-        return {aggregate for aggregate in self._queues if self._queue(aggregate)}
+        return set(self._queues)
 
-    def due(self, now: datetime) -> list[list[Hold]]:
+    def due(self, now: float) -> list[list[Hold]]:
         """For each aggregate whose head may be tried now: its waiting events in order.
 
-        A run ends before the next dead event where dead ones hold.
+        A run ends before the next dead event.
         """
+        if self._none_due_before is not None and now < self._none_due_before:
+            return []
         runs = []
-        for aggregate in self._queues:
-            queue = self._queue(aggregate)
-            if not queue or not _is_due(queue[0], now):
+        for queue in self._queues.values():
+            head = next(iter(queue.values()))
+            if head.state == "dead" or self._due_at.get(head.seq, now) > now:
                 continue
-            run = [queue[0]]
-            for hold in queue[1:]:
+            run = []
+            for hold in queue.values():
                 if hold.state == "dead":
                     break
                 run.append(hold)
             runs.append(run)
+        if not runs:
+            next_due = self.next_due()
+            self._none_due_before = math.inf if next_due is None else next_due
         return runs
 
-    def next_due(self) -> datetime | None:
-        """When the next head is to be tried; None when nothing waits for a time."""
-        times = [
-            queue[0].next_attempt_at
-            for queue in map(self._queue, self._queues)
-            if queue and queue[0].next_attempt_at
-        ]
-        return min(times, default=None)
-
-    def _queue(self, aggregate: Aggregate) -> list[Hold]:
-        queue = self._queues.get(aggregate, [])
-        if self._on_dead == "skip":
-            return [hold for hold in queue if hold.state != "dead"]
-        return queue
-
-
-def _is_due(head: Hold, now: datetime) -> bool:
-    if head.state == "dead":
-        return False
-    return head.next_attempt_at is None or head.next_attempt_at <= now
+    def next_due(self) -> float | None:
+        """When the next head is due; None when none has a time."""
+        heads = (next(iter(queue)) for queue in self._queues.values())
+        return min((self._due_at[seq] for seq in heads if seq in self._due_at), default=None)

@@ -25,15 +25,12 @@ from relay.capture.row import (
     SEQ,
     Row,
 )
-from relay.errors import BrokerUnavailable, PayloadInvalid
+from relay.errors import PayloadInvalid
 from relay.kafka import headers as names
 from relay.kafka.partitioner import partition_of
-from relay.postgres.connect import OUTAGES
 from relay.publish.errors import OutcomeUnknown
-from relay.schema.approvals.store import Decision
-from relay.schema.avro.encoder import compile_encoder
-from relay.schema.catalog import SchemaVersion
 from relay.schema.majors.copies import Copy
+from relay.unavailable import unavailable_server
 
 __all__ = [
     "CopyMessage",
@@ -45,7 +42,7 @@ __all__ = [
     "Waiting",
 ]
 
-# Text or bytes; None never stands there, but Producer.produce's type has it.
+# A string or bytes; never None, but the type of Producer.produce has it.
 Header = tuple[str, str | bytes | None]
 # topic, value, key, partition, headers: the order of Producer.produce's arguments
 Message = tuple[str, bytes, bytes, int, list[Header]]
@@ -107,12 +104,12 @@ class Messages:
         route: Callable[[str, int | None, bytes | None], Route],
         limit_now: Callable[[str], int | None],
     ) -> None:
-        """limit_now: asks the broker for the largest batch that a topic takes; None where it is
-        gone. Raises BrokerUnavailable or one of relay.postgres.connect.OUTAGES.
+        """limit_now: reads from the broker the largest batch that a topic takes; None where it is
+        gone. Raises BrokerUnavailable, DatabaseUnavailable, psycopg.Error.
         """
         self._route = route
         self._limit_now = limit_now
-        # What was asked for since the current transaction was prepared.
+        # Read since the current transaction was prepared.
         self._limits: dict[str, int | None] = {}
         # Rows share keys and headers: what is made once need neither be made nor kept 20,000 times.
         self._keys: dict[tuple[int, str], tuple[bytes, int, Header]] = {}
@@ -150,13 +147,13 @@ class Messages:
             assert route.encode is not None
             assert payload is not None
             try:
-                value = route.frame + route.encode(orjson.loads(payload))
+                value = route.frame + route.encode(payload)
             except PayloadInvalid as error:
                 raise NotPublishable(f"the payload does not fit its schema: {error}") from error
-            except orjson.JSONDecodeError as error:
+            except ValueError as error:
                 raise NotPublishable(f"the payload can't be read as JSON: {error}") from error
         if occurred_at[10:11] != " " or occurred_at[-3:] != "+00":
-            raise NotPublishable(f"occurred_at is {occurred_at}, which no CloudEvents time can say")
+            raise NotPublishable(f"occurred_at is {occurred_at}, which is not a CloudEvents time")
         place = (route.partitions, aggregate_id)
         key, partition, subject = self._keys.get(place) or self._add_key(place)
         kind = (event_type, route.domain, aggregate_type)
@@ -183,8 +180,7 @@ class Messages:
     def copies(self, row: Row, routes: RoutesOfRows, original: Message) -> list[CopyMessage]:
         """A row's messages under its other major versions; raises NotPublishable.
 
-        original: what `build` gave for it. Whatever else is raised, as by a converter, is a fault
-        of this row as well.
+        original: from `build`. Other errors, e.g. of a converter, are this row's fault, too.
         """
         route = routes[row[EVENT_TYPE], row[SCHEMA_VERSION], row[FINGERPRINT]]
         assert isinstance(route, Route)
@@ -210,7 +206,7 @@ class Messages:
         """Raises NotPublishable for a record that is too large for its topic now.
 
         People raise a topic's limit because an event was refused for it, so before that happens
-        the broker is asked again, once a transaction. Raises OutcomeUnknown where it is silent.
+        it is read again, once a transaction. Raises OutcomeUnknown where the broker is silent.
         """
         size, topic = _size(key, value, headers), route.topic
         if size <= route.limit:
@@ -218,10 +214,10 @@ class Messages:
         if topic not in self._limits:
             try:
                 self._limits[topic] = self._limit_now(topic)
-            except BrokerUnavailable as error:
-                raise OutcomeUnknown(str(error), "kafka") from error
-            except OUTAGES as error:
-                raise OutcomeUnknown(str(error).strip(), "database") from error
+            except Exception as error:
+                if (server := unavailable_server(error)) is None:
+                    raise
+                raise OutcomeUnknown(str(error).strip(), server) from error
         limit = self._limits[topic]
         if limit is None:
             raise Waiting(f"topic {topic} does not exist: create it with `relay migrate`")
@@ -236,11 +232,8 @@ class Messages:
             self._keys.clear()
         partitions, aggregate_id = place
         key = aggregate_id.encode()
-        found = self._keys[place] = (
-            key,
-            partition_of(key, partitions),
-            (names.SUBJECT, aggregate_id),
-        )
+        subject = (names.SUBJECT, aggregate_id)
+        found = self._keys[place] = (key, partition_of(key, partitions), subject)
         return found
 
     def _add_kind(self, kind: tuple[str, str, str]) -> tuple[Header, Header, Header]:
@@ -255,11 +248,6 @@ class Messages:
         return found
 
 
-def encoder_of(version: SchemaVersion | Decision) -> Callable[[Any], bytes]:
-    """The strict encoder of a schema version, from natural JSON to Avro binary."""
-    return compile_encoder(version.avsc)
-
-
 def _add_metadata(headers: list[Header], text: str) -> None:
     try:
         metadata = orjson.loads(text)
@@ -268,35 +256,25 @@ def _add_metadata(headers: list[Header], text: str) -> None:
     for name, value in metadata.items():
         if value is None or (header := names.METADATA.get(name)) is None:
             continue
-        found: Header = (header, value if type(value) is str else _json(name, value))
+        try:
+            found: Header = (header, value if type(value) is str else orjson.dumps(value))
+        except orjson.JSONEncodeError as error:
+            raise NotPublishable(
+                f"{name} in the metadata can't be written as a header: {error}. Use a string"
+            ) from error
         if header == names.SOURCE:
             headers[_SOURCE] = found
         else:
             headers.append(found)
 
 
-def _json(name: str, value: object) -> bytes:
-    try:
-        return orjson.dumps(value)
-    except orjson.JSONEncodeError as error:
-        raise NotPublishable(
-            f"{name} in the metadata can't be written as a header: {error}. Metadata is text"
-        ) from error
-
-
-# Where these stand among the headers.
+# Positions among the headers.
 _ID, _TYPE, _SOURCE, _COPIES = 1, 2, 3, 9
 
 
 def _size(key: bytes, value: bytes, headers: list[Header]) -> int:
-    return (
-        _BATCH_OVERHEAD
-        + len(key)
-        + len(value)
-        + sum(
-            len(name)
-            + _HEADER_OVERHEAD
-            + len(text.encode() if isinstance(text, str) else text or b"")
-            for name, text in headers
-        )
-    )
+    size = _BATCH_OVERHEAD + len(key) + len(value)
+    for name, text in headers:
+        encoded = text.encode() if isinstance(text, str) else text or b""
+        size += len(name) + len(encoded) + _HEADER_OVERHEAD
+    return size

@@ -24,7 +24,7 @@ _HAND_OVER_SECONDS = 15.0
 
 
 class OwnedShards:
-    """Owned by the worker's main thread, which alone starts and ends shards."""
+    """Owned by the worker's main thread; no other thread starts or ends shards."""
 
     def __init__(self, services: Services, feed: Feed, deliveries: Deliveries) -> None:
         self._services = services
@@ -42,7 +42,7 @@ class OwnedShards:
         return bool(self._retry_at)
 
     def held(self) -> list[tuple[int, int]]:
-        """The shards that are taken over and worked on, with their epochs. Any thread may ask."""
+        """Shards that are taken over and worked on, with their epochs. Any thread may call it."""
         return [
             (number, epoch)
             for number, shard in list(self._running.items())
@@ -67,19 +67,19 @@ class OwnedShards:
             self._retry_at.pop(number, None)
             if (running := self._running.pop(number, None)) is not None:
                 running.join(max(0.0, deadline - time.monotonic()))
-            self._services.outages.no_longer_missed_by(f"shard {number}")
+            self._services.outages.recovered(f"shard {number}")
 
     def end(self) -> None:
         """Hands over all that still run."""
         self.lost(list(self._running))
 
     def tend(self, membership: Membership) -> None:
-        """Retakes shards that ended by themselves, once the group says that they are still this
+        """Retakes shards that ended by themselves, once the group confirms that they are still this
         worker's, so that two owners never fence each other forever (H17).
 
-        While the group does not say so it is asked again: in a rebalance it refuses the generation
-        that is over even for shards that stay here (H53). Only `lost` ends that.
-        Raises what a person has to look at.
+        A shard that the group does not confirm is checked again: during a rebalance the group
+        refuses the former generation even for shards that stay here (H53). Only `lost` ends that.
+        Raises an error that needs an operator.
         """
         for number, shard in list(self._running.items()):
             if shard.ended:
@@ -115,15 +115,15 @@ class OwnedShards:
         server = failure.server if isinstance(failure, OutcomeUnknown) else None
         self._services.events.emit(ShardInDoubt(number, str(failure), server))
         if server is not None:
-            self._services.outage_of(server).away(f"shard {number}", str(failure))
+            self._services.outages.of(server).unavailable(f"shard {number}", str(failure))
         del self._running[number]
-        # After a commit that was sent again the shard is well; it only needs a new epoch.
+        # After a commit that was sent again the shard only needs a new epoch.
         resent = isinstance(failure, CommitResent)
         pause = _FIRST_PAUSE if resent else self._pause(number)
         self._retry_at[number] = time.monotonic() + pause
 
     def _pause(self, number: int) -> float:
-        """How long to wait before the shard is retaken: not at all the first time."""
+        """Seconds to wait before the shard is retaken; 0 the first time."""
         if time.monotonic() - self._started_at[number] > _SOUND_SECONDS:
             self._pauses[number] = 0.0
         pause = self._pauses.get(number, 0.0)

@@ -6,7 +6,7 @@ another number of partitions would put a key's records in two partitions at once
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +15,12 @@ from confluent_kafka.admin import AdminClient
 
 from relay.errors import ConfigurationInvalid, PositionRefused
 from relay.kafka import topics
+from relay.kafka.bounds import check_timeouts
 from relay.postgres.identity import Identity, read_identity
 from relay.postgres.sqlfile import load
 from relay.settings import Settings
 
-__all__ = ["Pinned", "check", "pin"]
+__all__ = ["Pinned", "check", "pin", "positions_problems"]
 
 _POSITIONS_CONFIG = {
     "cleanup.policy": "compact",
@@ -30,11 +31,13 @@ _POSITIONS_CONFIG = {
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """shards: of the relay. partitions: by event topic. identity: of the database."""
+    """shards: of the relay. partitions: by event topic. identity: of the database. warnings: what
+    a person should look at, in sentences."""
 
     shards: int
     partitions: Mapping[str, int]
     identity: Identity
+    warnings: Sequence[str]
 
 
 def pin(
@@ -79,8 +82,8 @@ def check(
 
     cluster: what the broker has; None: ask it.
 
-    Raises ConfigurationInvalid (exit 2) for another name, number of shards or partitions, and
-    PositionRefused for another database or Kafka cluster.
+    Raises ConfigurationInvalid (exit 2) for another name, number of shards or fewer partitions, and
+    for timeouts that the brokers refuse; PositionRefused for another database or Kafka cluster.
     """
     row = connection.execute(load(__package__, "read_relay.sql")).fetchone()
     if row is None:
@@ -113,16 +116,36 @@ def check(
             "`relay recover`"
         )
     pinned = dict(connection.execute("select topic, partitions from outbox.topics").fetchall())
-    for topic, count in {**pinned, settings.positions_topic: shards}.items():
-        found = cluster.topics.get(topic)
-        if found is not None and found != count:
+    warnings = list(_compare_partitions(cluster, pinned, settings.positions_topic, shards))
+    _check_positions_topic(cluster, settings)
+    policy, *others = positions_problems(admin, settings, cluster)
+    if policy:
+        raise ConfigurationInvalid(policy)
+    check_timeouts(admin, cluster, settings, transactions=settings.delivery == "exactly-once")
+    _check_sequence(connection)
+    return Pinned(shards, pinned, identity, [*warnings, *others])
+
+
+def _compare_partitions(
+    cluster: topics.Cluster, pinned: Mapping[str, int], positions_topic: str, shards: int
+) -> Iterator[str]:
+    """Yields a warning for each topic that has grown: the relay uses the pinned partitions only.
+
+    Raises ConfigurationInvalid for fewer partitions than pinned: keys would lie in two at once.
+    """
+    for topic, count in {**pinned, positions_topic: shards}.items():
+        found = cluster.topics.get(topic, count)
+        if found < count or (found > count and topic == positions_topic):
             raise ConfigurationInvalid(
                 f"topic {topic} has {found} partitions, but was pinned at {count}: keys would "
                 "lie in two partitions at once. Have the topic created again with its old number"
             )
-    _check_positions_topic(admin, settings, cluster)
-    _check_sequence(connection)
-    return Pinned(shards, pinned, identity)
+        if found > count:
+            yield (
+                f"topic {topic} has {found} partitions and was pinned at {count}: the relay goes "
+                f"on with the first {count}, so that every key stays where it is. Other producers "
+                "must do so, too"
+            )
 
 
 def _check_sequence(connection: psycopg.Connection[Any]) -> None:
@@ -135,16 +158,42 @@ def _check_sequence(connection: psycopg.Connection[Any]) -> None:
         )
 
 
-def _check_positions_topic(admin: AdminClient, settings: Settings, cluster: topics.Cluster) -> None:
+def _check_positions_topic(cluster: topics.Cluster, settings: Settings) -> None:
     topic = settings.positions_topic
     if topic not in cluster.topics:
         raise ConfigurationInvalid(
             f"topic {topic} does not exist: run `relay migrate` to create it; where the relay "
             "had published before, its positions are then recovered from the database"
         )
-    policy = topics.states(admin, [topic], cluster)[topic].cleanup_policy
-    if policy != "compact":
-        raise ConfigurationInvalid(
-            f"topic {topic} has cleanup.policy={policy}, so retention would delete the relay's "
-            "positions. Set cleanup.policy=compact"
+
+
+def positions_problems(
+    admin: AdminClient, settings: Settings, cluster: topics.Cluster
+) -> tuple[str, ...]:
+    """Returns what could lose the relay's positions (H12), in sentences.
+
+    The first is empty unless retention deletes them; the others tell of too few copies. Empty
+    where the topic does not exist. Raises BrokerUnavailable.
+    """
+    topic = settings.positions_topic
+    if (state := topics.states(admin, [topic], cluster).get(topic)) is None:
+        return ("",)
+    policy = ""
+    if state.cleanup_policy != "compact":
+        policy = (
+            f"topic {topic} has cleanup.policy={state.cleanup_policy}, so retention would delete "
+            "the relay's positions. Set cleanup.policy=compact"
         )
+    copies, wanted = cluster.copies[topic], settings.replication_factor or cluster.usual_copies
+    if copies < wanted:
+        return policy, (
+            f"topic {topic} has {copies} of {wanted} copies, so the relay's positions may be lost "
+            "with a broker. Add copies with kafka-reassign-partitions, and look at the event "
+            "topics, too"
+        )
+    if copies >= 3 and state.min_insync < 2:
+        return policy, (
+            f"topic {topic} has min.insync.replicas={state.min_insync}, so a position may be lost "
+            "with a broker. Set min.insync.replicas=2"
+        )
+    return (policy,)

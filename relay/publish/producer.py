@@ -6,18 +6,26 @@ Every failure is an OutcomeUnknown: the producer is dropped and the shard taken 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from confluent_kafka import KafkaError, KafkaException, Producer, libversion
+from confluent_kafka import KafkaError, KafkaException, libversion
 
 from relay.errors import ConfigurationInvalid
-from relay.kafka.errors import is_unavailable
+from relay.kafka import clients
+from relay.kafka.errors import refusal
 from relay.kafka.options import producer_options
 from relay.publish.end_txn import EndTxnLog
-from relay.publish.errors import CommitResent, OutcomeUnknown, Refused
+from relay.publish.errors import CommitResent, OutcomeUnknown, RecordRefused
 from relay.publish.message import Message
+from relay.publish.producer_errors import (
+    DROPPED,
+    RECORD_REFUSED,
+    TOPIC_REFUSED,
+    kafka_error,
+    outcome_unknown,
+    unknown,
+)
 from relay.settings import Settings
 
 __all__ = [
@@ -35,18 +43,6 @@ log = logging.getLogger(__name__)
 # How many messages are handed over between two looks at what the broker has acknowledged.
 _SERVE_EVERY = 1000
 _INIT_SECONDS = 30.0
-_RECORD_REFUSED = {
-    KafkaError.MSG_SIZE_TOO_LARGE,
-    KafkaError.INVALID_RECORD,
-    KafkaError.INVALID_MSG,
-    KafkaError.INVALID_MSG_SIZE,
-    KafkaError.POLICY_VIOLATION,
-}
-_TOPIC_GONE = {
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-    KafkaError._UNKNOWN_TOPIC,
-    KafkaError._UNKNOWN_PARTITION,
-}
 
 
 class Acknowledged:
@@ -79,6 +75,7 @@ def open_producer(settings: Settings, shard: int, largest_batch: int) -> ShardPr
     """The producer for EVENT_BUS_DELIVERY.
 
     largest_batch: bytes, no more than the smallest max.message.bytes of the topics.
+    Raises ConfigurationInvalid when librdkafka refuses an option.
     """
     if settings.delivery == "exactly-once":
         return ExactlyOnceProducer(settings, shard, largest_batch)
@@ -94,7 +91,7 @@ class ShardProducer:
     """What both kinds share. Owned by the shard's thread; no other thread may call it.
 
     The calls of one batch, in this order: begin, send, send_position, flush, commit. Each raises
-    OutcomeUnknown or Refused; nothing but `drop` may be called afterwards.
+    OutcomeUnknown or RecordRefused; nothing but `drop` may be called afterwards.
     """
 
     is_transactional: ClassVar[bool] = False
@@ -102,7 +99,7 @@ class ShardProducer:
     def __init__(self, settings: Settings, shard: int, largest_batch: int) -> None:
         self._timeout = settings.transaction_timeout_ms / 1000
         self._failures: list[KafkaError] = []
-        self._producer = Producer(
+        self._producer = clients.open_producer(
             producer_options(
                 settings,
                 transactional_id(settings.name, shard),
@@ -132,11 +129,11 @@ class ShardProducer:
         self._failures.clear()
 
     def send(self, messages: Iterable[tuple[int, int, Message]]) -> Published:
-        """Hands (seq, copy, message) over to be sent; what is acknowledged of them fills up until
+        """Hands (seq, copy, message) over to be sent; the offsets in the result are complete once
         `flush` returns."""
         producer, produce, failures = self._producer, self._producer.produce, self._failures
         published: dict[tuple[str, int, int], Acknowledged] = {}
-        with _outcome_unknown():
+        with outcome_unknown():
             for count, (seq, copy, (topic, value, key, partition, headers)) in enumerate(
                 messages, 1
             ):
@@ -152,7 +149,7 @@ class ShardProducer:
                         producer.poll(0.05)
                 if count % _SERVE_EVERY == 0:
                     producer.poll(0)
-                    _raise_first(failures)
+                    self._raise_failures()
         return published
 
     def send_position(self, topic: str, partition: int, record: bytes) -> None:
@@ -160,19 +157,30 @@ class ShardProducer:
 
     def flush(self) -> None:
         """Waits until the broker has acknowledged all that was handed over."""
-        with _outcome_unknown():
+        with outcome_unknown():
             left = self._producer.flush(self._timeout)
-        _raise_first(self._failures)
+        self._raise_failures()
         if left:
             raise OutcomeUnknown(
                 f"{left} records were not acknowledged in {self._timeout:.0f} s", "kafka"
             )
 
+    def _raise_failures(self) -> None:
+        if failures := self._failures:
+            # Errors of records that were purged or fenced later do not show the cause.
+            known = RECORD_REFUSED | TOPIC_REFUSED
+            causes = [error for error in failures if error.code() in known]
+            raise self._failure((causes or failures)[0])
+
+    def _failure(self, error: KafkaError) -> OutcomeUnknown:
+        """What a record's error means for its batch."""
+        return unknown(error)
+
     def commit(self) -> None:
         """Makes the batch visible."""
 
     def drop(self) -> None:
-        """Drops everything that is not acknowledged; the next owner's take() ends the rest.
+        """Drops everything that is not acknowledged; the next owner's take() aborts the rest.
 
         Nothing else may be called afterwards.
         """
@@ -180,8 +188,8 @@ class ShardProducer:
             self._producer.purge()
             self._producer.poll(0)
         except (KafkaException, SystemError) as error:
-            log.debug("a producer that is dropped reports: %s", _kafka_error(error).str())
-        # Its threads end with the last reference, and a failure's traceback may still hold this.
+            log.debug("a producer that is dropped reports: %s", kafka_error(error).str())
+        # Its threads end with the last reference, and a traceback may still refer to this object.
         del self._producer
 
 
@@ -190,7 +198,9 @@ class AtLeastOnceProducer(ShardProducer):
     the database only."""
 
     def _own_options(self, settings: Settings, shard: int) -> dict[str, Any]:  # noqa: ARG002
-        return {"message.timeout.ms": settings.transaction_timeout_ms}
+        # A record that timed out by itself would let those after it pass. `flush` has a timeout,
+        # and what it leaves is dropped from the end.
+        return {"message.timeout.ms": 0}
 
 
 class ExactlyOnceProducer(ShardProducer):
@@ -207,16 +217,30 @@ class ExactlyOnceProducer(ShardProducer):
         }
 
     def take(self) -> None:
-        with _outcome_unknown("taking the shard over"):
-            self._producer.init_transactions(_INIT_SECONDS)
+        with outcome_unknown("taking the shard over"):
+            try:
+                self._producer.init_transactions(_INIT_SECONDS)
+            except KafkaException as error:
+                if error.args[0].code() == KafkaError.INVALID_TRANSACTION_TIMEOUT:
+                    raise refusal(error.args[0]) from error
+                raise
+
+    def _failure(self, error: KafkaError) -> OutcomeUnknown:
+        # A transaction that failed drops its records, and only its log line has the reason.
+        if (reason := self._end_txn.failure) and error.code() in DROPPED:
+            if "TOPIC_AUTHORIZATION_FAILED" in reason:
+                return RecordRefused(reason, of_topic=True)
+            return OutcomeUnknown(reason)
+        return super()._failure(error)
 
     def begin(self) -> None:
         super().begin()
-        with _outcome_unknown("beginning a transaction"):
+        self._end_txn.failure = ""
+        with outcome_unknown("beginning a transaction"):
             self._producer.begin_transaction()
 
     def send_position(self, topic: str, partition: int, record: bytes) -> None:
-        with _outcome_unknown():
+        with outcome_unknown():
             self._producer.produce(
                 topic,
                 record,
@@ -233,7 +257,7 @@ class ExactlyOnceProducer(ShardProducer):
         take() raises the producer's epoch, under which the broker refuses that copy.
         """
         self._end_txn.answers.clear()
-        with _outcome_unknown("committing"):
+        with outcome_unknown("committing"):
             self._producer.commit_transaction(self._timeout)
             self._producer.poll(0)
         match self._end_txn.answers:
@@ -247,40 +271,3 @@ class ExactlyOnceProducer(ShardProducer):
                 )
             case answers:
                 raise CommitResent(f"the commit was sent more than once: {', '.join(answers)}")
-
-
-@contextmanager
-def _outcome_unknown(what: str = "") -> Iterator[None]:
-    try:
-        yield
-    except (KafkaException, SystemError) as error:
-        raise _unknown(_kafka_error(error), what) from error
-
-
-def _kafka_error(error: KafkaException | SystemError) -> KafkaError:
-    """What Kafka reported.
-
-    A fatal error, such as being fenced, is raised by the client while it may still call delivery
-    callbacks, whose first call then ends in SystemError with the true error as its cause.
-    """
-    cause = error.__cause__ if isinstance(error, SystemError) else error
-    if not isinstance(cause, KafkaException):
-        raise error
-    found: KafkaError = cause.args[0]
-    return found
-
-
-def _raise_first(failures: list[KafkaError]) -> None:
-    if failures:
-        # What was purged or fenced after the first failure says nothing about the cause.
-        telling = [error for error in failures if error.code() in _RECORD_REFUSED | _TOPIC_GONE]
-        raise _unknown((telling or failures)[0])
-
-
-def _unknown(error: KafkaError, what: str = "") -> OutcomeUnknown:
-    reason = f"{what}: {error.str()}" if what else error.str()
-    if error.code() in _TOPIC_GONE:
-        return Refused(reason, gone=True)
-    if error.code() in _RECORD_REFUSED:
-        return Refused(reason, gone=False)
-    return OutcomeUnknown(reason, "kafka" if is_unavailable(error) else None)

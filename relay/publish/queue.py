@@ -10,8 +10,7 @@ from relay.publish.errors import OutcomeUnknown
 
 __all__ = ["ShardQueue"]
 
-# Rows, and bytes of them, that wait while a transaction is under way; more would only fill the
-# memory.
+# Most rows, and bytes of them, that wait while a transaction is open.
 _MOST_ROWS = 5_000
 _MOST_BYTES = 8 * 2**20
 
@@ -32,7 +31,7 @@ class ShardQueue:
         return self._closed
 
     def offer(self, part: ShardRows) -> bool:
-        """Takes rows; False when there is no room for them now."""
+        """Queues rows; False when there is no room for them now."""
         with self._changed:
             if self._rows and (
                 self._rows + len(part.rows) > _MOST_ROWS or self._bytes + part.size > _MOST_BYTES
@@ -45,7 +44,7 @@ class ShardQueue:
             return True
 
     def lost(self, reason: str) -> None:
-        """The database connection broke: what was not on disk then may never have been."""
+        """The database connection broke: rows that were not on disk then may be gone."""
         with self._changed:
             self._lost = reason
             self._changed.notify()
@@ -57,10 +56,10 @@ class ShardQueue:
             self._changed.notify()
 
     def take(self, until: float | None, not_before: float) -> list[ShardRows] | None:
-        """Waits for rows and takes all; nothing when `until` comes first; None: stop.
+        """Waits for rows and takes all; an empty list when `until` comes first; None: stop.
 
-        not_before: rows that gather until then are taken together, unless there are enough. Both
-        by time.monotonic(). Raises OutcomeUnknown when the feed has lost the database.
+        not_before: rows that come until then are taken together, unless the queue is full. Both
+        times as time.monotonic(). Raises OutcomeUnknown when the feed has lost the database.
         """
         with self._changed:
             while not self._parts and self._lost is None and not self._closed:

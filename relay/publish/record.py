@@ -1,4 +1,4 @@
-"""The position record: what one transaction of a shard did and where the shard stands after it."""
+"""The position record: what one transaction of a shard published, and the position after it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class PositionRecord:
         }
 
     def to_bytes(self) -> bytes:
-        """The record as it stands in the topic."""
+        """The record as it is written to the topic."""
         return orjson.dumps(self.to_json())
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Finds the route of an event type: catalog, registry and broker asked once, then remembered."""
+"""Finds the route of an event type from catalog, decisions, registry and broker, and caches it."""
 
 from __future__ import annotations
 
@@ -6,50 +6,33 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Mapping
 
-import psycopg
-from confluent_kafka import KafkaException
-
-from relay.errors import (
-    BrokerUnavailable,
-    CatalogInvalid,
-    DatabaseUnavailable,
-    RegistryUnavailable,
-    SchemaNotActive,
-    SchemaUnknown,
-    described,
-)
+from relay.errors import CatalogInvalid, SchemaUnknown, described
 from relay.kafka import frame
 from relay.kafka.topics import TopicState
-from relay.publish.decided import decided, decided_bytes
-from relay.publish.message import NotPublishable, Route, Waiting, encoder_of
-from relay.schema.approvals.standing import not_listed
-from relay.schema.approvals.store import Decision
-from relay.schema.catalog import Catalog, EventType, SchemaVersion
-from relay.schema.catalog.families import missing_of
+from relay.publish.message import NotPublishable, Route, Waiting
+from relay.schema.approvals.store import KnownVersion
+from relay.schema.approvals.versions_in_force import (
+    NotApproved,
+    VersionsInForce,
+    missing_from_catalog,
+)
+from relay.schema.avro.encoder import compile_text_encoder
+from relay.schema.catalog import Catalog, EventType
 from relay.schema.client.client import RegistryClient, RegistryRefused
-from relay.schema.majors.copies import Copy, converter, in_use
+from relay.schema.majors.copies import Copy, converter
+from relay.unavailable import is_of_a_server
 
 __all__ = ["Routes"]
 
 RouteKey = tuple[str, int | None, bytes | None]
-Version: TypeAlias = SchemaVersion | Decision
 
 log = logging.getLogger(__name__)
 
-# What is said by those that are asked, and not about the rows that they are asked for.
-_OUTAGES = (
-    RegistryUnavailable,
-    BrokerUnavailable,
-    DatabaseUnavailable,
-    KafkaException,
-    psycopg.Error,
-)
-# How long a "not there" is believed before catalog, registry or broker are asked again.
+# How long the lack of a route is cached before catalog, registry and broker are read again.
 _NOT_THERE_SECONDS = 1.0
-# How long it is believed which version is active, for rows that name none, and which event types
+# How long it is cached which version is active, for rows that name none, and which event types
 # and major versions are in use: people change that.
 _DECIDED_SECONDS = 5.0
 
@@ -59,9 +42,8 @@ class Routes:
 
     load_catalog: reads the catalog; called again when an event type or a major version is missing.
     topic_states: reads the state of the pinned topics; called again when one is missing.
-    decisions: reads what was decided about the versions of an event type; none before the review
-    has begun, and then the catalog alone counts. May raise SchemaNotActive: its rows then wait.
-    names_in_use: event types of which a version is decided to be in use.
+    versions_in_force: reads the versions of an event type; see relay.schema.approvals.
+    names_in_use: reads the event types of which a version is decided to be in use.
     """
 
     def __init__(
@@ -69,82 +51,98 @@ class Routes:
         load_catalog: Callable[[], Catalog],
         registry: RegistryClient,
         topic_states: Callable[[], Mapping[str, TopicState]],
-        decisions: Callable[[str], Sequence[Decision]],
+        versions_in_force: Callable[[EventType], VersionsInForce],
         names_in_use: Callable[[], frozenset[str]],
     ) -> None:
         self._load_catalog = load_catalog
         self._registry = registry
         self._topic_states = topic_states
-        self._decisions = decisions
+        self._versions_in_force = versions_in_force
         self._names_in_use = names_in_use
         self._in_use_now: frozenset[str] = frozenset()
         self._in_use_until = -math.inf
+        # Held shortly, for the fields below. `_looking` is held while catalog, topics and what is
+        # in use are read. A shard that waits for the registry only holds its kind of rows' lock.
         self._lock = threading.Lock()
+        self._looking = threading.RLock()
+        self._finding: dict[RouteKey, threading.Lock] = {}
+        # Rises whenever routes are discarded: one that was being found then is not kept.
+        self._generation = 0
         self._routes: dict[RouteKey, tuple[float, Route]] = {}
         self._not_there: dict[RouteKey, tuple[float, Exception]] = {}
         self._catalog = load_catalog()
         self._topics = topic_states()
-        self._asked_at = time.monotonic()
+        self._read_at = time.monotonic()
 
     def __call__(self, event_type: str, version: int | None, fingerprint: bytes | None) -> Route:
         """The route of a row; raises NotPublishable, Waiting or RegistryUnavailable."""
         if time.monotonic() >= self._in_use_until:
-            self._ask_in_use()
+            self._refresh_in_use()
         key = (event_type, version, fingerprint)
         return self._known(key) or self._find(key)
 
     def forget(self) -> None:
-        """Asks the broker and the registry anew: a topic was refused or has gone."""
-        with self._lock:
-            self._routes.clear()
-            self._not_there.clear()
+        """Discards all routes and reads the topics again: a topic was refused or has gone."""
+        with self._looking:
             self._topics = self._topic_states()
+            self._discard()
 
     def limit_now(self, topic: str) -> int | None:
-        """Largest batch in bytes that a topic takes now, asked of the broker; None: it is gone.
+        """Reads from the broker the largest batch in bytes that a topic takes; None: it is gone.
 
         Routes are found again where it has changed. Raises BrokerUnavailable, psycopg.Error.
         """
-        with self._lock:
+        with self._looking:
             former, self._topics = self._topics, self._topic_states()
             if self._topics != former:
-                self._routes.clear()
+                self._discard()
             found = self._topics.get(topic)
             return None if found is None else found.max_message_bytes
 
     def smallest_limit(self) -> int:
-        """Smallest max.message.bytes of the topics, 1 MB where there are none: no produced batch
-        may be larger, or one large batch would blame innocent rows."""
+        """Returns the smallest max.message.bytes of the topics, 1 MB without topics: a larger batch
+        could be refused as a whole, and innocent rows be blamed (H15)."""
         return min((state.max_message_bytes for state in self._topics.values()), default=1_000_000)
 
     def _known(self, key: RouteKey) -> Route | None:
         until, route = self._routes.get(key, (0.0, None))
         return route if time.monotonic() < until else None
 
-    def _remember(self, key: RouteKey, route: Route) -> Route:
+    def _discard(self) -> None:
+        with self._lock:
+            self._generation += 1
+            self._routes.clear()
+            self._not_there.clear()
+
+    def _remember(self, key: RouteKey, route: Route, generation: int) -> Route:
         event_type, version, fingerprint = key
-        decided = version is None and fingerprint is None
-        is_lasting = not decided and len(self._catalog.family(event_type)) == 1
+        names_none = version is None and fingerprint is None
+        is_lasting = not names_none and len(self._catalog.family(event_type)) == 1
         until = math.inf if is_lasting else time.monotonic() + _DECIDED_SECONDS
-        self._routes[key] = (until, route)
+        with self._lock:
+            if generation == self._generation:
+                self._routes[key] = (until, route)
         return route
 
     def _find(self, key: RouteKey) -> Route:
         with self._lock:
+            finding = self._finding.setdefault(key, threading.Lock())
+        with finding:
             if (route := self._known(key)) is not None:
                 return route
             if (known := self._not_there.get(key)) and time.monotonic() < known[0]:
                 raise known[1]
+            generation = self._generation
             try:
-                route = self._remember(key, self._answer(key))
+                route = self._remember(key, self._build(key), generation)
             except (NotPublishable, Waiting) as error:
                 self._not_there[key] = (time.monotonic() + _NOT_THERE_SECONDS, error)
                 raise
             self._not_there.pop(key, None)
             return route
 
-    def _ask_in_use(self) -> None:
-        with self._lock:
+    def _refresh_in_use(self) -> None:
+        with self._looking:
             if time.monotonic() < self._in_use_until:
                 return
             in_use = self._names_in_use()
@@ -152,35 +150,42 @@ class Routes:
             if in_use != self._in_use_now:
                 self._in_use_now = in_use
                 # Lasting ones too: their events may have a further major version now.
-                self._routes.clear()
+                self._discard()
 
-    def _answer(self, key: RouteKey) -> Route:
-        """As `_ask`; what is neither an answer nor an outage is a fault of this kind of rows."""
+    def _build(self, key: RouteKey) -> Route:
+        """Builds a route. What no server is the reason of is a fault of this kind of rows."""
         try:
-            return self._ask(key)
-        except (NotPublishable, Waiting, *_OUTAGES):
+            return self._build_checked(key)
+        except (NotPublishable, Waiting):
             raise
         except BaseException as error:
+            if is_of_a_server(error):
+                raise
             log.warning("events of %s have no route", key[0], exc_info=error)
             raise NotPublishable(
                 f"events of {key[0]} can't be published: {described(error)}"
             ) from error
 
-    def _ask(self, key: RouteKey) -> Route:
-        event_type, number, fingerprint = key
-        self._refresh(event_type)
-        if missing := self._missing(event_type):
-            # Published now, events would never be there for the readers of these.
-            raise Waiting(not_listed(missing, self._catalog))
+    def _build_checked(self, key: RouteKey) -> Route:
+        name, number, fingerprint = key
+        self._refresh(name)
+        if missing := self._missing(name):
+            # Published now, events would never reach the readers of these.
+            raise Waiting(missing_from_catalog(missing, self._catalog))
         try:
-            topic = self._catalog.topic(event_type)
+            event_type = self._catalog.event_type(name)
             version = self._version(event_type, number, fingerprint)
         except SchemaUnknown as error:
             raise NotPublishable(str(error)) from error
-        except SchemaNotActive as error:
+        except NotApproved as error:
             raise Waiting(str(error)) from error
-        if topic not in self._topics:
+        topic = event_type.topic
+        topics = self._topics
+        if topic not in topics:
             raise Waiting(f"topic {topic} does not exist: create it with `relay migrate`")
+        state = topics[topic]
+        if not state.may_write:
+            raise Waiting(f"Kafka does not let the relay write to topic {topic}: grant it Write")
         try:
             schema_id = self._schema_id(event_type, version, fingerprint)
             copies = self._copies(event_type, version, schema_id)
@@ -188,24 +193,31 @@ class Routes:
             raise Waiting(f"{error}. Register it with `relay schemas register`") from error
         except CatalogInvalid as error:
             raise Waiting(str(error)) from error
+        encode = None
+        if fingerprint is None and version is not None:
+            encode = compile_text_encoder(version.avsc)
         return Route(
             topic=topic,
-            domain=self._catalog.event_type(event_type).domain,
-            partitions=self._topics[topic].partitions,
-            limit=self._topics[topic].max_message_bytes,
+            domain=event_type.domain,
+            partitions=state.partitions,
+            limit=state.max_message_bytes,
             frame=frame.pack(schema_id),
-            encode=None if fingerprint is not None or version is None else encoder_of(version),
+            encode=encode,
             copies=copies,
         )
 
-    def _copies(self, name: str, version: Version | None, schema_id: int) -> tuple[Copy, ...]:
+    def _copies(
+        self, source: EventType, version: KnownVersion | None, schema_id: int
+    ) -> tuple[Copy, ...]:
         """One for each other major version that is in use."""
-        source = self._catalog.event_type(name)
-        # A worker whose catalog still has proposals alone goes by what was decided since.
-        current = source.current or self._in_use(source)
+        # A worker whose catalog still has only proposals goes by what was decided since.
+        current = source.current or self._versions_in_force(source).for_copies
         found = []
-        for other in self._catalog.family(name):
-            if other is source or (target := self._in_use(other)) is None:
+        for other in self._catalog.family(source.name):
+            if other is source:
+                continue
+            target = self._versions_in_force(other).for_copies
+            if target is None:
                 continue
             writer = version.avsc if version is not None else self._registry.schema(schema_id)
             target_id = self._registry.id_of(target.subject, target.text, target.fingerprint)
@@ -220,62 +232,48 @@ class Routes:
             )
         return tuple(found)
 
-    def _in_use(self, event_type: EventType) -> Version | None:
-        """The version that copies are written under now; None: there are no readers."""
-        try:
-            decided = self._decisions(event_type.name)
-        except SchemaNotActive:
-            # Nobody has decided about it, so nobody reads it yet.
-            return None
-        return in_use(decided or event_type.versions.values())
-
     def _refresh(self, event_type: str) -> None:
         """Reads catalog and topics again where they lack something, once a while."""
-        if time.monotonic() - self._asked_at < _NOT_THERE_SECONDS:
-            return
-        known = self._catalog.event_types.get(event_type)
-        if known is None or self._missing(event_type):
-            try:
-                self._catalog = self._load_catalog()
-            except CatalogInvalid as error:
-                raise Waiting(f"the catalog can't be read again: {error}") from error
-            # It may have further major versions of event types whose routes are lasting.
-            self._routes.clear()
-        if known is None or known.topic not in self._topics:
-            self._topics = self._topic_states()
-        self._asked_at = time.monotonic()
+        with self._looking:
+            if time.monotonic() - self._read_at < _NOT_THERE_SECONDS:
+                return
+            known = self._catalog.event_types.get(event_type)
+            if known is None or self._missing(event_type):
+                try:
+                    self._catalog = self._load_catalog()
+                except CatalogInvalid as error:
+                    raise Waiting(f"the catalog can't be read again: {error}") from error
+                # It may have further major versions of event types whose routes are lasting.
+                self._discard()
+            state = None if known is None else self._topics.get(known.topic)
+            if state is None or not state.may_write:
+                self._topics = self._topic_states()
+            self._read_at = time.monotonic()
 
     def _missing(self, event_type: str) -> list[str]:
         """Itself and other major versions that are in use, as far as the catalog lacks them."""
-        return missing_of(self._catalog.event_types, event_type, self._in_use_now)
+        return self._catalog.missing_majors(event_type, self._in_use_now)
 
     def _version(
-        self, event_type: str, number: int | None, fingerprint: bytes | None
-    ) -> Version | None:
+        self, event_type: EventType, number: int | None, fingerprint: bytes | None
+    ) -> KnownVersion | None:
         """The version that a row was or is to be encoded with; None when only its fingerprint is
-        known. A version's number is never trusted where there are bytes: the publisher's version 3
-        need not be the catalog's."""
-        if known := self._decisions(event_type):
-            if fingerprint is not None:
-                return decided_bytes(event_type, number, fingerprint, known)
-            if number is not None and all(each.version != number for each in known):
-                self._catalog.version(event_type, number)
-            return decided(event_type, number, known)
-        if fingerprint is not None:
-            versions = self._catalog.event_type(event_type).versions.values()
-            same = [v for v in versions if v.fingerprint == fingerprint]
-            # Versions that differ by logical types alone share one.
-            return min(same, key=lambda v: v.version != number, default=None)
-        if number is not None:
-            return self._catalog.version(event_type, number)
-        return self._catalog.active(event_type)
+        known. Raises NotApproved, SchemaUnknown."""
+        in_force = self._versions_in_force(event_type)
+        found = in_force.of_row(number, fingerprint)
+        if found is None and fingerprint is None and in_force.versions:
+            # These raise SchemaUnknown where the catalog lacks the version, too.
+            if number is not None:
+                self._catalog.version(event_type.name, number)
+            elif not in_force.reviewed:
+                self._catalog.active(event_type.name)
+        return in_force.to_publish(number, fingerprint) if in_force.reviewed else found
 
     def _schema_id(
-        self, event_type: str, version: Version | None, fingerprint: bytes | None
+        self, event_type: EventType, version: KnownVersion | None, fingerprint: bytes | None
     ) -> int:
         if version is not None:
             return self._registry.id_of(version.subject, version.text, version.fingerprint)
         assert fingerprint is not None
-        known = self._catalog.event_type(event_type).versions.values()
-        subject = next(iter(known)).subject
+        subject = next(iter(event_type.versions.values())).subject
         return self._registry.id_of_fingerprint(subject, fingerprint)

@@ -1,31 +1,34 @@
-"""What a worker writes to and reads from PostgreSQL about its shards, each write guarded."""
+"""Reads and writes a worker's shards in PostgreSQL; each write is guarded by the epoch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
+import orjson
 import psycopg
 
-from relay.capture.position import Step
+from relay.capture.position import BEGINNING, Position, Snapshot, Step, beyond
 from relay.postgres.identity import Identity, read_identity
 from relay.postgres.sqlfile import load
 from relay.publish.errors import Fenced
 from relay.publish.holds import Hold
-from relay.publish.record import Ends, PositionRecord
-from relay.publish.takeover.tail import Place
+from relay.publish.record import PositionRecord
+from relay.publish.takeover.read_from import Noted
+from relay.publish.takeover.tail import PublishedRecord
 
-__all__ = ["Outcome", "Store"]
+__all__ = ["BatchOutcome", "MatchedRow", "Mirror", "ShardStore", "count_holds"]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one transaction of a shard did, to be written to the database.
+class BatchOutcome:
+    """The result of one transaction of a shard, to be written to the database.
 
-    deliveries: lines of COPY text for copy_deliveries.sql. holds: rows that were not produced.
-    released: seqs whose holds are over.
+    deliveries: lines of COPY text for copy_deliveries.sql. holds: of rows that were not produced.
+    released: seqs whose holds end. read_from: ends of the topics that were seen before the
+    transaction began; None: those in the database stay.
     """
 
     shard: int
@@ -34,10 +37,31 @@ class Outcome:
     deliveries: bytes = b""
     holds: tuple[Hold, ...] = ()
     released: tuple[int, ...] = field(default=())
+    read_from: Noted | None = None
 
 
-class Store:
-    """On one autocommit connection; its owner's thread alone may use it.
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """What the database knows of a shard.
+
+    record: the last position record whose flags are written. read_from: see
+    relay.publish.takeover.read_from. snapshot: of the reading.
+    """
+
+    record: PositionRecord | None
+    read_from: Noted | None
+    snapshot: Snapshot
+
+
+class MatchedRow(NamedTuple):
+    """The row of an event in a topic. seq: None where it is gone."""
+
+    event_id: str
+    seq: int | None
+
+
+class ShardStore:
+    """On one autocommit connection. Only its owner's thread may use it.
 
     All methods raise psycopg.Error when the database can't be reached.
     """
@@ -52,36 +76,44 @@ class Store:
         """Of the database that is written to."""
         return read_identity(self._connection)
 
-    def take(self, shard: int, worker: str) -> tuple[int, PositionRecord | None]:
-        """Raises the shard's epoch; gives it and the mirrored position. Raises PositionRefused."""
-        row = self._connection.execute(
-            load(__package__, "raise_epoch.sql"), {"shard": shard, "worker": worker}
-        ).fetchone()
-        assert row is not None
-        return row[0], None if row[1] is None else PositionRecord.from_json(row[1])
+    def take(self, shard: int, worker: str) -> tuple[int, Mirror]:
+        """Raises the epoch; returns it and the mirrored position. Raises PositionRefused."""
+        (epoch,) = self._one("raise_epoch.sql", {"shard": shard, "worker": worker})
+        text, read_from, snapshot = self._one("read_mirror.sql", {"shard": shard})
+        record = None if text is None else PositionRecord.from_json(text)
+        return epoch, Mirror(record, read_from, Snapshot.parse(snapshot))
+
+    def end_stuck_writers(self, seconds: float) -> None:
+        """Ends sessions of workers that have held locks on shards for longer than `seconds`."""
+        self._connection.execute(load(__package__, "end_stuck_writers.sql"), {"seconds": seconds})
 
     def renew(self, held: Sequence[tuple[int, int]]) -> None:
-        """Shows that shards are still worked on: (shard, epoch); other epochs stay as they are."""
+        """Renews shards that are still worked on: (shard, epoch); other epochs are left alone."""
         self._connection.execute(
             load(__package__, "renew_shards.sql"),
             {"shards": [shard for shard, _ in held], "epochs": [epoch for _, epoch in held]},
         )
 
-    def write(self, outcomes: Iterable[Outcome]) -> None:
-        """Writes flags, holds and mirrored positions in one transaction; those that are there
-        already, since only the answer to their commit was lost, are passed over.
+    def write(self, outcomes: Iterable[BatchOutcome]) -> None:
+        """Writes flags, holds and mirrored positions in one transaction. Outcomes that are written
+        already are skipped: the answer to their commit was lost.
 
-        Raises Fenced when one of the shards belongs to someone else, or when one of the outcomes is
-        of another database or timeline, where its numbers are other rows'; nothing is written then.
+        Raises Fenced, and writes nothing, when another worker holds one of the shards, or when an
+        outcome is of another database or timeline, where its seqs belong to other rows, or the
+        server was restarted since, which may be with files that were restored from a copy.
         """
         connection, identity = self._connection, self.identity
         outcomes = list(outcomes)
         for outcome in outcomes:
             if outcome.record.identity != identity:
-                raise Fenced(f"shard {outcome.shard} was taken over on another database")
+                raise Fenced(
+                    f"shard {outcome.shard} was taken over on another server, or before its restart"
+                )
         with connection.transaction():
-            stood_at = self._guard([(one.shard, one.epoch, one.record) for one in outcomes])
-            outcomes = [one for one in outcomes if stood_at[one.shard] != one.record.number]
+            new = self._guard(
+                [(one.shard, one.epoch, one.record, one.read_from) for one in outcomes]
+            )
+            outcomes = [one for one in outcomes if one.shard in new]
             if lines := b"".join(outcome.deliveries for outcome in outcomes):
                 with connection.cursor().copy(load(__package__, "copy_deliveries.sql")) as copy:
                     copy.write(lines)
@@ -93,7 +125,7 @@ class Store:
         shard: int,
         epoch: int,
         record: PositionRecord | None,
-        places: Sequence[tuple[int, Place | None]],
+        places: Sequence[tuple[int, PublishedRecord | None]],
         holds: Sequence[Hold] = (),
         released: Sequence[int] = (),
     ) -> None:
@@ -102,7 +134,7 @@ class Store:
         places: seq and place; None where retention has taken the record.
         """
         with self._connection.transaction():
-            self._guard([(shard, epoch, record)])
+            self._guard([(shard, epoch, record, None)])
             if places:
                 self._connection.execute(
                     load(__package__, "add_deliveries.sql"),
@@ -116,13 +148,19 @@ class Store:
                 )
             self._write_holds(shard, holds, released)
 
-    def holds(self, shard: int) -> list[Hold]:
-        """All holds of a shard."""
-        return self._load_holds("load_holds.sql", shard)
+    def holds(self, shard: int, longest_pause: float, *, with_dead: bool) -> list[Hold]:
+        """The holds of a shard that may still be published; dead ones if they are asked for.
+
+        longest_pause: seconds; longer ones are of a clock that was set back since.
+        """
+        return self._load_holds(
+            "load_holds.sql",
+            {"shard": shard, "longest_pause": longest_pause, "with_dead": with_dead},
+        )
 
     def heads(self, shard: int) -> list[Hold]:
-        """Those holds of a shard that do not just wait behind another."""
-        return self._load_holds("load_heads.sql", shard)
+        """The holds of a shard that are to be retried now, or were discarded by a person."""
+        return self._load_holds("load_heads.sql", {"shard": shard})
 
     def undelivered(self, shard: int, step: Step) -> dict[str, int]:
         """Event id -> seq of the rows of a step that have neither flag nor hold."""
@@ -147,58 +185,75 @@ class Store:
         )
         return {event_id: seq for seq, event_id in rows}
 
-    def last_offsets(self, shard: int) -> Ends:
-        """The highest flagged offset of a shard's events, by topic and partition."""
-        ends: Ends = {}
-        for topic, partition, offset in self._connection.execute(
-            load(__package__, "find_last_offsets.sql"), {"shards": self._shards, "shard": shard}
-        ):
-            ends.setdefault(topic, {})[partition] = offset
-        return ends
+    def match(self, shard: int, places: Mapping[str, PublishedRecord]) -> list[MatchedRow]:
+        """The rows of events of the shard that are not flagged yet.
 
-    def match(self, shard: int, places: Mapping[str, Place]) -> dict[str, int | None]:
-        """Event id -> seq of its row, for those of the shard; None where there is no such row."""
-        return dict(
-            self._connection.execute(
-                load(__package__, "match_events.sql"),
-                {
-                    "ids": list(places),
-                    "keys": [place.key for place in places.values()],
-                    "shards": self._shards,
-                    "shard": shard,
-                },
-            ).fetchall()
+        places: a record of each event, by the event's id. Pruned events are left out.
+        """
+        rows = self._connection.execute(
+            load(__package__, "match_events.sql"),
+            {
+                "ids": list(places),
+                "keys": [place.key for place in places.values()],
+                "topics": [place.topic for place in places.values()],
+                "partitions": [place.partition for place in places.values()],
+                "offsets": [place.offset for place in places.values()],
+                "shards": self._shards,
+                "shard": shard,
+            },
         )
+        return [MatchedRow(*row) for row in rows]
+
+    def has_work(self) -> bool:
+        """Whether events are to be published now or retried later, in any shard."""
+        rows = self._connection.execute(
+            "select position -> 'position' from outbox.mirrors"
+        ).fetchall()
+        positions = [Position.from_json(position) for (position,) in rows]
+        if len(positions) < self._shards:
+            positions.append(Position(BEGINNING))
+        found = self._connection.execute(
+            load(__package__, "has_work.sql"),
+            beyond(positions),
+        ).fetchone()
+        return found is not None
 
     def has_deliveries(self) -> bool:
         """Whether anything was ever flagged or held in this outbox."""
         row = self._connection.execute(
-            "select exists (select from outbox.deliveries) or exists (select from outbox.holds)"
+            "select exists (select from outbox.deliveries) or exists (select from outbox.holds) "
+            "or exists (select from outbox.pruned)"
         ).fetchone()
         return bool(row and row[0])
 
-    def _guard(self, held: Sequence[tuple[int, int, PositionRecord | None]]) -> dict[int, int]:
+    def _guard(
+        self, held: Sequence[tuple[int, int, PositionRecord | None, Noted | None]]
+    ) -> set[int]:
         """Locks shards that are held under an epoch, and mirrors their positions where given.
 
-        Returns the numbers that their mirrors stood at, -1 for none. Raises Fenced.
+        Returns the shards whose positions were not mirrored before. Raises Fenced.
         """
         rows = self._connection.execute(
             load(__package__, "mirror_positions.sql"),
             {
-                "shards": [shard for shard, _, _ in held],
-                "epochs": [epoch for _, epoch, _ in held],
-                "positions": [record and record.to_bytes().decode() for _, _, record in held],
+                "shards": [shard for shard, _, _, _ in held],
+                "epochs": [epoch for _, epoch, _, _ in held],
+                "numbers": [record and record.number for _, _, record, _ in held],
+                "positions": [record and record.to_bytes().decode() for _, _, record, _ in held],
+                # Empty where there is no topic, None where nothing was seen.
+                "read_from": [
+                    None if noted is None else orjson.dumps(noted).decode()
+                    for _, _, _, noted in held
+                ],
             },
         ).fetchall()
-        stale = {(shard, epoch) for shard, epoch, _ in held} - {row[:2] for row in rows}
-        if stale:
-            raise Fenced(
-                "; ".join(
-                    f"shard {shard} is no longer held under epoch {epoch}"
-                    for shard, epoch in sorted(stale)
-                )
-            )
-        return {shard: -1 if number is None else number for shard, _, number in rows}
+        found = {row[:2]: row[3] for row in rows}
+        for shard, epoch, record, _ in held:
+            if (shard, epoch) not in found:
+                raise Fenced(f"shard {shard} is no longer held under epoch {epoch}")
+            if record and record.position.seen.xmax > found[shard, epoch]:
+                raise Fenced(f"the server of shard {shard} was restored from a copy")
+        return {shard for shard, _, is_new, _ in rows if is_new}
 
     def _write_holds(self, shard: int, holds: Iterable[Hold], released: Sequence[int]) -> None:
         if released:
@@ -215,16 +270,33 @@ class Store:
                 "state": hold.state,
                 "attempts": hold.attempts,
                 "error": hold.error,
-                "next_attempt_at": hold.next_attempt_at,
+                "retry_in": hold.retry_in,
+                "discard": hold.discard,
             }
             for hold in holds
         ]
         if rows:
             self._connection.cursor().executemany(load(__package__, "add_holds.sql"), rows)
 
-    def _load_holds(self, query: str, shard: int) -> list[Hold]:
-        rows = self._connection.execute(load(__package__, query), {"shard": shard}).fetchall()
+    def _one(self, query: str, parameters: Mapping[str, Any]) -> Any:
+        row = self._connection.execute(load(__package__, query), parameters).fetchone()
+        assert row is not None
+        return row
+
+    def _load_holds(self, query: str, parameters: Mapping[str, Any]) -> list[Hold]:
         return [
-            Hold(seq, event_id, (type_, id_), state, attempts, error, next_at)
-            for seq, event_id, type_, id_, state, attempts, error, next_at in rows
+            Hold(seq, event_id, (type_, id_), *others)
+            for seq, event_id, type_, id_, *others in self._connection.execute(
+                load(__package__, query), parameters
+            )
         ]
+
+
+def count_holds(connection: psycopg.Connection[Any]) -> tuple[int, int]:
+    """How many events are dead, and how many others are held. Raises psycopg.Error."""
+    row = connection.execute(
+        "select count(*) filter (where state = 'dead'), "
+        "count(*) filter (where state in ('failing', 'held')) from outbox.holds"
+    ).fetchone()
+    assert row is not None
+    return row[0], row[1]

@@ -12,26 +12,33 @@ from relay.capture.row import SEQ
 from relay.observe import BatchPublished
 from relay.publish.batch import Batch, cut
 from relay.publish.deliveries import Deliveries, copy_text
-from relay.publish.errors import OutcomeUnknown, Refused
+from relay.publish.errors import CommitResent, OutcomeUnknown, RecordRefused
 from relay.publish.message import Route, RoutesOfRows
 from relay.publish.pace import Pace
 from relay.publish.producer import ShardProducer
 from relay.publish.record import Ends, PositionRecord
 from relay.publish.services import Services
-from relay.publish.store import Outcome
+from relay.publish.store import BatchOutcome
+from relay.publish.takeover.read_from import Noted
 from relay.publish.takeover.repair import TakenOver
 
 __all__ = ["MOST_ROWS", "BatchLimit", "BatchPublisher"]
 
 # Rows of one transaction: in larger ones a drain gains nothing more.
 MOST_ROWS = 20_000
+# How often it is noted from where a recovery would have to read the topics.
+_NOTE_SECONDS = 10.0
+# Each batch that gets through raises the limit by this share.
+_GROWTH = 32
 
 
 @dataclass(slots=True)
 class BatchLimit:
-    """What a shard remembers of refusals from one take-over to the next.
+    """The batch size of a shard after failures; kept from one take-over to the next.
 
-    rows: that a transaction may have; halved until the refused row comes alone. suspect: that row
+    rows: most rows of a transaction. Halved after a failure, so that a batch that takes longer than
+    the transaction timeout is never built again unchanged (H52), and a row that the broker refuses
+    is at last alone in its batch; grows slowly while batches succeed. suspect: the seq of that row
     and the broker's reason.
     """
 
@@ -44,17 +51,21 @@ class BatchLimit:
             self.suspect = {seqs[0]: reason}
             self.rows = MOST_ROWS
         else:
-            self.rows = max(1, len(seqs) // 2)
+            self.failed(len(seqs))
+
+    def failed(self, rows: int) -> None:
+        """A batch of so many rows did not get through in time, or was refused."""
+        self.rows = max(1, min(self.rows, rows) // 2)
 
     def accepted(self) -> None:
-        """A batch went through."""
-        self.rows = min(self.rows * 2, MOST_ROWS)
+        """A batch got through."""
+        self.rows = min(self.rows + max(1, self.rows // _GROWTH), MOST_ROWS)
 
 
 class BatchPublisher:
     """Owned by the shard's thread.
 
-    position: where the last transaction has led to. may_begin_at: when the next one may begin, by
+    position: after the last transaction. may_begin_at: when the next one may begin, as
     time.monotonic().
     """
 
@@ -67,7 +78,7 @@ class BatchPublisher:
         producer: ShardProducer,
         taken: TakenOver,
     ) -> None:
-        """producer: after its `take`. taken: what was found then."""
+        """producer: after its `take`. taken: the result of the take-over."""
         self.position = taken.position
         self.may_begin_at = 0.0
         self._shard = shard
@@ -79,6 +90,7 @@ class BatchPublisher:
         self._producer = producer
         self._taken = taken
         self._number = taken.number
+        self._noted_at = float("-inf")
         self._pace = Pace()
         self._flags: Future[None] | None = None
 
@@ -87,10 +99,11 @@ class BatchPublisher:
     ) -> list[ShardRows]:
         """One transaction: events and position together, then the flags.
 
-        routes: of the batch's rows. parts: that fresh rows come from; none for rows tried again.
-        Returns what is left of the parts. Raises OutcomeUnknown, Fenced.
+        routes: of the batch's rows. parts: where fresh rows come from; empty for a retry of held
+        rows. Returns what is left of the parts. Raises OutcomeUnknown, Fenced.
         """
         producer, began = self._producer, time.monotonic()
+        read_from = self._read_from(began)
         ends = self._services.ends.of({r.topic for r in routes.values() if isinstance(r, Route)})
         try:
             producer.begin()
@@ -103,10 +116,16 @@ class BatchPublisher:
             self._pace.took(batch.used, time.monotonic() - began)
             self._await_ready(parts)
             producer.commit()
-        except Refused as refused:
+        except RecordRefused as refused:
             self._services.routes.forget()
-            if not refused.gone:
+            if not refused.of_topic:
                 self._limit.refused([row[SEQ] for row in batch.rows], str(refused))
+            raise
+        except CommitResent:
+            raise
+        except OutcomeUnknown as unknown:
+            if unknown.server != "database":
+                self._limit.failed(len(batch.rows))
             raise
         if producer.is_transactional:
             self.may_begin_at = time.monotonic() + self._pace.pause
@@ -114,26 +133,34 @@ class BatchPublisher:
         self._services.ends.moved(published)
         self._number, self.position = record.number, record.position
         self._flags = self._deliveries.put(
-            Outcome(
+            BatchOutcome(
                 self._shard,
                 self._taken.epoch,
                 record,
                 copy_text(published, batch.attempts),
                 tuple(batch.held),
                 tuple(batch.released),
+                read_from,
             )
         )
         self._services.events.emit(
-            BatchPublished(self._shard, record.number, batch.used, time.monotonic() - began)
+            BatchPublished(
+                self._shard,
+                record.number,
+                batch.used,
+                sum(len(place.seqs) for (_, _, copy), place in published.items() if not copy),
+                time.monotonic() - began,
+                batch.age(),
+            )
         )
         return left
 
     def await_flags(self) -> None:
         """Waits until the last transaction's flags and holds are in the database.
 
-        Before the next one commits, so that only the last one can need redoing; and before holds
-        are read, since those that are over still stand there until then. Raises OutcomeUnknown,
-        Fenced.
+        Called before the next one commits, so that only the flags of the last one can be missing;
+        and before holds are read, since released ones are deleted with the flags. Raises
+        OutcomeUnknown, Fenced.
         """
         if self._flags is None:
             return
@@ -145,20 +172,31 @@ class BatchPublisher:
             ) from None
 
     def _await_ready(self, parts: Sequence[ShardRows]) -> None:
-        """Waits until this batch may be seen: its rows are on disk, the last flags are written."""
+        """Waits until this batch may be visible: its rows are on disk, the last flags written."""
         for part in parts:
             try:
                 part.durable.result(self._patience)
             except (TimeoutError, SnapshotLost):
                 raise OutcomeUnknown(
-                    "the database did not say in time that what was read is on disk", "database"
+                    "the database did not confirm in time that the rows read are on disk",
+                    "database",
                 ) from None
         self.await_flags()
+
+    def _read_from(self, now: float) -> Noted | None:
+        """Ends of the topics that were seen before now, to be noted with this batch's flags."""
+        if (
+            now - self._noted_at < _NOTE_SECONDS
+            or (noted := self._services.ends_seen.latest) is None
+        ):
+            return None
+        self._noted_at = now
+        return noted
 
     def _record(
         self, batch: Batch, parts: Sequence[ShardRows], ends: Ends
     ) -> tuple[PositionRecord, list[ShardRows]]:
-        """The record of a batch whose messages are all made, and the parts that are left."""
+        """The position record of a batch whose messages are sent, and the parts that are left."""
         steps, left = cut(parts, batch.used)
         record = PositionRecord(
             number=self._number + 1,

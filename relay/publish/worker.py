@@ -6,17 +6,18 @@ import threading
 import time
 
 from relay.capture.feed import Feed
-from relay.observe import Events
+from relay.observe import Events, Subscriber
 from relay.outages import Outages
-from relay.postgres.connect import OUTAGES
 from relay.process.event_log import log_event
 from relay.process.logs import name_process
 from relay.process.waiting import wait_for_servers
 from relay.publish.deliveries import Deliveries
+from relay.publish.months import Months
 from relay.publish.owned import OwnedShards
 from relay.publish.services import Services
 from relay.publish.takeover.membership import InstanceId, Membership
 from relay.settings import Settings
+from relay.unavailable import unavailable_server
 
 __all__ = ["Worker"]
 
@@ -33,28 +34,30 @@ class Worker:
     shard publishes, one writes flags.
     """
 
-    def __init__(self, settings: Settings, stop: threading.Event | None = None) -> None:
-        """stop: ends it when it is set, as `stop` does. Raises ConfigurationInvalid when it can't
-        have a name of its own on this machine."""
+    def __init__(
+        self, settings: Settings, stop: threading.Event | None = None, *subscribers: Subscriber
+    ) -> None:
+        """stop: ends it when it is set, as `stop` does. subscribers: to its events, besides the
+        log. Raises ConfigurationInvalid when it can't have a name of its own on this machine."""
         self._settings = settings
+        self._events = Events(log_event, *subscribers)
         self._instance = InstanceId(settings.name)
         self._stop = stop or threading.Event()
 
     def stop(self) -> None:
-        """Asks for the end, from any thread or signal handler: open transactions are finished and
+        """Requests the end, from any thread or signal handler: open transactions are finished and
         the shards handed over."""
         self._stop.set()
 
     def run(self, until_idle: bool = False) -> None:
-        """Works until stopped, or `until_idle` until nothing is left to publish.
+        """Works until stopped, or with `until_idle` until nothing is left to publish.
 
-        Outages are waited out, at the start as well. Raises RelayError when a person has to look.
+        Waits out outages, at the start as well. Raises RelayError for what needs an operator.
         """
         name_process(self._instance.name)
-        events = Events(log_event)
-        outages = Outages(events)
+        outages = Outages(self._events)
         services = wait_for_servers(
-            lambda: Services(self._settings, self._instance.name, events, outages),
+            lambda: Services(self._settings, self._instance.name, self._events, outages),
             outages,
             self._stop,
         )
@@ -76,6 +79,7 @@ class Worker:
         membership = Membership(
             self._settings, self._instance.name, shards.gained, shards.lost, outages.kafka
         )
+        months = Months(services.keep_partitions)
         feed.start()
         deliveries.start(shards.held)
         next_check = time.monotonic() + _IDLE_CHECK_SECONDS
@@ -85,6 +89,8 @@ class Worker:
                 if (failure := feed.failure or deliveries.failure) is not None:
                     raise failure
                 shards.tend(membership)
+                _note_ends(services)
+                months.tend()
                 if until_idle and time.monotonic() >= next_check:
                     if _is_idle(membership, shards, feed, services):
                         return
@@ -97,6 +103,15 @@ class Worker:
             services.close()
 
 
+def _note_ends(services: Services) -> None:
+    try:
+        services.ends_seen.refresh()
+    except Exception as error:
+        if unavailable_server(error) is None:
+            raise
+        # The reader waits for the database and reports it.
+
+
 def _is_idle(membership: Membership, shards: OwnedShards, feed: Feed, services: Services) -> bool:
     try:
         return (
@@ -105,5 +120,7 @@ def _is_idle(membership: Membership, shards: OwnedShards, feed: Feed, services: 
             and feed.idle_rounds >= _IDLE_ROUNDS
             and not services.has_work()
         )
-    except OUTAGES:
-        return False  # The reader waits for the database, and says so.
+    except Exception as error:
+        if unavailable_server(error) is None:
+            raise
+        return False  # The reader waits for the database and reports it.

@@ -1,216 +1,214 @@
-"""What each address answers. No field stands in an answer that Confluent's API does not name."""
+"""The routes, and a function that answers each with only the fields that Confluent's API names."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from relay.registry import deleting, refusals, registering, scoped
-from relay.registry.call import Call
+from relay.registry import deleting, errors, registering
+from relay.registry.call import LEVEL_FIELDS, MODE_FIELDS, Call
 from relay.registry.names import DEFAULT_CONTEXT, context_of
-from relay.registry.store import Registered, Store
+from relay.registry.settings import LEVEL, MODE, ScopedSetting, check_writable, set_mode
+from relay.registry.store import Registered, SchemaStore
 
-_OF_LEVELS = frozenset(
-    {
-        "compatibility",
-        "compatibilityGroup",
-        "compatibilityPolicy",
-        "normalize",
-        "alias",
-        "aliasForDeks",
-        "validateFields",
-        "validateNewSchemas",
-        "validateRules",
-        "defaultMetadata",
-        "overrideMetadata",
-        "defaultRuleSet",
-        "overrideRuleSet",
-    }
-)
-_OF_MODES = frozenset({"mode"})
+__all__ = ["ROUTES", "Answer"]
+
+Answer = Callable[[SchemaStore, Call], Any]
+
+# Method, address, and the function that answers.
+ROUTES: list[tuple[str, str, Answer]] = []
 
 
-def root(_store: Store, _call: Call) -> Any:
-    """GET /."""
+def _route(method: str, *addresses: str) -> Callable[[Answer], Answer]:
+    def add(answer: Answer) -> Answer:
+        ROUTES.extend((method, address, answer) for address in addresses)
+        return answer
+
+    return add
+
+
+@_route("GET", "/")
+def root(_store: SchemaStore, _call: Call) -> Any:
     return {}
 
 
-def types(_store: Store, _call: Call) -> Any:
-    """GET /schemas/types."""
+@_route("GET", "/schemas/types")
+def types(_store: SchemaStore, _call: Call) -> Any:
     return ["AVRO"]
 
 
-def associations(_store: Store, _call: Call) -> Any:
-    """GET /associations/...: serializers ask for these first; there never are any."""
+@_route("GET", "/associations/{rest:path}")
+def associations(_store: SchemaStore, _call: Call) -> Any:
+    """Serializers request these first; there are none."""
     return []
 
 
-def contexts(store: Store, call: Call) -> Any:
-    """GET /contexts."""
+@_route("GET", "/contexts")
+def contexts(store: SchemaStore, call: Call) -> Any:
     found = {context_of(subject) for subject, deleted in store.subjects() if not deleted}
     prefix = call.query.get("contextPrefix", "")
     return call.page(sorted(one for one in found | {DEFAULT_CONTEXT} if one.startswith(prefix)))
 
 
-def list_subjects(store: Store, call: Call) -> Any:
-    """GET /subjects."""
-    return call.page(
-        [
-            subject
-            for subject, deleted in store.subjects(call.prefix())
-            if _wanted(call, deleted) and call.is_within(subject)
-        ]
-    )
+@_route("GET", "/subjects")
+def list_subjects(store: SchemaStore, call: Call) -> Any:
+    every = store.subjects(call.prefix())
+    return call.page([s for s, deleted in every if _wanted(call, deleted) and call.is_within(s)])
 
 
-def list_versions(store: Store, call: Call) -> Any:
-    """GET /subjects/{subject}/versions."""
+@_route("GET", "/subjects/{subject:path}/versions")
+def list_versions(store: SchemaStore, call: Call) -> Any:
     versions = store.subject(call.subject)
     if not any(_counts(call, found.deleted) for found in versions):
-        raise refusals.subject_not_found(call.subject)
+        raise errors.subject_not_found(call.subject)
     if call.flag("deletedAsNegative"):
         return call.page([-found.version if found.deleted else found.version for found in versions])
     return call.page([found.version for found in versions if _wanted(call, found.deleted)])
 
 
-def register(store: Store, call: Call) -> Any:
-    """POST /subjects/{subject}/versions."""
+@_route("POST", "/subjects/{subject:path}/versions")
+def register(store: SchemaStore, call: Call) -> Any:
     return {"id": registering.register(store, call.subject, call.proposed())}
 
 
-def look_up(store: Store, call: Call) -> Any:
-    """POST /subjects/{subject}."""
+@_route("POST", "/subjects/{subject:path}")
+def look_up(store: SchemaStore, call: Call) -> Any:
     deleted = call.flag("deleted")
     return _full(registering.find(store, call.subject, call.proposed(), deleted=deleted))
 
 
-def with_metadata(store: Store, call: Call) -> Any:
-    """GET /subjects/{subject}/metadata: versions have no metadata, so that none is found."""
+@_route("GET", "/subjects/{subject:path}/metadata")
+def with_metadata(store: SchemaStore, call: Call) -> Any:
+    """Versions have no metadata, so none is found."""
     subject = call.subject
     if not any(not found.deleted or call.flag("deleted") for found in store.subject(subject)):
-        raise refusals.subject_not_found(subject)
-    raise refusals.schema_not_found()
+        raise errors.subject_not_found(subject)
+    raise errors.schema_not_found("Schema")
 
 
-def get_version(store: Store, call: Call) -> Any:
-    """GET /subjects/{subject}/versions/{version}."""
+@_route("GET", "/subjects/{subject:path}/versions/{version}")
+def get_version(store: SchemaStore, call: Call) -> Any:
     return _full(_version(store, call))
 
 
-def get_version_text(store: Store, call: Call) -> Any:
-    """GET /subjects/{subject}/versions/{version}/schema."""
+@_route("GET", "/subjects/{subject:path}/versions/{version}/schema")
+def get_version_text(store: SchemaStore, call: Call) -> Any:
     return json.loads(_version(store, call).text)
 
 
-def referenced_by(store: Store, call: Call) -> Any:
-    """GET /subjects/{subject}/versions/{version}/referencedby."""
+@_route("GET", "/subjects/{subject:path}/versions/{version}/referencedby")
+def referenced_by(store: SchemaStore, call: Call) -> Any:
     version = _version(store, call, deleted=True).version
     referring = store.referencing(call.subject, version, deleted=call.flag("deleted"))
     return call.page(list(dict.fromkeys(schema_id for _, schema_id in referring)))
 
 
-def list_schemas(store: Store, call: Call) -> Any:
-    """GET /schemas."""
-    found = [
-        one
-        for one in store.all(call.prefix())
-        if _wanted(call, one.deleted) and call.is_within(one.subject)
-    ]
+@_route("GET", "/schemas")
+def list_schemas(store: SchemaStore, call: Call) -> Any:
+    every = store.all(call.prefix())
+    found = [one for one in every if _wanted(call, one.deleted) and call.is_within(one.subject)]
     if call.flag("latestOnly"):
         found = list({one.subject: one for one in found}.values())
     return call.page([_full(one) for one in found])
 
 
-def read_id(store: Store, call: Call) -> Any:
-    """GET /schemas/ids/{id}; also for an id whose versions are all deleted."""
+@_route("GET", "/schemas/ids/{id}")
+def read_id(store: SchemaStore, call: Call) -> Any:
+    """Also for an id whose versions are all deleted."""
     text, references = _text(store, call)
     return {"schema": text, **({"references": references} if references else {})}
 
 
-def read_id_text(store: Store, call: Call) -> Any:
-    """GET /schemas/ids/{id}/schema."""
+@_route("GET", "/schemas/ids/{id}/schema")
+def read_id_text(store: SchemaStore, call: Call) -> Any:
     return json.loads(_text(store, call)[0])
 
 
-def subjects_of_id(store: Store, call: Call) -> Any:
-    """GET /schemas/ids/{id}/subjects."""
+@_route("GET", "/schemas/ids/{id}/subjects")
+def subjects_of_id(store: SchemaStore, call: Call) -> Any:
     return call.page(sorted({found.subject for found in _uses(store, call)}))
 
 
-def versions_of_id(store: Store, call: Call) -> Any:
-    """GET /schemas/ids/{id}/versions."""
+@_route("GET", "/schemas/ids/{id}/versions")
+def versions_of_id(store: SchemaStore, call: Call) -> Any:
     return call.page(
         [{"subject": found.subject, "version": found.version} for found in _uses(store, call)]
     )
 
 
-def check_all(store: Store, call: Call) -> Any:
-    """POST /compatibility/subjects/{subject}/versions: against what registering looks at."""
-    return _verdict(store, call, registering.live_versions(store, call.subject))
+@_route("POST", "/compatibility/subjects/{subject:path}/versions")
+def check_all(store: SchemaStore, call: Call) -> Any:
+    """Checks as registering does."""
+    return _verdict(store, call, store.live(call.subject))
 
 
-def check_version(store: Store, call: Call) -> Any:
-    """POST /compatibility/subjects/{subject}/versions/{version}: against that one.
-
-    Anything goes with the latest version of a subject that has none.
-    """
+@_route("POST", "/compatibility/subjects/{subject:path}/versions/{version}")
+def check_version(store: SchemaStore, call: Call) -> Any:
+    """Everything is compatible with the latest version of a subject that has none."""
     if call.version() is None:
-        return _verdict(store, call, registering.live_versions(store, call.subject)[-1:])
+        return _verdict(store, call, store.live(call.subject)[-1:])
     return _verdict(store, call, [_version(store, call, deleted=False)])
 
 
-def get_level(store: Store, call: Call) -> Any:
-    """GET /config and /config/{subject}."""
-    subject = call.subject
-    general = call.flag("defaultToGlobal")
-    level = scoped.level_of(store, subject) if general else scoped.own_level(store, subject)
-    return {"compatibilityLevel": level}
+@_route("GET", "/config", "/config/{subject:path}")
+def get_level(store: SchemaStore, call: Call) -> Any:
+    return {"compatibilityLevel": _setting(store, call, LEVEL)}
 
 
-def put_level(store: Store, call: Call) -> Any:
-    """PUT /config and /config/{subject}."""
-    body = call.body(_OF_LEVELS)
+@_route("PUT", "/config", "/config/{subject:path}")
+def put_level(store: SchemaStore, call: Call) -> Any:
+    body = call.body(LEVEL_FIELDS)
     if others := sorted(
         name for name, value in body.items() if name != "compatibility" and value is not None
     ):
-        raise refusals.not_permitted(f"{', '.join(others)} can't be set, leave it out")
-    return {"compatibility": scoped.set_level(store, call.subject, body.get("compatibility"))}
+        raise errors.not_permitted(f"{', '.join(others)} can't be set, leave it out")
+    level = LEVEL.parse(body.get("compatibility"))
+    store.lock()
+    check_writable(store, call.subject)
+    store.set_setting(LEVEL.column, call.subject, level)
+    return {"compatibility": level}
 
 
-def delete_level(store: Store, call: Call) -> Any:
-    """DELETE /config and /config/{subject}."""
-    return {"compatibilityLevel": scoped.clear_level(store, call.subject)}
+@_route("DELETE", "/config", "/config/{subject:path}")
+def delete_level(store: SchemaStore, call: Call) -> Any:
+    store.lock()
+    check_writable(store, call.subject)
+    return {"compatibilityLevel": LEVEL.clear(store, call.subject)}
 
 
-def get_mode(store: Store, call: Call) -> Any:
-    """GET /mode and /mode/{subject}."""
-    subject = call.subject
-    general = call.flag("defaultToGlobal")
-    return {"mode": scoped.mode_of(store, subject) if general else scoped.own_mode(store, subject)}
+@_route("GET", "/mode", "/mode/{subject:path}")
+def get_mode(store: SchemaStore, call: Call) -> Any:
+    return {"mode": _setting(store, call, MODE)}
 
 
-def put_mode(store: Store, call: Call) -> Any:
-    """PUT /mode and /mode/{subject}."""
-    mode = call.body(_OF_MODES).get("mode")
-    return {"mode": scoped.set_mode(store, call.subject, mode, force=call.flag("force"))}
+@_route("PUT", "/mode", "/mode/{subject:path}")
+def put_mode(store: SchemaStore, call: Call) -> Any:
+    mode = call.body(MODE_FIELDS).get("mode")
+    return {"mode": set_mode(store, call.subject, mode, force=call.flag("force"))}
 
 
-def delete_mode(store: Store, call: Call) -> Any:
-    """DELETE /mode and /mode/{subject}."""
-    return {"mode": scoped.clear_mode(store, call.subject)}
+@_route("DELETE", "/mode", "/mode/{subject:path}")
+def delete_mode(store: SchemaStore, call: Call) -> Any:
+    store.lock()
+    return {"mode": MODE.clear(store, call.subject)}
 
 
-def delete_subject(store: Store, call: Call) -> Any:
-    """DELETE /subjects/{subject}."""
+@_route("DELETE", "/subjects/{subject:path}")
+def delete_subject(store: SchemaStore, call: Call) -> Any:
     return deleting.delete_subject(store, call.subject, permanent=call.flag("permanent"))
 
 
-def delete_version(store: Store, call: Call) -> Any:
-    """DELETE /subjects/{subject}/versions/{version}."""
+@_route("DELETE", "/subjects/{subject:path}/versions/{version}")
+def delete_version(store: SchemaStore, call: Call) -> Any:
     return deleting.delete_version(
         store, call.subject, call.version(), permanent=call.flag("permanent")
     )
+
+
+def _setting(store: SchemaStore, call: Call, setting: ScopedSetting) -> str:
+    find = setting.of if call.flag("defaultToGlobal") else setting.own
+    return find(store, call.subject)
 
 
 def _wanted(call: Call, deleted: bool) -> bool:
@@ -220,32 +218,32 @@ def _wanted(call: Call, deleted: bool) -> bool:
 
 
 def _counts(call: Call, deleted: bool) -> bool:
-    """Whether a version makes its subject one that there is."""
+    """Returns whether a version makes its subject exist for this request."""
     return not deleted or call.flag("deleted") or call.flag("deletedOnly")
 
 
-def _version(store: Store, call: Call, *, deleted: bool | None = None) -> Registered:
+def _version(store: SchemaStore, call: Call, *, deleted: bool | None = None) -> Registered:
     number = call.version()
     subject = call.subject
     hidden = call.flag("deleted") if deleted is None else deleted
-    versions = [found for found in store.subject(subject) if hidden or not found.deleted]
+    versions = store.subject(subject) if hidden else store.live(subject)
     if not versions:
-        raise refusals.subject_not_found(subject)
+        raise errors.subject_not_found(subject)
     if number is None:
         return versions[-1]
     for found in versions:
         if found.version == number:
             return found
-    raise refusals.version_not_found(number)
+    raise errors.version_not_found(number)
 
 
-def _text(store: Store, call: Call) -> tuple[str, list[dict[str, Any]]]:
+def _text(store: SchemaStore, call: Call) -> tuple[str, list[dict[str, Any]]]:
     if (found := store.text(call.schema_id())) is None:
-        raise refusals.schema_not_found(f"Schema {call.schema_id()}")
+        raise errors.schema_not_found(f"Schema {call.schema_id()}")
     return found
 
 
-def _uses(store: Store, call: Call) -> list[Registered]:
+def _uses(store: SchemaStore, call: Call) -> list[Registered]:
     _text(store, call)
     return [
         found
@@ -266,15 +264,13 @@ def _full(found: Registered) -> dict[str, Any]:
     return {**answer, "references": found.refs} if found.refs else answer
 
 
-def _verdict(store: Store, call: Call, earlier: Sequence[Registered]) -> dict[str, Any]:
-    """Whether the schema in the body may follow `earlier`; asked for in words, also why not."""
-    if not call.flag("verbose"):
-        messages = registering.disagreements(store, call.subject, call.proposed(), earlier)
-        return {"is_compatible": not messages}
+def _verdict(store: SchemaStore, call: Call, earlier: Sequence[Registered]) -> dict[str, Any]:
+    """Returns whether the schema in the body may follow `earlier`; verbose: also why not."""
+    verbose = call.flag("verbose")
     try:
-        messages = registering.disagreements(store, call.subject, call.proposed(), earlier)
-    except refusals.Refusal as refusal:
-        if refusal.code != refusals.INVALID_SCHEMA:
+        messages = registering.incompatibilities(store, call.subject, call.proposed(), earlier)
+    except errors.ApiError as error:
+        if not verbose or error.code != errors.invalid_schema.code:
             raise
-        messages = [refusal.message]
-    return {"is_compatible": not messages, "messages": messages}
+        messages = [error.message]
+    return {"is_compatible": not messages, **({"messages": messages} if verbose else {})}

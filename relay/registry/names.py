@@ -1,4 +1,4 @@
-"""Subjects and the contexts they live in.
+"""Names of subjects and of the contexts that they belong to.
 
 A subject outside the default context is written `:.context:subject`; the default context is
 `.`. Source: Confluent Schema Registry documentation, "Schema Contexts".
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from relay.registry.refusals import invalid_subject
+from relay.registry import errors
 
 __all__ = [
     "DEFAULT_CONTEXT",
@@ -36,30 +36,33 @@ def context_of(subject: str) -> str:
 
 
 def is_context(scope: str) -> bool:
-    """Whether a scope of settings is a whole context, written `:.context:`."""
+    """Returns whether a scope of settings is a whole context, written `:.context:`."""
     found = _QUALIFIED.match(scope)
     return found is not None and not found["subject"]
 
 
 def check_subject(subject: str) -> None:
-    """Raises Refusal 42208 when a qualified subject has a name that none may have.
+    """Raises ApiError 42208 when a qualified subject has a name that no subject may have.
 
-    The scope of a whole context and the empty text, the global one, pass.
+    The scope of a whole context and the empty string, the global one, are permitted.
     """
     found = _QUALIFIED.match(subject)
     name = found["subject"] if found else subject
+    problem = None
     if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in subject):
-        raise invalid_subject(subject, "it has control characters")
-    if name in _RESERVED:
-        raise invalid_subject(subject, "the name is reserved")
-    if len(subject.encode(errors="replace")) > _LONGEST:
-        raise invalid_subject(subject, f"it is longer than {_LONGEST} bytes")
+        problem = "it has control characters"
+    elif name in _RESERVED:
+        problem = "the name is reserved"
+    elif len(subject.encode(errors="replace")) > _LONGEST:
+        problem = f"it is longer than {_LONGEST} bytes"
+    if problem is not None:
+        raise errors.invalid_subject(subject[:100], problem)
 
 
 def qualify(subject: str, context: str = DEFAULT_CONTEXT) -> str:
-    """`subject` as it is stored: with its context unless that is the default one.
+    """Returns `subject` as it is stored: with its context unless that is the default one.
 
-    context: of the address that the subject stood in, used where it names none itself;
+    context: of the address, used where the subject names none itself;
     `.name`, `name` and `:.name:` are the same.
     """
     found = _QUALIFIED.match(subject)
@@ -71,7 +74,7 @@ def qualify(subject: str, context: str = DEFAULT_CONTEXT) -> str:
 
 
 def scopes(subject: str) -> list[str]:
-    """Where settings of `subject` are looked for: itself, its context, everything."""
+    """Lists the scopes whose settings apply to `subject`: itself, its context, everything."""
     context = context_of(subject)
     own = [f":{context}:"] if context != DEFAULT_CONTEXT else []
     return list(dict.fromkeys([subject, *own, GLOBAL]))

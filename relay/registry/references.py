@@ -1,21 +1,22 @@
-"""Follows the references of a schema to the versions that they stand for."""
+"""Follows references between schemas, in both directions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 
-from relay.registry.refusals import Refusal, invalid_schema
+from relay.registry import errors
+from relay.registry.errors import ApiError
 from relay.registry.schema import Reference
-from relay.registry.store import Registered, Store
+from relay.registry.store import Registered, SchemaStore
 
-__all__ = ["latest_named", "referred_to"]
+__all__ = ["check_unreferenced", "latest_named", "referred_to"]
 
 _LATEST = -1
 
 
-def latest_named(store: Store, references: Sequence[Reference]) -> tuple[Reference, ...]:
-    """`references` with the latest live version in place of -1. Raises Refusal 42201."""
+def latest_named(store: SchemaStore, references: Sequence[Reference]) -> tuple[Reference, ...]:
+    """Returns `references` with the latest live version in place of -1. Raises ApiError 42201."""
     return tuple(
         _with_number(store, index, reference) if reference.version == _LATEST else reference
         for index, reference in enumerate(references)
@@ -23,12 +24,12 @@ def latest_named(store: Store, references: Sequence[Reference]) -> tuple[Referen
 
 
 def referred_to(
-    store: Store, references: Sequence[Reference], *, deleted: bool
+    store: SchemaStore, references: Sequence[Reference], *, deleted: bool
 ) -> list[Registered]:
-    """All referenced versions, each after those that it takes types from itself.
+    """Lists all referenced versions, each after those that it takes types from itself.
 
-    deleted: whether soft-deleted versions may be referred to, as by schemas that already stand.
-    Raises Refusal 42201 when there is no such version.
+    deleted: soft-deleted versions may be referred to, as by schemas that are registered already.
+    Raises ApiError 42201 when there is no such version.
     """
     versions: dict[tuple[str, int], Registered] = {}
 
@@ -47,13 +48,31 @@ def referred_to(
     return list(versions.values())
 
 
-def _with_number(store: Store, index: int, reference: Reference) -> Reference:
-    versions = [found for found in store.subject(reference.subject) if not found.deleted]
+def check_unreferenced(
+    store: SchemaStore,
+    versions: Sequence[Registered],
+    *,
+    deleted: bool = False,
+    besides: Set[str] = frozenset(),
+) -> None:
+    """Raises ApiError 42206 when other schemas take types from one of `versions`.
+
+    deleted: soft-deleted schemas count, too, which could not be read any more.
+    besides: subjects whose schemas go at the same time.
+    """
+    for found in versions:
+        referring = store.referencing(found.subject, found.version, deleted=deleted)
+        if others := sorted({subject for subject, _ in referring} - besides):
+            raise errors.reference_exists(found.subject, found.version, ", ".join(others))
+
+
+def _with_number(store: SchemaStore, index: int, reference: Reference) -> Reference:
+    versions = store.live(reference.subject)
     if not versions:
         raise _missing(f"references[{index}]", reference)
     return replace(reference, version=versions[-1].version)
 
 
-def _missing(path: str, reference: Reference) -> Refusal:
+def _missing(path: str, reference: Reference) -> ApiError:
     version = "version" if reference.version == _LATEST else f"version {reference.version}"
-    return invalid_schema(f"{path}: there is no {version} of subject '{reference.subject}'")
+    return errors.invalid_schema(f"{path}: there is no {version} of subject '{reference.subject}'")

@@ -1,4 +1,4 @@
-"""Schema texts: what they say, in which form they are kept, and which ids they get.
+"""Schema texts: parsing, the stored form, digests and ids.
 
 Source of the text rules: Apache Avro 1.12 specification, "Schema Declaration".
 """
@@ -14,19 +14,20 @@ from functools import cached_property, lru_cache
 from itertools import count
 from typing import Any
 
-from relay.registry.normal import normal_form
-from relay.registry.refusals import invalid_schema, schema_too_large
+from relay.registry.errors import invalid_schema, schema_too_large
 from relay.schema.avro.invalid import SchemaInvalid
+from relay.schema.avro.json_text import without_comments
+from relay.schema.avro.names import Strictness
 from relay.schema.avro.nodes import Node
+from relay.schema.avro.normal import normal_form
 from relay.schema.avro.parse import parse_with_references
-from relay.schema.avro.strictness import Strictness
 
 __all__ = ["Reference", "candidate_ids", "compact", "digest", "normal", "parse"]
 
 LARGEST_TEXT = 1_000_000
 
 _ID_BITS = 31
-# Bounds what is remembered: a schema takes some twenty times the memory of its text.
+# Bounds the cache: a schema takes some twenty times the memory of its text.
 _REMEMBERED = 512
 _REMEMBERED_TEXT = 16_384
 
@@ -40,28 +41,28 @@ class Reference:
     version: int
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in requests and answers."""
+        """As in requests and answers."""
         return {"name": self.name, "subject": self.subject, "version": self.version}
 
 
 def compact(text: str) -> str:
-    """`text` without white space, its keys in the order they were written.
+    """Returns `text` without white space and comments, its keys in the order they were written.
 
-    Raises Refusal 42201 when it is not JSON, 42209 when it has more than a million characters.
+    Raises ApiError 42201 when it is not JSON, 42209 when it has more than a million characters.
     """
     if len(text) > LARGEST_TEXT:
         raise schema_too_large(len(text), LARGEST_TEXT)
     try:
-        loaded = json.loads(text, parse_constant=_no_number, parse_float=_float)
+        loaded = json.loads(without_comments(text), parse_constant=_no_number, parse_float=_float)
         found = json.dumps(loaded, separators=(",", ":"), ensure_ascii=False)
-        found.encode()  # half a surrogate pair can be written in JSON, and stored nowhere
+        found.encode()  # half a surrogate pair is valid JSON, but can't be stored
         return found
     except (ValueError, RecursionError) as error:
         raise invalid_schema(f"the text is not JSON: {error}") from error
 
 
 def _no_number(word: str) -> float:
-    # Python reads and writes NaN and Infinity, which no other reader of JSON takes.
+    # Python reads and writes NaN and Infinity, which are not JSON.
     raise ValueError(f"{word} is not a number")
 
 
@@ -72,17 +73,17 @@ def _float(text: str) -> float:
 
 
 def normal(text: str, referenced: Sequence[str] = (), *, new: bool = True) -> str:
-    """Normal form of `text`, see relay.registry.normal; arguments and errors as `parse`."""
+    """Normal form of `text`, see relay.schema.avro.normal; arguments and errors as `parse`."""
     return _understood(text, referenced, new=new).form
 
 
 def parse(text: str, referenced: Sequence[str] = (), *, new: bool = True) -> Node:
-    """The type of `text`; small ones are remembered and must not be changed.
+    """Parses `text`; small ones are cached and must not be changed.
 
     referenced: texts whose named types it may use, each after those that it needs itself.
-    new: whether it stands nowhere yet, so that it must be valid in everything. One that stands,
-    here or in another registry, is read whatever its defaults are.
-    Raises Refusal 42201 with the place and the reason.
+    new: it is not registered yet, so everything about it must be valid to Java's parser. A schema
+    that is registered, here or in another registry, may have invalid defaults.
+    Raises ApiError 42201 with the place and the reason.
     """
     return _understood(text, referenced, new=new).root
 
@@ -90,12 +91,11 @@ def parse(text: str, referenced: Sequence[str] = (), *, new: bool = True) -> Nod
 def digest(
     text: str, references: Sequence[Reference] = (), referenced: Sequence[bytes] = ()
 ) -> bytes:
-    """32 bytes that are equal for texts which differ in white space and order of keys only.
+    """Returns 32 bytes that ignore white space and the order of keys.
 
-    referenced: digests of the schemas that the references stand for. The number of a version is
-    not enough: it may stand for another schema in another database, or after it was deleted
-    forever.
-    Of normal forms they are equal where two schemas are the same.
+    referenced: digests of the referenced schemas. A version's number is not enough: it may be
+    another schema in another database, or after it was deleted forever.
+    Normal forms have equal digests exactly where two schemas are the same.
     """
     following = [[one.hex() for one in referenced]] if referenced else []
     ordered = json.dumps(
@@ -108,10 +108,10 @@ def digest(
 
 
 def candidate_ids(of_digest: bytes) -> Iterator[int]:
-    """Ids to try in turn, each in 1 .. 2**31 - 1; the first is free unless two texts collide.
+    """Yields ids to try in turn, each in 1 .. 2**31 - 1; the first is free unless texts collide.
 
-    An id follows from the text and not from a sequence, since a sequence that went back in a
-    failover would give the id of records already in topics to another schema.
+    Ids are computed from the text and don't come from a sequence: one that went back in a failover
+    would give the id of records in topics to another schema.
     """
     size = 2**_ID_BITS - 1
     first = int.from_bytes(of_digest[:8], "big") % size
@@ -120,10 +120,10 @@ def candidate_ids(of_digest: bytes) -> Iterator[int]:
 
 
 class _Understood:
-    """A text that was read. Raises Refusal 42201."""
+    """A parsed text. Raises ApiError 42201."""
 
     def __init__(self, text: str, referenced: Sequence[str], new: bool) -> None:
-        strictness = Strictness.SPECIFICATION if new else Strictness.STANDING
+        strictness = Strictness.JAVA if new else Strictness.STANDING
         try:
             self._parsed = parse_with_references(text, referenced, strictness=strictness)
         except SchemaInvalid as error:

@@ -1,4 +1,4 @@
-"""What the registry keeps in PostgreSQL, schema `registry`."""
+"""Reads and writes the registry's tables in PostgreSQL, schema `registry`."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import class_row
+from psycopg.sql import SQL, Identifier
 from psycopg.types.json import Jsonb
 
 from relay.postgres.sqlfile import load
 from relay.registry.schema import Reference
 
-__all__ = ["Registered", "Store"]
+__all__ = ["Registered", "SchemaStore"]
 
 _WRITERS = 0x7265676973747279
-# Shorter than a request waits for a connection, so that those who wait for the lock and hold all
-# connections let readers pass.
+# Shorter than the pool's timeout, so that requests which wait for the lock and hold all connections
+# let readers pass.
 _LOCK_TIMEOUT = "2s"
 # Longer than the largest schemas take to be compared.
 _IDLE_TIMEOUT = "60s"
@@ -24,7 +25,7 @@ _IDLE_TIMEOUT = "60s"
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A version of a subject with the schema that stands there."""
+    """A version of a subject with its schema."""
 
     subject: str
     version: int
@@ -40,8 +41,8 @@ class Registered:
         return tuple(Reference(**reference) for reference in self.refs)
 
 
-class Store:
-    """Reads and writes in one transaction, which its owner opens and ends.
+class SchemaStore:
+    """Reads and writes in one transaction, which the caller opens and ends.
 
     Not thread-safe, like the connection.
     """
@@ -63,23 +64,26 @@ class Store:
 
     def subject(self, subject: str) -> list[Registered]:
         """All versions of a subject, oldest first, soft-deleted ones too."""
-        return self._registered("read_subject.sql", subject=subject)
+        return self._registered("v.subject = %(subject)s", subject=subject)
+
+    def live(self, subject: str) -> list[Registered]:
+        """The versions of a subject that are not deleted, oldest first."""
+        return [found for found in self.subject(subject) if not found.deleted]
 
     def version(self, subject: str, version: int) -> Registered | None:
         """One version of a subject, even if it is soft-deleted."""
-        found = self._registered("read_version.sql", subject=subject, version=version)
-        return found[0] if found else None
+        return next((one for one in self.subject(subject) if one.version == version), None)
 
     def uses(self, schema_id: int) -> list[Registered]:
-        """All versions that stand for a schema id, soft-deleted ones too."""
-        return self._registered("read_uses.sql", id=schema_id)
+        """All versions with a schema id, soft-deleted ones too."""
+        return self._registered("v.schema_id = %(id)s", id=schema_id)
 
     def all(self, prefix: str = "") -> list[Registered]:
         """All versions of all subjects that start with `prefix`, soft-deleted ones too."""
-        return self._registered("read_all.sql", prefix=prefix)
+        return self._registered("starts_with(v.subject, %(prefix)s)", prefix=prefix)
 
     def subjects(self, prefix: str = "") -> list[tuple[str, bool]]:
-        """(subject, whether all its versions are soft-deleted), in alphabetical order."""
+        """(subject, all its versions are soft-deleted), in alphabetical order."""
         return self._rows("list_subjects.sql", prefix=prefix)
 
     def referencing(
@@ -96,13 +100,13 @@ class Store:
         return int(self._rows("find_last_referred.sql", subject=subject)[0][0])
 
     def text(self, schema_id: int) -> tuple[str, list[dict[str, Any]]] | None:
-        """(text, references) of an id, also after its last version was deleted for ever."""
+        """(text, references) of an id, also after its last version was deleted forever."""
         return self._connection.execute(
             "select text, refs from registry.schemas where id = %s", (schema_id,)
         ).fetchone()
 
     def id_of(self, digest: bytes) -> int | None:
-        """The id that a text has got."""
+        """The id of the schema with this digest."""
         row = self._connection.execute(
             "select id from registry.schemas where digest = %s", (digest,)
         ).fetchone()
@@ -111,7 +115,7 @@ class Store:
     def add_schema(
         self, schema_id: int, digest: bytes, text: str, references: tuple[Reference, ...]
     ) -> bool:
-        """Gives a text its id; False when the id or the text is taken already."""
+        """Stores a text under an id; returns False when the id or the text is taken already."""
         values = {
             "id": schema_id,
             "digest": digest,
@@ -135,37 +139,26 @@ class Store:
         """Removes versions that are hidden; the texts keep their ids."""
         self._execute("delete_forever.sql", subject=subject, versions=versions)
 
-    def levels(self, scopes: list[str]) -> dict[str, str]:
-        """Compatibility levels that are set for some of `scopes`."""
-        return dict(
-            self._connection.execute(
-                "select scope, compatibility from registry.settings "
-                "where scope = any(%s) and compatibility is not null",
-                (scopes,),
-            ).fetchall()
+    def settings(self, column: str, scopes: list[str]) -> dict[str, str]:
+        """Reads what is set for `scopes`. column: `compatibility` or `mode`."""
+        query = SQL(
+            "select scope, {0} from registry.settings where scope = any(%s) and {0} is not null"
         )
+        rows = self._connection.execute(query.format(Identifier(column)), (scopes,))
+        return dict(rows.fetchall())
 
-    def modes(self, scopes: list[str]) -> dict[str, str]:
-        """Modes that are set for some of `scopes`."""
-        return dict(
-            self._connection.execute(
-                "select scope, mode from registry.settings "
-                "where scope = any(%s) and mode is not null",
-                (scopes,),
-            ).fetchall()
+    def set_setting(self, column: str, scope: str, value: str | None) -> None:
+        """Sets or, with None, clears the compatibility level or the mode of a scope."""
+        query = SQL(
+            "insert into registry.settings (scope, {0}) values (%s, %s) "
+            "on conflict (scope) do update set {0} = excluded.{0}"
         )
+        self._connection.execute(query.format(Identifier(column)), (scope, value))
 
-    def set_level(self, scope: str, level: str | None) -> None:
-        """Sets or, with None, clears the compatibility level of a scope."""
-        self._execute("set_level.sql", scope=scope, value=level)
-
-    def set_mode(self, scope: str, mode: str | None) -> None:
-        """Sets or, with None, clears the mode of a scope."""
-        self._execute("set_mode.sql", scope=scope, value=mode)
-
-    def _registered(self, query: str, **values: Any) -> list[Registered]:
+    def _registered(self, condition: str, **values: Any) -> list[Registered]:
+        query = load(__package__, "read_registered.sql").decode().format(condition=condition)
         with self._connection.cursor(row_factory=class_row(Registered)) as cursor:
-            return cursor.execute(load(__package__, query), values).fetchall()
+            return cursor.execute(query.encode(), values).fetchall()
 
     def _rows(self, query: str, **values: Any) -> list[Any]:
         return self._connection.execute(load(__package__, query), values).fetchall()

@@ -106,7 +106,7 @@ def test_a_change_goes_from_a_bad_draft_to_an_active_version(day: Day) -> None:
     # then nothing of all that has registered it, nor do its author's proposal and the approval
     day.runs("propose", "counted", "2", "--by", "anna", "--reason", "units are asked for")
     day.list_as("approved")
-    assert "it is proposed in the database" in day.fails("register")
+    assert "version 2 is proposed in the database" in day.fails("register")
     day.list_as("proposed")
     assert "proposed by anna" in day.fails(
         "approve", "counted", "2", "--by", "anna", "--reason", "fine"

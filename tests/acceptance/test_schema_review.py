@@ -191,19 +191,31 @@ def test_a_schema_that_the_registry_refuses_is_not_activated(relay: Relay) -> No
     avsc = json.loads((folder / "counted.v2.avsc").read_text())
     avsc["fields"][-1].pop("default")
     (folder / "counted.v2.avsc").write_text(json.dumps(avsc))
-    schemas(relay, "propose", "counted", "2", "--by", "anna")
-    schemas(relay, "approve", "counted", "2", "--by", "ben", "--reason", "overlooked it")
+    # The check stops proposal and approval, and shows why
+    stopped = schemas(relay, "propose", "counted", "2", "--by", "anna", code=1)
+    assert "READER_FIELD_MISSING_DEFAULT_VALUE" in stopped
+    assert "give --force with --reason" in stopped
+    forced = ("--force", "--reason", "the group moves first")
+    assert "needs --reason" in schemas(
+        relay, "propose", "counted", "2", "--by", "anna", "--force", code=2
+    )
+    schemas(relay, "propose", "counted", "2", "--by", "anna", *forced)
+    approving = ("approve", "counted", "2", "--by", "ben", "--reason", "the group moves first")
+    assert "`unit` is new" in schemas(relay, *approving, code=1)
+    schemas(relay, *approving, "--force")
 
     assert "incompatible under BACKWARD" in schemas(relay, "activate", "counted", "2", code=1)
 
-    states = [v["state"] for v in by_json(relay, "history", "counted")["versions"]]
-    assert states == ["active", "approved"]
+    found = by_json(relay, "history", "counted")
+    assert [v["state"] for v in found["versions"]] == ["active", "approved"]
+    reasons = [entry["reason"] for entry in found["history"][-2:]]
+    assert reasons == ["despite the check: the group moves first"] * 2
 
 
 def test_what_nobody_approved_is_not_registered_though_its_file_says_active(
     relay: Relay,
 ) -> None:
-    # Given versions whose domain file says active, and of which one alone was approved
+    # Given versions whose domain file says active, and of which only one was approved
     folder = relay.folder / "schemas" / relay.domain
     add_version(relay, 2, "deprecated")
     add_version(relay, 3, "active", unit="box")
@@ -232,9 +244,9 @@ def test_what_nobody_approved_is_not_registered_though_its_file_says_active(
     schemas(relay, "propose", "counted", "2", "--by", "anna")
     assert "is proposed in the database" in schemas(relay, "register", code=1)
 
-    # and the domain files alone decide where that is asked for
+    # and only the domain files decide if that is requested
     done = relay.command("schemas", "register", "--without-review")
-    assert (done.returncode, "was not asked" in done.stderr) == (0, True)
+    assert (done.returncode, "without a review" in done.stderr) == (0, True)
 
 
 def test_the_approved_text_is_registered_and_not_the_files(relay: Relay) -> None:
@@ -370,7 +382,7 @@ def test_rows_that_name_no_version_keep_the_last_one_that_they_can_go_out_under(
     assert len(relay.published()) == 1
 
 
-def test_rows_under_a_version_that_was_given_up_are_not_published(relay: Relay) -> None:
+def test_rows_under_a_version_that_was_withdrawn_are_not_published(relay: Relay) -> None:
     # Given a version that is approved and registered, and a row that was written past its review
     add_version(relay)
     schemas(relay, "propose", "counted", "2", "--by", "anna")
@@ -391,7 +403,7 @@ def test_rows_under_a_version_that_was_given_up_are_not_published(relay: Relay) 
     # Then the row waits and says why
     assert relay.published() == []
     (row,) = relay.status()
-    assert "was given up before it was in use" in row["last_error"]
+    assert "was withdrawn before it was in use" in row["last_error"]
     assert row["delivery_attempts"] == 0
 
 

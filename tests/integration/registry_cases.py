@@ -83,7 +83,7 @@ REGISTERING = [
         [1],
     ),
     Case("an incompatible schema is refused", [_register(ONE)], _register(RETYPED), 409),
-    Case("a schema that is no JSON", [], _register("{"), 42201),
+    Case("a schema that is not JSON", [], _register("{"), 42201),
     Case("a type that there is not", [], _register('{"type":"nothing"}'), 42201),
     Case(
         "a request without a schema",
@@ -186,7 +186,7 @@ COMPATIBILITY = [
         why="it wants the subject to be there",
     ),
     Case("against a version that there is not", [_register(ONE)], _check(ONE, "/9"), 40402),
-    Case("a text that is no schema", [_register(ONE)], _check("{"), 42201),
+    Case("a text that is not a schema", [_register(ONE)], _check("{"), 42201),
     Case("backward, a field with default added", [_register(ONE)], _check(TWO), _YES),
     Case("backward, a field taken away", [_register(TWO)], _check(ONE), _YES),
     Case(
@@ -307,13 +307,13 @@ DELETING = [
     ),
     Case("a subject that there is not", [], _delete("/subjects/{s}"), 40401),
     Case(
-        "a subject for ever that is not hidden",
+        "a subject forever that is not hidden",
         [_register(ONE)],
         _delete("/subjects/{s}?permanent=true"),
         40405,
     ),
     Case(
-        "a subject for ever",
+        "a subject forever",
         [_register(ONE), _delete("/subjects/{s}")],
         _delete("/subjects/{s}?permanent=true"),
         [1],
@@ -343,7 +343,7 @@ DELETING = [
         40406,
     ),
     Case(
-        "a version for ever that is not hidden",
+        "a version forever that is not hidden",
         [_register(ONE), _register(TWO)],
         _delete("/subjects/{s}/versions/1?permanent=true"),
         40407,

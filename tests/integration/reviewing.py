@@ -29,6 +29,7 @@ def version(
     }
     return SchemaVersion(
         event_type=EVENT_TYPE,
+        aggregate_type="order",
         version=number,
         state=state,
         avsc=avsc,

@@ -19,7 +19,7 @@ class Standby(LocalPostgres):
     """A streaming replica by pg_basebackup. Its password is the primary's."""
 
     def __init__(self, dir: Path, primary: LocalPostgres) -> None:
-        super().__init__(dir, settings=primary.settings, database=primary.database)
+        super().__init__(dir, settings=primary.settings)
         self._primary = primary
         self.dir.mkdir(parents=True, exist_ok=True)
         self._state.update(password=primary.url.split("@")[0].rsplit(":", 1)[1])

@@ -10,10 +10,11 @@ import psycopg
 import pytest
 
 from relay.bus import DomainEventBus
+from relay.capture import reader as reader_module
 from relay.capture import row
 from relay.capture.position import BEGINNING, Position, Snapshot, Step
-from relay.capture.reader import Reader
-from relay.capture.row import AVRO, SEQ, SHARD, Row
+from relay.capture.reader import SESSION, OutboxReader, Reading
+from relay.capture.row import AVRO, PAYLOAD, SEQ, SHARD, Row
 from relay.postgres.connect import connect
 from relay.postgres.sqlfile import load
 from tests.integration.capturing import assert_captured, writing
@@ -69,7 +70,7 @@ def test_the_shard_of_an_aggregate_is_its_hash_modulo_the_number_of_shards(
 def test_the_statements_give_the_columns_that_a_row_is_read_by(database_url: str) -> None:
     # Given events of SQL and of Python
     columns = {name: getattr(row, name) for name in row.__all__ if name != "Row"}
-    with connect(database_url) as connection:
+    with connect(database_url, session=SESSION) as connection:
         connection.execute("select outbox.publish('order.noted', 'order', 'order-1', '{}')")
         with connection.transaction():
             DomainEventBus.publish(connection, noted())
@@ -79,10 +80,10 @@ def test_the_statements_give_the_columns_that_a_row_is_read_by(database_url: str
             names = [column.name for column in found.description or ()]
             assert {name.upper(): place for place, name in enumerate(names)} == columns
         # and the statement of fresh rows, which has another first row, gives the same
-        reader = Reader(connection, shards=16, page_rows=1000)
+        reader = OutboxReader(connection, shards=16, page_rows=1000)
         _, page = reader.read(Position(BEGINNING), None, None)
         assert page is not None
-        assert page.rows == reader.rows([1, 2]) == reader.page(page.step, None)
+        assert page.rows == reader.rows([1, 2])[0] == reader.page(page.step, None).rows
         assert [type(each[AVRO]) for each in page.rows] == [type(None), bytes]
 
 
@@ -101,7 +102,7 @@ def test_the_page_statements_call_no_function_for_the_shard(database_url: str, q
 def test_a_page_has_the_rows_that_its_step_holds(database_url: str) -> None:
     # Given rows of many transactions
     chance = random.Random(2)
-    with connect(database_url) as connection:
+    with connect(database_url, session=SESSION) as connection:
         for number in range(300):
             connection.execute(
                 "insert into outbox.domain_events"
@@ -111,7 +112,7 @@ def test_a_page_has_the_rows_that_its_step_holds(database_url: str) -> None:
             )
         every = connection.execute("select xid::text::bigint, seq from outbox.domain_events")
         rows = every.fetchall()
-        reader = Reader(connection, shards=3, page_rows=1000)
+        reader = OutboxReader(connection, shards=3, page_rows=1000)
         for _ in range(200):
             # When any step is read
             after = chance.randint(0, 300)
@@ -122,7 +123,15 @@ def test_a_page_has_the_rows_that_its_step_holds(database_url: str) -> None:
                 chance.choice([None, after + chance.randint(0, 100)]),
             )
             mine = chance.choice([None, [0], [1, 2]])
-            page = reader.page(step, mine)
+            page = reader.page(step, mine).rows
+
+            # and all that a snapshot sees and another does not, with the snapshot's statement
+            if step.seen != BEGINNING:
+                _, fresh = reader.read(Position(step.seen), Reading(step.upto, 0, 0), None)
+                between = Step(step.seen, step.upto)
+                assert ([row[SEQ] for row in fresh.rows] if fresh else []) == sorted(
+                    seq for xid, seq in rows if between.holds(xid, seq)
+                )
 
             # Then it has just those that the step holds, in order
             expected = sorted(seq for xid, seq in rows if step.holds(xid, seq))
@@ -130,7 +139,7 @@ def test_a_page_has_the_rows_that_its_step_holds(database_url: str) -> None:
                 assert [row[SEQ] for row in page] == expected
             else:
                 assert {row[SHARD] for row in page} <= set(mine)
-                others = reader.page(step, [shard for shard in range(3) if shard not in mine])
+                others = reader.page(step, [shard for shard in range(3) if shard not in mine]).rows
                 assert sorted(row[SEQ] for row in page + others) == expected
 
 
@@ -145,8 +154,8 @@ def test_sixteen_writers_and_restarts_at_every_page_lose_double_and_reorder_noth
         # When they are read in pages of seven, by a new reader after each page
         ended = False
         while True:
-            with connect(database_url) as connection:
-                reader = Reader(connection, shards=4, page_rows=7)
+            with connect(database_url, session=SESSION) as connection:
+                reader = OutboxReader(connection, shards=4, page_rows=7)
                 page = None
                 while page is None and not ended:
                     ended = not writers.is_alive()
@@ -162,3 +171,36 @@ def test_sixteen_writers_and_restarts_at_every_page_lose_double_and_reorder_noth
     # Then each committed row was read once and in its aggregate's order
     assert_captured(database_url, captured)
     assert pages > len(captured) / 7
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_page_ends_where_its_bytes_do_and_nothing_is_left_out(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, fresh: bool
+) -> None:
+    # Given rows of all sizes, as text a hundred times what compression makes of them
+    monkeypatch.setattr(reader_module, "MOST_BYTES", 100_000)
+    with connect(database_url, session=SESSION) as connection:
+        connection.execute(
+            "select outbox.publish('counted', 'counter', 'k' || n % 9, jsonb_build_object("
+            "'number', n, 'note', repeat('x', (n * 7919) % 60000))) from generate_series(1, 300) n"
+        )
+        reader = OutboxReader(connection, shards=4, page_rows=1000)
+        # When they are read page by page
+        position = Position(BEGINNING, recovering=not fresh)
+        seqs, sizes = [], []
+        while (page := reader.read(position, None, None)[1]) is not None and page.rows:
+            seqs += [row[SEQ] for row in page.rows]
+            sizes.append(page.size)
+            largest = max(len(row[PAYLOAD] or b"") for row in page.rows)
+            assert page.size <= 100_000 + largest
+            position = page.step.position()
+        # Then each comes once, and the pages are filled
+        assert seqs == list(range(1, 301))
+        assert min(sizes[:-1]) > 100_000
+        # and single rows end there as well
+        rows, whole = reader.rows(seqs)
+        assert not whole
+        assert [row[SEQ] for row in rows] == seqs[: len(rows)]
+        assert reader.rows(seqs[:1])[1]
+        # while the connection is as good as before
+        assert connection.execute("select 1").fetchone() == (1,)

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from relay.schema.approvals.registration import register_catalog
 from relay.schema.catalog import Catalog
 from relay.schema.client.client import RegistryClient
-from relay.schema.client.register import register_catalog
+from tests.commands import run_relay
 from tests.integration.consuming import World
 from tests.stack import until
 
@@ -77,10 +78,14 @@ class Shop:
         )
 
     def run(self, *words: str, code: int = 0) -> str:
-        process = self.start(*words)
-        output, errors = process.communicate(timeout=60)
-        assert process.returncode == code, errors
-        return output if code == 0 else errors
+        done = run_relay(*words, environment=self.environment, folder=self.folder)
+        assert done.returncode == code, done.stderr
+        return done.stdout if code == 0 else done.stderr
+
+    def errors(self, *words: str) -> str:
+        done = run_relay(*words, environment=self.environment, folder=self.folder)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
 
     def json(self, *words: str) -> Any:
         return json.loads(self.run(*words, "--json"))
@@ -101,7 +106,7 @@ def shop(
 def test_a_dead_letter_is_listed_shown_replayed_and_resolved(shop: Shop) -> None:
     world = shop.world
     ids = world.send([("a", 12), ("a", 13), ("a", 14)])
-    shop.run("consume", "--until-idle")
+    assert f"{world.group}: handled 2, 1 dead" in shop.errors("consume", "--until-idle")
     shop.run("reconcile", "--until-idle")
 
     (letter,) = shop.json("dlq", "list", "--group", world.group)["dead_letters"]
@@ -110,9 +115,17 @@ def test_a_dead_letter_is_listed_shown_replayed_and_resolved(shop: Shop) -> None
     assert letter["dlq"] == {"topic": world.dlq, "partition": 0, "offset": 0}
     assert shop.json("dlq", "list", "--aggregate", "b")["dead_letters"] == []
     assert shop.json("dlq", "list", "--since", "1h", "--type", "counted")["dead_letters"]
+    listed, error = shop.run("dlq", "list").splitlines()
+    assert listed.startswith(f"{ids[1]} {world.group} counted a dead after 1 tries at ")
+    assert "13 does not work" in error
     (shown,) = shop.json("dlq", "show", ids[1])["dead_letters"]
     assert "13 does not work" in shown["stacktrace"]
     assert shown["headers"]["ce_id"] == ids[1]
+    assert shown["payload"]["number"] == 13
+    text = shop.run("dlq", "show", ids[1])
+    assert '"number": 13' in text
+    assert f"{world.topic}[0]@1" in text
+    assert "{'" not in text
 
     shop.repaired.touch()
     (replayed,) = shop.json("dlq", "replay", ids[1])["replayed"]
@@ -123,6 +136,7 @@ def test_a_dead_letter_is_listed_shown_replayed_and_resolved(shop: Shop) -> None
     assert world.numbers("a") == [12, 14, 13]
     assert world.rows("select number from seconds order by 1") == [(12,), (13,), (14,)]
     assert shop.json("dlq", "list")["dead_letters"] == []
+    assert shop.run("dlq", "list") == ""
     states = world.rows("select event_id, group_name, state from outbox.outcomes")
     assert states == [(ids[1], world.group, "resolved")]
 
@@ -134,7 +148,7 @@ def test_a_group_that_is_killed_is_started_again_and_all_end_with_their_supervis
     supervisor = shop.start("consume")
     try:
         world.send([("a", 1)])
-        until(lambda: world.numbers("a") == [1] and world.rows("select 1 from seconds"))
+        until(lambda: world.numbers("a") == [1] and world.rows("select 1 from seconds"), timeout=40)
         children = _children(supervisor.pid)
         assert len(children) == 2
         for pid in children:

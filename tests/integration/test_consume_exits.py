@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from relay.consume.decode import Decoder
+from relay.schema.approvals.registration import register_catalog
 from relay.schema.catalog import Catalog
 from relay.schema.client.client import RegistryClient
-from relay.schema.client.register import register_catalog
 from tests.integration.consuming import Counted, World, act
 from tests.stack import until
 

@@ -9,10 +9,14 @@ from collections import Counter
 from typing import Any
 
 import psycopg
+import pytest
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from relay.consume import Fatal, Retryable
+from relay.consume.dead_letters import producer
 from relay.consume.dead_letters.replay import replay
 from relay.consume.dead_letters.store import Filter, find
+from relay.kafka.clients import idempotent_producer
 from tests.integration.consuming import SCHEMA_ID, Counted, World, act, add_recounted
 from tests.stack import until
 
@@ -274,6 +278,35 @@ def test_a_dead_letter_that_outgrows_its_topic_goes_without_its_value(world: Wor
     assert "__dlq.value-omitted" in headers
     assert headers["__dlq.outcome"] == b"dead"
     assert world.rows("select value from inbox.dead_letters") == [(value,)]
+
+
+def test_a_producer_of_dead_letters_that_failed_for_good_is_replaced(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a broker that refuses the producer's next sequence number, as it may after a crash
+    class Failed(Producer):
+        def produce(self, *_: Any, **__: Any) -> None:
+            raise KafkaException(KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER))
+
+        def close(self) -> None:
+            # The next try need not wait for the end of this one's lease.
+            world.rows("update inbox.dead_letters set sending_until = null returning true")
+            super().close()
+
+    kinds = iter([lambda *_: Failed({}), idempotent_producer])
+
+    def open_next(*given: Any) -> Producer:
+        return next(kinds)(*given)
+
+    monkeypatch.setattr(producer, "idempotent_producer", open_next)
+    # When an event dies
+    world.produce(world.topic, b"a", b"poison", None)
+    group = world.new_group()
+    group.handles(Counted)(act)
+    world.until_idle(group)
+    # Then another producer sends it
+    assert len(world.records(world.dlq)) == 1
+    assert next(kinds, None) is None
 
 
 def test_a_parked_event_is_not_settled_by_a_member_that_has_no_handler_for_it(

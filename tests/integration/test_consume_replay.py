@@ -12,9 +12,12 @@ from relay.consume import Fatal, Group
 from relay.consume.dead_letters.discard import discard
 from relay.consume.dead_letters.reconciler import reconcile
 from relay.consume.dead_letters.replay import replay, replay_headers
-from relay.consume.dead_letters.store import Filter, find
+from relay.consume.dead_letters.store import ALL_STATES, Filter, find
 from relay.consume.inbox import park_replay
 from relay.consume.record import Record
+from relay.errors import BrokerUnavailable
+from relay.kafka import topics
+from relay.operate.status import read_status
 from tests.integration.consuming import Counted, World, act, add_recounted
 from tests.stack import until
 
@@ -220,7 +223,7 @@ def test_a_replay_and_a_live_event_of_one_key_on_two_members_never_run_at_once(
             with suppress(AssertionError):
                 until(
                     lambda: len(inside) == 2 or world.rows(WAITING) or event.number in second,
-                    timeout=2,
+                    timeout=8,
                 )
             second.update({1, 2} - {event.number})
             together.append(set(inside))
@@ -286,6 +289,54 @@ def test_a_discarded_letter_is_left_out_of_the_list_and_stays_flagged(world: Wor
         assert (len(discarded), refused) == (1, [])
         assert find(connection, Filter()) == []
     assert [row[2:4] for row in outcomes(world)] == [("dead", 1)]
+
+
+def test_status_counts_a_dead_event_alike_for_the_outbox_and_for_its_group(world: World) -> None:
+    def dead() -> tuple[int, int]:
+        with world.connect() as connection:
+            found = read_status(world.settings(), connection)
+        (group,) = [group for group in found.groups if group.group == world.group]
+        return found.outbox.dead, group.dead
+
+    world.send([("a", 1), ("b", 2)])
+    world.until_idle(Fault(1).group(world))
+    assert dead() == (1, 1)
+    outcomes(world)
+    assert dead() == (1, 1)
+    with world.connect() as connection:
+        discard(connection, find(connection, Filter()), "never mind")
+    assert dead() == (0, 0)
+
+
+def test_a_replay_while_kafka_is_unavailable_changes_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a dead letter of a group, a discarded one, and a dead event of the relay
+    world.send([("a", 1), ("b", 2)])
+    world.until_idle(Fault(1, 2).group(world))
+    with world.connect() as connection:
+        one, other = find(connection, Filter())
+        discard(connection, [other])
+        connection.execute(
+            "insert into outbox.domain_events (id, event_type, aggregate_type, aggregate_id, "
+            "payload) values ('unpublished', 'counted', 'counter', 'c', '{}')"
+        )
+        connection.execute(
+            "insert into outbox.holds (seq, event_id, shard, aggregate_type, aggregate_id, state, "
+            "error) select seq, id, 0, aggregate_type, aggregate_id, 'dead', 'why' "
+            "from outbox.domain_events"
+        )
+        letters = find(connection, Filter(states=ALL_STATES))
+        assert {each.event_id for each in letters} >= {one.event_id, other.event_id, "unpublished"}
+        before = [(each.group_name, each.event_id, each.state) for each in letters]
+        # When all of them are replayed while Kafka is unavailable
+        monkeypatch.setattr(topics.describe, "__defaults__", (0.5,))
+        with pytest.raises(BrokerUnavailable):
+            replay(world.settings(kafka_bootstrap_servers="127.0.0.1:9"), connection, letters)
+        # Then nothing has changed
+        letters = find(connection, Filter(states=ALL_STATES))
+        assert [(each.group_name, each.event_id, each.state) for each in letters] == before
+    assert world.rows("select count(*) from outbox.replays") == [(0,)]
 
 
 def test_a_letter_is_not_discarded_while_its_replay_is_being_parked(world: World) -> None:

@@ -1,4 +1,4 @@
-"""`relay doctor` tells where settings come from, and what is wrong before it costs an event."""
+"""`relay doctor` shows the sources of settings, and finds what would break a guarantee."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_every_setting_is_shown_with_its_source_and_without_secrets(relay: Relay
     _, document = examine(relay, EVENT_BUS_KAFKA_OPTIONS=options)
     settings = {s["name"]: (s["value"], s["source"]) for s in document["settings"]}
 
-    # Then each says where it came from, and no secret stands in it
+    # Then each has its source, and there is no secret in it
     assert settings["EVENT_BUS_MAX_ATTEMPTS"] == ("7", ".env")
     assert settings["EVENT_BUS_PAGE_ROWS"] == ("1000", "relay.toml")
     assert settings["EVENT_BUS_ON_DEAD"] == ("hold", "default")
@@ -89,7 +89,7 @@ def test_an_event_type_that_nobody_decided_about_and_reworded_files_are_no_failu
     file = relay.folder / "schemas" / relay.domain / "counted.v1.avsc"
     file.write_text(file.read_text().replace("free text", "any text"))
 
-    # When it is examined, then the one is told of and the other is registered as approved
+    # When it is examined, then the one is reported and the other is registered as approved
     status, document = examine(relay)
     ((level, message),) = of(document, "review")
     assert (status, level) == (0, "warn")
@@ -111,6 +111,14 @@ def test_servers_that_can_t_be_reached_are_failures_and_the_rest_is_checked_all_
     assert of(document, "registry")[0][0] == "fail"
     assert of(document, "kafka")[0][0] == "ok"
     assert of(document, "topics")[0][0] == "ok"
+
+
+def test_topics_that_one_broker_alone_has_are_a_warning(relay: Relay) -> None:
+    status, document = examine(relay)
+    ((level, message),) = of(document, "copies")
+    assert (status, level) == (0, "warn")
+    assert "have one copy" in message
+    assert relay.topic in message
 
 
 def test_another_number_of_shards_fails_the_pins(relay: Relay) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
+from relay.errors import ConfigurationInvalid
+from relay.kafka.topics import create
 from relay.local.kafka import LocalKafka
 from relay.local.ports import HOST
 from tests.relaying import Relay
@@ -68,8 +71,8 @@ class Member(LocalKafka):
 
 
 @pytest.fixture
-def three_brokers(tmp_path: Path) -> Iterator[str]:
-    """Addresses of a cluster of three brokers."""
+def three_brokers(tmp_path: Path) -> Iterator[list[LocalKafka]]:
+    """A cluster of three brokers."""
     first = LocalKafka(tmp_path / "broker-1", properties={"group.min.session.timeout.ms": "1000"})
     servers = [first]
     try:
@@ -81,7 +84,7 @@ def three_brokers(tmp_path: Path) -> Iterator[str]:
             server.await_ready()
         for server in servers:
             until(lambda address=server.bootstrap_servers: brokers_known_to(address) == 3)
-        yield ",".join(server.bootstrap_servers for server in servers)
+        yield servers
     finally:
         for server in reversed(servers):
             server.kill()
@@ -93,12 +96,13 @@ def brokers_known_to(address: str) -> int:
 
 
 def test_the_relays_topics_have_three_copies_of_which_two_must_have_a_write(
-    make_relay: Callable[..., Relay], three_brokers: str
+    make_relay: Callable[..., Relay], three_brokers: list[LocalKafka]
 ) -> None:
     # Given a cluster of three brokers
+    addresses = ",".join(server.bootstrap_servers for server in three_brokers)
     # When a relay is created on it
-    relay = make_relay(bootstrap_servers=three_brokers)
-    admin = admin_at(three_brokers)
+    relay = make_relay(bootstrap_servers=addresses)
+    admin = admin_at(addresses)
     for topic in (relay.positions_topic, relay.topic):
         # Then each of its topics has three copies
         until(lambda name=topic: name in admin.list_topics(timeout=10).topics)
@@ -112,10 +116,22 @@ def test_the_relays_topics_have_three_copies_of_which_two_must_have_a_write(
         )
         assert config["min.insync.replicas"].value == "2"
         assert config["unclean.leader.election.enable"].value == "false"
+    # and doctor has nothing to warn of
+    checks = json.loads(relay.must("doctor", "--json"))["checks"]
+    assert ("copies", "ok") in {(check["check"], check["level"]) for check in checks}
     # and it publishes there
     relay.publish("a", 1)
     relay.must("run", "--until-idle")
     assert len(relay.published()) == 1
+    # When one of the brokers is down and a topic is created
+    first, *_, third = three_brokers
+    third.kill()
+    until(lambda: brokers_known_to(first.bootstrap_servers) == 2)
+    alone = admin_at(first.bootstrap_servers)
+    until(lambda: create(alone, {"late": 1}) == ["late"], ignoring=(ConfigurationInvalid,))
+    # Then it has three copies as well
+    (partition,) = alone.list_topics(timeout=10).topics["late"].partitions.values()
+    assert len(partition.replicas) == 3
 
 
 def test_a_topic_that_was_never_created_is_not_created_by_publishing(
@@ -152,5 +168,5 @@ def test_a_topic_that_was_deleted_is_not_created_by_publishing(
         until(lambda: relay.topic not in admin.list_topics(timeout=10).topics)
         relay.publish("a", 2)
         # Then it waits for the topic, which is not created with the broker's number of partitions
-        until(lambda: relay.sql("select count(*) from outbox.holds") == [(1,)], timeout=40)
+        relay.wait_until_held(1)
         assert relay.topic not in admin.list_topics(timeout=10).topics

@@ -65,7 +65,7 @@ def test_a_released_row_is_published_once_although_flag_and_position_are_lost(
         until(lambda: len(relay.published()) == 4)
         kill(worker)
     # When the database has no position either, as one that was restored
-    relay.sql("update outbox.shards set position = null")
+    relay.sql("delete from outbox.positions")
     relay.must("run", "--until-idle")
     # Then all is there once, flagged, and no longer held
     assert [record.event_id for record in relay.published()] == [

@@ -18,7 +18,7 @@ from relay.kafka.clients import reader
 from relay.postgres.connect import connect
 from relay.publish.errors import Fenced
 from relay.publish.record import PositionRecord
-from relay.publish.store import Outcome, Store
+from relay.publish.store import BatchOutcome, ShardStore
 from relay.publish.takeover.membership import InstanceId
 from relay.publish.takeover.positions import last_record
 from tests.relaying import Relay, end, kill
@@ -212,16 +212,16 @@ def test_a_zombies_unfenced_flag_writes_are_refused_by_the_epoch(relay: Relay) -
     relay.must("run", "--until-idle")
     (shard, record) = next(iter(records(relay).items()))
     with connect(relay.database_url) as connection:
-        store = Store(connection, 2)
+        store = ShardStore(connection, 2)
         old, _ = store.take(shard, "zombie")
         new, _ = store.take(shard, "owner")
-        record = replace(record, number=record.number + 1)
+        record = replace(record, number=record.number + 1, identity=store.identity)
         # When the former owner writes flags
         with pytest.raises(Fenced):
-            store.write([Outcome(shard, old, record, b"1000\t0\tx\t0\t0\t1\n")])
+            store.write([BatchOutcome(shard, old, record, b"1000\t0\tx\t0\t0\t1\n")])
         # Then nothing is written, and the new owner can
         assert relay.sql("select count(*) from outbox.deliveries where seq = 1000") == [(0,)]
-        store.write([Outcome(shard, new, record, b"1000\t0\tx\t0\t0\t1\n")])
+        store.write([BatchOutcome(shard, new, record, b"1000\t0\tx\t0\t0\t1\n", read_from={})])
         assert relay.sql("select count(*) from outbox.deliveries where seq = 1000") == [(1,)]
 
 
@@ -231,15 +231,15 @@ def test_flags_whose_commit_was_not_answered_are_written_once_and_the_worker_goe
     # Given a database that goes away right after it has committed flags, three times
     relay = make_relay(shards="1")
     monkeypatch.chdir(relay.folder)
-    write, lost = Store.write, []
+    write, lost = ShardStore.write, []
 
-    def lose_the_answer(self: Store, outcomes: Iterable[Outcome]) -> None:
+    def lose_the_answer(self: ShardStore, outcomes: Iterable[BatchOutcome]) -> None:
         write(self, outcomes)
         if len(lost) < 3:
             lost.append(self)
             raise psycopg.OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(Store, "write", lose_the_answer)
+    monkeypatch.setattr(ShardStore, "write", lose_the_answer)
     with relay.working_here():
         for number in range(1, 6):
             # When the flags are written again
@@ -395,3 +395,36 @@ def test_flags_are_redone_right_though_another_transaction_hides_the_records(
         other.commit_transaction(10)
         relay.wait_until_delivered(2)
     assert relay.status()[1]["kafka_offset"] is not None
+
+
+def test_a_worker_frozen_inside_its_flags_transaction_does_not_hold_its_shard(
+    make_relay: Callable[..., Relay],
+) -> None:
+    # Given a worker that is frozen while its transaction holds the shard's row
+    relay = make_relay(shards="1")
+    frozen = relay.start("run")
+    try:
+        relay.publish("a", 1)
+        relay.wait_until_delivered(1)
+        with relay.locked("outbox.deliveries"):
+            relay.publish("a", 2)
+            until(
+                lambda: (
+                    relay.sql(
+                        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' "
+                        "and application_name = 'relay deliveries'"
+                    )
+                    == [(1,)]
+                )
+            )
+            os.kill(frozen.pid, signal.SIGSTOP)
+        # When another worker takes the shard over
+        other = relay.start("run")
+        relay.publish("a", 3)
+        # Then it does not wait until the frozen one is found dead
+        relay.wait_until_delivered(3, timeout=60)
+        assert other.poll() is None
+    finally:
+        os.kill(frozen.pid, signal.SIGCONT)
+    ids = [record.event_id for record in relay.published()]
+    assert len(ids) == len(set(ids)) == 3

@@ -23,6 +23,9 @@ from confluent_kafka.admin import (
 from relay.errors import ConfigurationInvalid
 from relay.kafka import topics
 from relay.kafka.clients import reader
+from relay.observe import Events
+from relay.outages import Outages
+from relay.publish.services import Services
 from relay.publish.takeover.positions import last_record
 from relay.settings import load_settings
 from tests.relaying import Relay, end, kill
@@ -63,16 +66,52 @@ def test_another_number_of_shards_is_refused(relay: Relay) -> None:
     assert len(refused.stderr.strip().splitlines()) == 1
 
 
-def test_more_partitions_of_a_topic_are_refused(relay: Relay) -> None:
+def test_a_relay_goes_on_in_the_pinned_partitions_of_a_topic_that_has_grown(relay: Relay) -> None:
+    # Given keys that are published, and a topic that somebody makes larger
+    for number in range(8):
+        relay.publish(f"k{number}", 1)
+    relay.must("run", "--until-idle")
     # Given a topic that somebody has grown
     admin = admin_of(relay)
     admin.create_partitions([NewPartitions(relay.topic, 6)])[relay.topic].result()
     until(lambda: len(admin.list_topics(timeout=10).topics[relay.topic].partitions) == 6)
     # When a worker starts
+    for number in range(8):
+        relay.publish(f"k{number}", 2)
+    done = relay.command("run", "--until-idle")
+    # Then it says so, and each key stays in its partition
+    assert done.returncode == 0, done.stderr
+    assert f"topic {relay.topic} has 6 partitions and was pinned at 4" in done.stderr
+    assert len({(record.key, record.partition) for record in relay.published()}) == 8
+    assert len(relay.published()) == 16
+
+
+def test_fewer_partitions_than_pinned_are_refused(relay: Relay) -> None:
+    # Given a topic that was created again, with fewer
+    delete_topic(relay, relay.topic)
+    create_topic(relay, relay.topic, 3)
+    # When a worker starts
     refused = relay.command("run", "--until-idle")
     # Then it says so and publishes nothing
     assert refused.returncode == 2
-    assert f"topic {relay.topic} has 6 partitions, but was pinned at 4" in refused.stderr
+    assert f"topic {relay.topic} has 3 partitions, but was pinned at 4" in refused.stderr
+
+
+def test_a_positions_topic_that_was_changed_is_reported_at_the_next_take_over(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Given a worker, and a positions topic that retention would empty since
+    monkeypatch.setattr("relay.publish.services._LOOK_AT_POSITIONS_SECONDS", -1.0)
+    caplog.set_level("ERROR")
+    services = Services(relay.settings(), "here", Events(), Outages(Events()))
+    try:
+        set_config(relay, relay.positions_topic, "cleanup.policy", "delete")
+        # When a shard is taken over
+        services.take_over(0)
+    finally:
+        services.close()
+    # Then the log says so
+    assert any("retention would delete the relay's positions" in m for m in caplog.messages)
 
 
 def test_more_partitions_of_a_topic_under_a_running_worker_move_no_key(relay: Relay) -> None:
@@ -159,7 +198,7 @@ def test_the_last_record_is_found_though_it_is_never_at_the_high_watermark(relay
     relay.must("run", "--until-idle")
     settings = relay.settings()
     consumer = reader(settings)
-    shard = relay.sql("select shard from outbox.shards where position->>'number' <> '0'")[0][0]
+    shard = relay.sql("select shard from outbox.mirrors where number > 0")[0][0]
     before = last_record(consumer, relay.positions_topic, shard)
     aborter = Producer(
         {

@@ -21,7 +21,7 @@ from relay.postgres.identity import read_identity
 from relay.postgres.migrate import migrate
 from relay.publish.errors import Fenced
 from relay.publish.record import PositionRecord
-from relay.publish.store import Outcome, Store
+from relay.publish.store import BatchOutcome, ShardStore
 from relay.schema.client.client import RegistryClient
 from tests import stack
 from tests.integration.registry_servers import record, unused_subject
@@ -171,7 +171,7 @@ def test_flags_of_one_timeline_are_not_written_to_another_where_numbers_are_othe
     """A worker's flags may wait for the database while a standby takes over."""
     with connect(database_url) as connection:
         # Given a shard whose epoch came to the standby, and a row that got a number again
-        store = Store(connection, 2)
+        store = ShardStore(connection, 2)
         epoch, _ = store.take(0, "worker")
         here = store.identity
         former = replace(here, timeline=here.timeline + 1)
@@ -179,12 +179,12 @@ def test_flags_of_one_timeline_are_not_written_to_another_where_numbers_are_othe
         line = b"1\t0\tevents.other\t0\t7\t1\n"
         # When flags of the lost row are written
         with pytest.raises(Fenced):
-            store.write([Outcome(0, epoch, PositionRecord(1, 0, 2, former, seen), line)])
+            store.write([BatchOutcome(0, epoch, PositionRecord(1, 0, 2, former, seen), line)])
         # Then nothing is, neither flags nor position
         assert connection.execute("select count(*) from outbox.deliveries").fetchone() == (0,)
-        assert connection.execute("select position from outbox.shards").fetchone() == (None,)
+        assert connection.execute("select position from outbox.mirrors").fetchone() is None
         # and those of this timeline are
-        store.write([Outcome(0, epoch, PositionRecord(1, 0, 2, here, seen), line)])
+        store.write([BatchOutcome(0, epoch, PositionRecord(1, 0, 2, here, seen), line)])
         assert connection.execute("select count(*) from outbox.deliveries").fetchone() == (1,)
 
 
@@ -222,3 +222,43 @@ def test_after_a_failover_no_schema_gets_an_id_that_another_one_had(
             assert [f["name"] for f in registry.schema(gone)["fields"]] == ["a", "b"]
     finally:
         after.stop()
+
+
+def test_a_primary_that_freezes_without_a_word_is_left_for_its_standby(
+    primary: LocalPostgres, standby: Standby, make_relay: Callable[..., Relay]
+) -> None:
+    # Given a worker that publishes from the primary
+    relay = make_relay(database_url=primary.url, session_timeout_ms="6000")
+    relay.environment["EVENT_BUS_DATABASE_URL"] = addresses("outbox", primary, standby)
+    with relay.running() as worker:
+        publish(primary.url, "before", 10)
+        relay.wait_until_delivered(10)
+        standby.catch_up()
+        # When the primary neither answers nor closes a connection, and the standby is promoted
+        primary.pause()
+        try:
+            standby.promote()
+            publish(standby.url, "after", 10)
+            # Then the worker goes on there
+            flags = "select count(*) from outbox.deliveries"
+            with psycopg.connect(standby.url, autocommit=True) as connection:
+                until(lambda: connection.execute(flags).fetchone() == (20,), timeout=90)
+            assert worker.poll() is None
+        finally:
+            primary.resume()
+    ids = [record.event_id for record in relay.published()]
+    assert len(ids) == len(set(ids)) == 20
+
+
+def test_a_statement_that_takes_long_is_not_taken_for_a_silent_server(
+    primary: LocalPostgres,
+) -> None:
+    with connect(primary.url, silence_s=0.3) as connection:
+        assert connection.execute("select 7 from pg_sleep(2)").fetchone() == (7,)
+        primary.pause()
+        try:
+            with pytest.raises(psycopg.OperationalError, match="not answered"):
+                connection.execute("select 1")
+        finally:
+            primary.resume()
+        assert connection.closed

@@ -11,7 +11,7 @@ import pytest
 
 from relay.capture.feed import Feed, ShardRows
 from relay.capture.position import BEGINNING, Position
-from relay.capture.reader import Page, Reader, Reading
+from relay.capture.reader import SESSION, OutboxReader, Page, Reading
 from relay.local.postgres import LocalPostgres
 from relay.postgres.connect import connect
 from relay.postgres.identity import read_identity
@@ -26,12 +26,12 @@ def test_from_its_tenth_run_the_page_statement_still_passes_over_delivered_rows(
     database_url: str,
 ) -> None:
     # Given an old row that is not committed yet, and many delivered ones behind it
-    with connect(database_url) as connection, psycopg.connect(database_url) as old:
+    with connect(database_url, session=SESSION) as connection, psycopg.connect(database_url) as old:
         insert(old, "select 'old', 'c0'")
         with connection.transaction():
             insert(connection, f"select 'd' || n, 'c1' from generate_series(1, {DELIVERED}) n")
         connection.execute("analyze outbox.domain_events")
-        reader = Reader(connection, shards=4, page_rows=20)
+        reader = OutboxReader(connection, shards=4, page_rows=20)
         position = Position(reader.snapshot().snapshot)
         old.commit()
         # and so many new ones that they are read in pages
@@ -54,6 +54,37 @@ def test_from_its_tenth_run_the_page_statement_still_passes_over_delivered_rows(
         assert prepared == []
 
 
+def test_rows_of_a_transaction_that_is_still_open_are_not_walked_at_every_look(
+    database_url: str,
+) -> None:
+    with (
+        connect(database_url, session=SESSION) as connection,
+        psycopg.connect(database_url) as bulk,
+    ):
+        reader = OutboxReader(connection, shards=4, page_rows=1000)
+        positions = [Position(reader.snapshot().snapshot)]
+        # Given a bulk that is not committed yet, began after one position and before another
+        insert(bulk, f"select 'b' || n, 'c1' from generate_series(1, {DELIVERED // 5}) n")
+        positions.append(Position(reader.snapshot().snapshot))
+        with connection.transaction():
+            insert(connection, "select 'new', 'c2'")
+        for position in positions:
+            before = entries_read(connection)
+            # When what else has committed is read
+            _, page = reader.read(position, None, None)
+            # Then only that is looked at
+            assert page is not None
+            assert [row[1] for row in page.rows] == ["new"]
+            assert entries_read(connection) - before < 100
+        # and the bulk comes once it is committed
+        bulk.commit()
+        reader = OutboxReader(connection, shards=4, page_rows=DELIVERED)
+        for position in positions:
+            _, page = reader.read(position, None, None)
+            assert page is not None
+            assert len(page.rows) == DELIVERED // 5 + 1
+
+
 def test_a_snapshot_inside_a_transaction_that_has_an_id_is_refused(database_url: str) -> None:
     """It would count the transaction's own uncommitted rows as seen."""
     # Given a connection on which every statement begins a transaction
@@ -62,10 +93,10 @@ def test_a_snapshot_inside_a_transaction_that_has_an_id_is_refused(database_url:
         pytest.raises(ValueError, match="autocommit"),
     ):
         # Then there is no reader for it
-        Reader(connection, shards=4, page_rows=7)
+        OutboxReader(connection, shards=4, page_rows=7)
     # And given one on which somebody began a transaction and published
     with connect(database_url) as connection:
-        reader = Reader(connection, shards=4, page_rows=7)
+        reader = OutboxReader(connection, shards=4, page_rows=7)
         beginning = Position(BEGINNING)
         with connection.transaction():
             insert(connection, "select 'mine', 'c1'")
@@ -80,7 +111,7 @@ def test_a_snapshot_inside_a_transaction_that_has_an_id_is_refused(database_url:
         assert [row[1] for row in page.rows] == ["mine"]
 
 
-class CountingReader(Reader):
+class CountingReader(OutboxReader):
     """Counts its looks."""
 
     looks = 0
@@ -88,12 +119,12 @@ class CountingReader(Reader):
     def read(
         self, position: Position, reading: Reading | None, mine: Sequence[int] | None
     ) -> tuple[Reading, Page | None]:
-        """See Reader."""
+        """See OutboxReader."""
         self.looks += reading is None
         return super().read(position, reading, mine)
 
     def snapshot(self) -> Reading:
-        """See Reader."""
+        """See OutboxReader."""
         self.looks += 1
         return super().snapshot()
 
@@ -136,7 +167,7 @@ def test_the_outbox_is_looked_at_more_rarely_while_many_transactions_are_open(
         services.execute("select pg_current_xact_id()")
 
         # When an idle outbox is looked at as often as can be
-        connection = connect(crowded)
+        connection = connect(crowded, session=SESSION)
         reader, identity = CountingReader(connection, 4, 100), read_identity(connection)
         assert len(reader.snapshot().snapshot.in_progress) == OPEN
         feed = Feed(lambda: (reader, identity), 4, longest_pause=0.001)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
+import httpx
 import psutil
 import psycopg
 import pytest
@@ -68,11 +72,8 @@ def test_what_is_started_during_an_outage_begins_once_it_is_over(
     process = relay.start(
         *words, EVENT_BUS_CONSUMERS="tests.integration.idle_group", EVENT_BUS_LOG_LEVEL="INFO"
     )
-    # Then it says in a line for what it waits
-    if words[0] == "reconcile" and away == "PostgreSQL":
-        until(lambda: "reads events." in relay.log(), timeout=40)  # needs it for outcomes only
-    else:
-        until(lambda: waits(relay, away) == 1, timeout=40)
+    # Then it logs in one line what it waits for
+    until(lambda: waits(relay, away) == 1, timeout=40)
     assert process.poll() is None
     # and begins once the server is back
     server.start()
@@ -126,7 +127,7 @@ def test_what_a_person_has_to_correct_ends_in_a_line_instead_of_waiting(
     relay: Relay, change: Callable[[str], str], says: str
 ) -> None:
     url = change(relay.database_url)
-    for words in (("run",), ("consume",)):
+    for words in (("run",), ("consume",), ("reconcile",), ("registry", "serve", "--port", "0")):
         done = relay.command(
             *words, EVENT_BUS_DATABASE_URL=url, EVENT_BUS_CONSUMERS="tests.integration.idle_group"
         )
@@ -134,6 +135,33 @@ def test_what_a_person_has_to_correct_ends_in_a_line_instead_of_waiting(
         assert len(done.stderr.strip().splitlines()) == 1, done.stderr
         assert "EVENT_BUS_DATABASE_URL" in done.stderr
         assert says in done.stderr
+
+
+def test_the_registry_waits_for_its_database_and_says_so(
+    own_postgres: LocalPostgres, tmp_path: Path
+) -> None:
+    # Given a registry that is started while its database is unavailable
+    own_postgres.kill()
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "relay.cli.main", "registry", "serve", "--port", "0"],
+            env={**os.environ, "EVENT_BUS_DATABASE_URL": own_postgres.url},
+            stderr=file,
+        )
+    try:
+        until(lambda: "waiting for it" in log.read_text())
+        # Then, without any request, it says every few seconds why it waits
+        until(lambda: "PostgreSQL is still unavailable" in log.read_text())
+        # and that it has it back
+        own_postgres.start()
+        until(lambda: "PostgreSQL is available again" in log.read_text())
+        # and answers
+        address = re.search(r"http://\S+", log.read_text())
+        assert address is not None
+        assert httpx.get(f"{address[0]}/subjects", trust_env=False).json() == []
+    finally:
+        assert end(process) == 0
 
 
 def workers(supervisor: subprocess.Popen[bytes]) -> list[int]:

@@ -15,22 +15,28 @@ QUICK = {"backoff_initial_ms": "100", "backoff_max_ms": "200", "max_attempts": "
 AMOUNT = {"type": "bytes", "logicalType": "decimal", "precision": 18, "scale": 2}
 
 PUBLISH = "select outbox.publish('counted', 'counter', 'odd', {payload}, {metadata})"
+# Past outbox.publish, which refuses metadata that is not made of strings.
+INSERT = (
+    "insert into outbox.domain_events "
+    "(event_type, aggregate_type, aggregate_id, payload, metadata) values "
+    "('counted', 'counter', 'odd', {payload}, {metadata}) returning id"
+)
 PLAIN = """'{"number": 1}'"""
 # The statement that writes the row, and what its error says.
 ODD_ROWS = {
     "metadata, a number without end": (
-        PUBLISH.format(payload=PLAIN, metadata="""'{"n": 1e400}'"""),
+        INSERT.format(payload=PLAIN, metadata="""'{"n": 1e400}'"""),
         "metadata can't be read as JSON",
     ),
     "metadata, nested": (
-        PUBLISH.format(
+        INSERT.format(
             payload=PLAIN,
             metadata="""(repeat('{"a":', 2000) || '1' || repeat('}', 2000))::jsonb""",
         ),
         "metadata can't be read as JSON",
     ),
     "metadata, a known key nested": (
-        PUBLISH.format(
+        INSERT.format(
             payload=PLAIN,
             metadata="""('{"actorId": ' || repeat('[', 255) || repeat(']', 255) || '}')::jsonb""",
         ),
@@ -50,7 +56,7 @@ ODD_ROWS = {
     "payload, a decimal of 5,000 digits": (
         "select outbox.publish('paid', 'counter', 'odd', "
         "jsonb_build_object('amount', repeat('1', 5000) || '.00'))",
-        "$.amount: '1111",
+        "$.amount: a string of 5003 characters",
     ),
 }
 
@@ -59,10 +65,15 @@ def assert_it_alone_is_dead(relay: Relay, odd: str, reason: str) -> None:
     """Publishes around an odd row, given the statement that writes it."""
     with relay.running() as worker:
         before = relay.publish("before", 1)
+        relay.wait_until_delivered(1, timeout=60)
         odd_id = str(relay.sql(odd)[0][0])
         beside = relay.publish("beside", 1)
         state = "select state, attempts, error from outbox.holds"
-        until(lambda: [row[:2] for row in relay.sql(state)] == [("dead", 3)], what="a dead row")
+        until(
+            lambda: [row[:2] for row in relay.sql(state)] == [("dead", 3)],
+            timeout=60,
+            what="a dead row",
+        )
         after = relay.publish("after", 1)
         healthy = {before, beside, after}
         until(

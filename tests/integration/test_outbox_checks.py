@@ -11,7 +11,7 @@ import pytest
 from psycopg.errors import InsufficientPrivilege
 
 from relay.bus import DomainEventBus
-from relay.operate.outbox_checks import OutboxFinding, check_outbox
+from relay.operate.outbox_checks import CheckResult, check_outbox
 from tests.integration.publishing import noted
 from tests.relaying import Relay
 
@@ -25,7 +25,7 @@ def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
-def found(connection: psycopg.Connection[Any]) -> list[OutboxFinding]:
+def found(connection: psycopg.Connection[Any]) -> list[CheckResult]:
     return [each for each in check_outbox(connection) if each.check != OF_THE_SERVER]
 
 
@@ -39,12 +39,12 @@ def test_an_outbox_as_migrated_and_written_is_sound(
     assert found(connection) == []
 
 
-def test_a_sequence_that_hands_out_numbers_in_advance_is_an_error(
+def test_a_sequence_that_hands_out_numbers_in_advance_fails(
     connection: psycopg.Connection[Any],
 ) -> None:
     connection.execute("alter table outbox.domain_events alter column seq set cache 20")
     [finding] = found(connection)
-    assert (finding.check, finding.level) == ("sequence", "error")
+    assert (finding.check, finding.level) == ("sequence", "fail")
     assert "cache 20" in finding.message
     # The message's own remedy works.
     remedy = finding.message.partition(": run ")[2]
@@ -69,7 +69,7 @@ def test_rows_restored_from_another_database_are_found_by_their_transaction_ids(
         "values ('123456789', 'order.noted', 'order', 'order-1', '{}')"
     )
     [finding] = found(connection)
-    assert (finding.check, finding.level) == ("foreign-rows", "error")
+    assert (finding.check, finding.level) == ("foreign-rows", "fail")
     assert finding.message.startswith("1 rows")
     assert "relay recover" in finding.message
     connection.execute("update outbox.domain_events set xid = '3'")
@@ -77,20 +77,20 @@ def test_rows_restored_from_another_database_are_found_by_their_transaction_ids(
 
 
 @pytest.mark.parametrize(
-    ("grant", "told"),
+    ("grant", "reported"),
     [
         ("grant update on outbox.domain_events to outbox_writer", "outbox_writer may update"),
         ("grant insert on outbox.domain_events to outbox_writer", "outbox_writer may insert"),
         ("grant insert (xid) on outbox.domain_events to public", "public may insert xid"),
     ],
 )
-def test_a_role_that_may_do_more_than_publish_is_told_of(
-    connection: psycopg.Connection[Any], grant: str, told: str
+def test_a_role_that_may_do_more_than_publish_is_reported(
+    connection: psycopg.Connection[Any], grant: str, reported: str
 ) -> None:
     connection.execute(grant)
     [finding] = found(connection)
-    assert (finding.check, finding.level) == ("roles", "warning")
-    assert told in finding.message
+    assert (finding.check, finding.level) == ("roles", "warn")
+    assert reported in finding.message
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def own_role(connection: psycopg.Connection[Any]) -> Iterator[str]:
     connection.execute(f"drop role {name}")
 
 
-def test_a_role_that_may_insert_and_not_read_the_versions_is_told_of_with_the_grant(
+def test_a_role_that_may_insert_and_not_read_the_versions_is_reported_with_the_grant(
     connection: psycopg.Connection[Any], own_role: str
 ) -> None:
     def publish() -> None:
@@ -123,7 +123,7 @@ def test_a_role_that_may_insert_and_not_read_the_versions_is_told_of_with_the_gr
         publish()
     connection.execute("reset role")
     [finding] = found(connection)
-    assert (finding.check, finding.level) == ("roles", "warning")
+    assert (finding.check, finding.level) == ("roles", "warn")
     assert finding.message.startswith(f"{own_role} may insert events but not read")
     # When the message's own remedy is followed, then it can
     connection.execute(finding.message.partition(": run ")[2])
@@ -131,7 +131,7 @@ def test_a_role_that_may_insert_and_not_read_the_versions_is_told_of_with_the_gr
     publish()
 
 
-def test_a_role_that_may_read_some_of_the_columns_alone_is_told_of(
+def test_a_role_that_may_read_only_some_of_the_columns_is_reported(
     connection: psycopg.Connection[Any], own_role: str
 ) -> None:
     connection.execute(
@@ -139,7 +139,8 @@ def test_a_role_that_may_read_some_of_the_columns_alone_is_told_of(
     )
     assert [each.check for each in found(connection)] == ["roles"]
     connection.execute(
-        f"grant select (fingerprint, logical_digest) on outbox.schema_versions to {own_role}"
+        "grant select (aggregate_type, fingerprint, logical_digest) "
+        f"on outbox.schema_versions to {own_role}"
     )
     assert found(connection) == []
 
@@ -151,12 +152,12 @@ def test_a_member_of_the_writers_role_needs_no_grant_of_its_own(
     assert found(connection) == []
 
 
-def test_an_unlogged_outbox_is_an_error(connection: psycopg.Connection[Any]) -> None:
+def test_an_unlogged_outbox_fails(connection: psycopg.Connection[Any]) -> None:
     connection.execute("alter table outbox.domain_events set unlogged")
-    assert [(each.check, each.level) for each in found(connection)] == [("logged", "error")]
+    assert [(each.check, each.level) for each in found(connection)] == [("logged", "fail")]
 
 
-def test_commits_that_do_not_wait_for_the_disk_are_told_of(
+def test_commits_that_do_not_wait_for_the_disk_are_reported(
     connection: psycopg.Connection[Any],
 ) -> None:
     connection.execute("set synchronous_commit = off")

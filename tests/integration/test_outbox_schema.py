@@ -193,7 +193,7 @@ def test_a_database_at_an_unknown_revision_is_refused_in_one_line_and_kept(
     assert "EVENT_BUS_DATABASE_URL to an empty database" in line
 
 
-def test_a_database_whose_events_were_given_up_is_migrated(database_url: str) -> None:
+def test_a_database_whose_events_were_discarded_is_migrated(database_url: str) -> None:
     before = catalog_of(database_url)
     with psycopg.connect(database_url) as connection:
         connection.execute("update outbox.migrations set version_num = '0008_search_path'")

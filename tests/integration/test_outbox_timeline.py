@@ -19,7 +19,7 @@ def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
-def said(timeline: Timeline) -> list[str]:
+def notes(timeline: Timeline) -> list[str]:
     return [event.payload["note"] for event in timeline.events]
 
 
@@ -29,7 +29,7 @@ def test_a_timeline_has_an_aggregates_events_in_order_and_no_others(
     for n in range(3):
         DomainEventBus.publish(connection, noted("order-1", f"mine {n}"))
         DomainEventBus.publish(connection, noted("order-2", f"other {n}"))
-    assert said(read_timeline(connection, "order", "order-1")) == ["mine 0", "mine 1", "mine 2"]
+    assert notes(read_timeline(connection, "order", "order-1")) == ["mine 0", "mine 1", "mine 2"]
     assert read_timeline(connection, "shipment", "order-1") == Timeline((), None)
 
 
@@ -46,7 +46,7 @@ def test_pages_follow_each_other_without_gap_or_repetition(
             connection, "order", "order-1", cursor=cursor, limit=limit, related=related
         )
         assert 1 <= len(page.events) <= limit
-        seen += said(page)
+        seen += notes(page)
         cursor = page.next_cursor
     assert seen == [str(n) for n in range(7)]
 
@@ -62,8 +62,8 @@ def test_related_events_share_a_correlation_with_the_aggregates_own(
         DomainEventBus.publish(connection, noted("order-2", "another"))
     DomainEventBus.publish(connection, noted("order-1", "on its own"))
     timeline = read_timeline(connection, "order", "order-1", related=True)
-    assert said(timeline) == ["paid", "placed", "drafted", "on its own"]
-    assert said(read_timeline(connection, "order", "order-1")) == ["placed", "on its own"]
+    assert notes(timeline) == ["paid", "placed", "drafted", "on its own"]
+    assert notes(read_timeline(connection, "order", "order-1")) == ["placed", "on its own"]
 
 
 def test_an_event_of_a_timeline_says_what_became_of_it(
@@ -91,3 +91,15 @@ def test_an_event_of_a_timeline_says_what_became_of_it(
 def test_a_limit_out_of_range_is_refused(connection: psycopg.Connection[Any], limit: int) -> None:
     with pytest.raises(ValueError, match="1 to 500"):
         read_timeline(connection, "order", "order-1", limit=limit)
+
+
+def test_an_event_whose_json_python_can_not_read_is_shown_as_text(
+    connection: psycopg.Connection[Any],
+) -> None:
+    deep = "[" * 2_000 + "]" * 2_000
+    connection.execute(
+        "select outbox.publish('order.noted', 'order', 'order-1', %s::text::jsonb)",
+        (f'{{"note": {deep}}}',),
+    )
+    (event,) = read_timeline(connection, "order", "order-1").events
+    assert deep in event.payload

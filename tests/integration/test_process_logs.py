@@ -1,4 +1,4 @@
-"""What operators read: an outage in two lines a process, and every event that is given up."""
+"""What operators read: an outage in two lines per process, and every dead event."""
 
 from __future__ import annotations
 
@@ -37,9 +37,10 @@ def test_an_outage_is_two_lines_in_every_process(
     until(lambda: "assigned events." in relay.log() and "reads events." in relay.log())
     before = len(relay.log().splitlines())
     # When a server is away for some seconds while there is something to do
+    relay.wait_until_visible(1)
+    server.kill()
     if away == "Kafka":
         relay.publish("a", 2)
-    server.kill()
     # (the reconciler needs the database only when there is an outcome)
     names = [f" {relay.name}-", " group readers "] + [" reconciler "] * (away == "Kafka")
     for name in names:
@@ -50,7 +51,7 @@ def test_an_outage_is_two_lines_in_every_process(
         until(lambda name=name: lines(relay, name, f"{away} is available again"), timeout=60)
     relay.publish("a", 3)
     relay.wait_until_delivered(2, timeout=60)
-    # Then each process says so when it begins and when it is over
+    # Then each process logs its begin and its end
     text = relay.log()
     for name in (f" {relay.name}-", " group readers ", " reconciler "):
         assert lines(relay, name, f"{away} is unavailable") == (name in names), text

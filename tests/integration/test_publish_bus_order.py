@@ -157,7 +157,7 @@ def test_an_event_published_before_its_row_is_changed_still_has_the_order_of_the
     assert all(versions == sorted(versions) for _, versions in found)
 
 
-def test_two_bulks_in_opposite_orders_never_wait_crosswise(
+def test_two_bulks_in_opposite_orders_never_deadlock(
     database_url: str, pool: ThreadPoolExecutor
 ) -> None:
     orders = [f"order-{n}" for n in range(20)]

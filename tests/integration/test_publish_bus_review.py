@@ -67,7 +67,7 @@ def test_an_event_under_another_version_is_refused_with_the_reason_and_the_trans
     assert rows(database_url) == []
 
 
-def test_events_are_published_as_the_catalog_says_until_the_review_begins(
+def test_events_are_published_by_the_catalog_until_the_review_begins(
     database_url: str, connection: Connection
 ) -> None:
     DomainEventBus.publish(connection, noted(note="as before"))
@@ -185,7 +185,7 @@ def test_every_kind_of_session_publishes_and_refuses_alike(
     assert notes(database_url) == ["in use"]
 
 
-def test_the_state_is_asked_by_the_statement_that_writes_the_row(
+def test_the_statement_that_writes_the_row_checks_the_state(
     database_url: str, connection: Connection
 ) -> None:
     bring(connection, ONE, State.ACTIVE)
@@ -251,3 +251,25 @@ def test_sql_names_no_version_while_each_of_two_subjects_has_an_active_one(
     publish_by_sql(connection)
     connection.commit()
     assert [row["schema_version"] for row in rows(database_url)] == [None]
+
+
+@pytest.mark.parametrize(
+    "made", [psycopg.rows.dict_row, psycopg.rows.namedtuple_row, psycopg.rows.scalar_row]
+)
+def test_a_refusal_is_the_same_whatever_rows_the_connection_makes(
+    database_url: str, connection: Connection, made: Any
+) -> None:
+    bring(connection, version(7), State.ACTIVE)
+    connection.commit()
+
+    async def publish_async() -> None:
+        async with await psycopg.AsyncConnection.connect(database_url, row_factory=made) as own:
+            await DomainEventBus.publish(own, noted())
+
+    with (
+        pytest.raises(SchemaNotActive, match="in use: 7"),
+        psycopg.connect(database_url, row_factory=made) as own,
+    ):
+        DomainEventBus.publish(own, noted())
+    with pytest.raises(SchemaNotActive, match="in use: 7"):
+        asyncio.run(publish_async())

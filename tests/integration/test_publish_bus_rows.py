@@ -90,7 +90,7 @@ def test_a_bad_event_is_refused_by_path_and_the_transaction_goes_on(
     assert notes(database_url) == ["before", "after"]
 
 
-def test_a_backslash_before_u0000_is_text_and_no_nul(
+def test_a_backslash_before_u0000_is_not_a_nul(
     database_url: str, connection: psycopg.Connection[Any]
 ) -> None:
     assert published(connection, noted(note="\\u0000"))["payload"]["note"] == "\\u0000"

@@ -22,7 +22,8 @@ from sqlalchemy.orm import (
 )
 
 from relay.bus import DomainEventBus
-from relay.errors import TransactionMissing
+from relay.errors import BulkTooLarge, TransactionMissing
+from relay.outbox import insert
 from relay.postgres.connect import libpq_url, sqlalchemy_url
 from tests.integration.publishing import noted, notes, rows
 
@@ -235,11 +236,48 @@ def test_an_asynchronous_connection_that_commits_each_statement_is_refused(
     assert rows(database_url) == []
 
 
-def test_what_is_no_session_is_refused_by_name(database_url: str) -> None:
+def test_a_pipeline_with_a_statement_under_way_is_refused_unless_it_has_a_transaction(
+    database_url: str,
+) -> None:
+    url = libpq_url(database_url)
+
+    async def publish() -> None:
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+            async with connection.pipeline():
+                await connection.execute("select 1")
+                with pytest.raises(TransactionMissing):
+                    await DomainEventBus.publish(connection, noted())
+            async with connection.pipeline(), connection.transaction():
+                await DomainEventBus.publish(connection, noted(note="asynchronous"))
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        with connection.pipeline():
+            connection.execute("select 1")
+            with pytest.raises(TransactionMissing):
+                DomainEventBus.publish(connection, noted())
+        with connection.pipeline(), connection.transaction():
+            DomainEventBus.publish(connection, noted(note="synchronous"))
+    asyncio.run(publish())
+    assert notes(database_url) == ["synchronous", "asynchronous"]
+
+
+def test_a_bulk_that_is_too_large_for_one_statement_is_refused_and_the_transaction_goes_on(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(insert, "MOST_BYTES", 10_000)
+    with psycopg_connection(database_url) as connection:
+        with pytest.raises(BulkTooLarge, match=r"^100 events are [\d,]+ bytes of JSON, and one"):
+            DomainEventBus.publish_many(connection, [noted(note="n" * 200)] * 100)
+        DomainEventBus.publish_many(connection, [noted(), noted()])
+        connection.commit()
+    assert len(rows(database_url)) == 2
+
+
+def test_something_that_is_not_a_session_is_refused_by_name(database_url: str) -> None:
     with sqlalchemy_engine(database_url) as engine, pytest.raises(TypeError, match="Engine"):
         DomainEventBus.publish(engine, noted())  # type: ignore[call-overload]
 
 
-def test_what_is_no_event_is_refused_by_name(database_url: str) -> None:
+def test_something_that_is_not_an_event_is_refused_by_name(database_url: str) -> None:
     with psycopg_connection(database_url) as connection, pytest.raises(TypeError, match="dict"):
         DomainEventBus.publish(connection, {"orderId": "1"})  # type: ignore[call-overload]

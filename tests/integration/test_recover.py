@@ -12,9 +12,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from tests import stack
+from tests.integration.test_hazard_kafka_topics import delete_topic
 from tests.relaying import Relay
 from tests.stack import until
 
@@ -173,8 +175,7 @@ def test_a_position_of_a_later_timeline_is_given_up_only_when_a_person_says_so(
         relay.publish(f"a{number}", number)
     relay.must("run", "--until-idle")
     relay.sql(
-        "update outbox.shards set position = jsonb_set(position, '{identity,timeline}', '7') "
-        "where position is not null"
+        "update outbox.positions set position = jsonb_set(position, '{identity,timeline}', '7')"
     )
     relay.publish("a1", 6)
     refused = relay.command("run", "--until-idle")
@@ -214,3 +215,82 @@ def copy_foreign_row(connection: psycopg.Connection[Any]) -> None:
         "insert into outbox.domain_events (xid, event_type, aggregate_type, aggregate_id, payload) "
         "values ('4000000000', 'counted', 'counter', 'foreign', '{\"number\": 1}')"
     )
+
+
+def test_rows_that_the_positions_have_passed_unpublished_are_found_and_published(
+    relay: Relay,
+) -> None:
+    # Given a row that was copied from a younger system, with a transaction id that is long over
+    relay.publish("a", 1)
+    relay.must("run", "--until-idle")
+    relay.sql(
+        "insert into outbox.domain_events (xid, event_type, aggregate_type, aggregate_id, payload) "
+        "values ('5', 'counted', 'counter', 'foreign', '{\"number\": 1}')"
+    )
+    with relay.running():
+        relay.publish("a", 2)
+        relay.wait_until_delivered(2)
+    assert json.loads(relay.command("verify", "--json").stdout)["lost"] == 1
+    # When the relay is recovered
+    reported = relay.command("recover", "--yes")
+    # Then that is named, and the row is published, once like the others
+    assert reported.returncode == 0
+    assert "has passed 1 rows" in reported.stderr + reported.stdout
+    with relay.running():
+        relay.publish("a", 3)
+        relay.wait_until_delivered(4, timeout=30)
+    ids = [record.event_id for record in relay.published()]
+    assert len(ids) == len(set(ids)) == 4
+    assert "nothing to recover" in (done := relay.command("recover", "--yes")).stderr + done.stdout
+
+
+def test_what_a_recreated_topic_has_is_not_published_again_by_a_recovery(relay: Relay) -> None:
+    # Given flags of a topic's former records, and a recreated topic with a few
+    for number in range(50):
+        relay.publish("a", number)
+    relay.must("run", "--until-idle")
+    delete_topic(relay, relay.topic)
+    relay.must("migrate")
+    for number in range(50, 55):
+        relay.publish("a", number)
+    relay.must("run", "--until-idle")
+    # When their flags and the mirror are gone, as on a promoted standby that lagged
+    relay.sql("delete from outbox.deliveries where seq > 50")
+    relay.sql("delete from outbox.positions")
+    relay.must("run", "--until-idle")
+    # Then their records are found
+    ids = [record.event_id for record in relay.published()]
+    assert len(ids) == len(set(ids)) == 5
+
+
+def test_groups_whose_offsets_have_passed_what_their_inbox_knows_are_named(relay: Relay) -> None:
+    # Given five published events, which the group `readers` has handled and passed in Kafka
+    ids = [relay.publish(f"k{number}", number) for number in range(5)]
+    relay.must("run", "--until-idle")
+    consumer = Consumer(
+        {
+            "bootstrap.servers": relay.environment["EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS"],
+            "group.id": "readers",
+        }
+    )
+    ends = {record.partition: record.offset + 1 for record in relay.published()}
+    places = [TopicPartition(relay.topic, number, end) for number, end in ends.items()]
+    consumer.commit(offsets=places, asynchronous=False)
+    consumer.close()
+    # When the database is restored to a time at which it had handled three of them
+    for event_id in ids[:3]:
+        relay.sql(
+            "insert into inbox.processed (group_name, event_id) values ('readers', %s)", (event_id,)
+        )
+    relay.sql("update outbox.relay set database_oid = database_oid + 1")
+    # Then recovering names the group, what it lacks, and what to run
+    said = relay.must("recover", "--yes")
+    assert "group readers may have passed 2 events" in said
+    assert f"--group readers --topic {relay.topic} --reset-offsets --to-earliest" in said
+    # and nobody once it has them
+    for event_id in ids[3:]:
+        relay.sql(
+            "insert into inbox.processed (group_name, event_id) values ('readers', %s)", (event_id,)
+        )
+    relay.sql("update outbox.relay set database_oid = database_oid + 1")
+    assert "readers" not in relay.must("recover", "--yes")

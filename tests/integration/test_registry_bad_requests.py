@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -49,7 +51,7 @@ def subject() -> str:
         (b'{"schema": "\\"Money\\""}', 42201, "$: "),
     ],
 )
-def test_a_body_that_is_none_says_where(
+def test_an_invalid_body_is_refused_with_the_place(
     ask: Asking, subject: str, content: bytes, code: int, place: str
 ) -> None:
     for address in (f"/subjects/{subject}/versions", f"/subjects/{subject}"):
@@ -90,7 +92,7 @@ def test_a_body_of_another_type_is_415(ask: Asking, subject: str) -> None:
         (f"{MEDIA_TYPE};q=0", None),
     ],
 )
-def test_an_answer_has_a_type_that_was_asked_for(
+def test_an_answer_has_a_type_that_the_client_accepts(
     ask: Asking, accept: str, answered: str | None
 ) -> None:
     response = ask.raw("GET", "/subjects", b"", accept=accept)
@@ -117,9 +119,7 @@ def test_a_large_schema_below_the_bound_is_kept(ask: Asking, subject: str) -> No
     assert (status, len(json.loads(found["schema"])["fields"])) == (200, 5_000)
 
 
-def test_a_verbose_check_says_what_is_wrong_with_a_text_that_is_no_schema(
-    ask: Asking, subject: str
-) -> None:
+def test_a_verbose_check_explains_a_text_that_is_not_a_schema(ask: Asking, subject: str) -> None:
     ask.register(subject, ONE)
     address = f"/compatibility/subjects/{subject}/versions/latest"
     body = {"schema": record("a:Money")}
@@ -146,3 +146,35 @@ def test_an_address_with_a_character_that_is_none_is_400(ask: Asking, address: s
 
     assert (response.status_code, response.json()["error_code"]) == (400, 400)
     assert "address" in response.json()["message"]
+
+
+@pytest.mark.parametrize("part", ["é".encode(), b"%zz", b"%", b"%f", b"%00", b"%ff", b"%c3"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        b"GET /subjects/%s/versions",
+        b"POST /subjects/%s/versions",
+        b"DELETE /subjects/%s",
+        b"GET /subjects/x/versions/%s",
+        b"GET /schemas/ids/%s",
+        b"PUT /config/%s",
+        b"GET /mode/%s",
+        b"GET /contexts/%s/subjects/x/versions",
+        b"GET /%s",
+    ],
+)
+def test_an_address_that_is_not_percent_encoded_utf8_is_refused_in_json(
+    registry_url: str, place: bytes, part: bytes
+) -> None:
+    body = json.dumps({"schema": ONE, "compatibility": "FULL"}).encode()
+    length = str(len(body)).encode()
+    address = urlsplit(registry_url)
+    with socket.create_connection((address.hostname or "", address.port or 0), 20) as client:
+        client.sendall(
+            place % part + b" HTTP/1.1\r\nhost: x\r\nconnection: close\r\n"
+            b"content-type: application/json\r\ncontent-length: " + length + b"\r\n\r\n" + body
+        )
+        head, _, content = client.makefile("rb").read().partition(b"\r\n\r\n")
+
+    assert head.split()[1].startswith(b"4"), head
+    assert json.loads(content).keys() == {"error_code", "message"}

@@ -1,4 +1,4 @@
-"""The relay's own client: ids by text and fingerprint, outages told from refusals."""
+"""The relay's own client: ids by text and fingerprint, outages told from errors."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from relay.local.ports import HOST
 from relay.local.postgres import LocalPostgres
 from relay.local.registry import LocalRegistry
 from relay.postgres.migrate import migrate
+from relay.schema.avro.decoder import compile_decoder
 from relay.schema.avro.fingerprint import rabin
 from relay.schema.client.client import RegistryClient, RegistryRefused
 from tests.integration.registry_servers import Asking, record, unused_subject
@@ -106,7 +107,7 @@ def test_a_text_that_reads_otherwise_is_found_by_its_fingerprint(
     assert client.id_of(subject, documented, fingerprint(documented)) == registered
 
 
-def test_versions_that_differ_by_a_logical_type_alone_keep_their_own_ids(
+def test_versions_that_differ_only_by_a_logical_type_keep_their_own_ids(
     client: RegistryClient, subject: str
 ) -> None:
     # Given 12.500 of version 2, which is 125.00 to readers of version 1
@@ -143,7 +144,38 @@ def test_a_version_that_no_event_can_have_hides_none_of_the_others(
     assert client.id_of(subject, documented, fingerprint(text)) == registered
 
 
-def test_looking_up_registers_nothing_and_is_asked_again(
+def test_a_schema_comes_with_the_types_of_all_schemas_that_it_refers_to(
+    client: RegistryClient, registry_url: str, subject: str
+) -> None:
+    # Given a schema that refers to two, one of which refers to the other
+    asking = Asking(registry_url)
+    names = {
+        "Money": record("cents:long", name="Money"),
+        "Line": record("price:Money", name="Line"),
+    }
+    asking.register(f"{subject}-Money", names["Money"])
+    references = [
+        {"name": name, "subject": f"{subject}-{name}", "version": 1} for name in ("Money", "Line")
+    ]
+    asking.register(f"{subject}-Line", names["Line"], references=references[:1])
+    text = record("line:Line", "paid:Money")
+    schema_id = asking.register(subject, text, references=references[::-1])
+    # When
+    schema = client.schema(schema_id)
+    # Then
+    assert compile_decoder(schema)(b"\x02\x04") == {
+        "line": {"price": {"cents": 1}},
+        "paid": {"cents": 2},
+    }
+    assert client.versions(subject) == [(1, schema)]
+    # and one that is missing is named, also after it was deleted softly
+    asking("DELETE", f"/subjects/{subject}")
+    asking("DELETE", f"/subjects/{subject}-Line")
+    with RegistryClient(registry_url) as another:
+        assert another.schema(schema_id) == schema
+
+
+def test_looking_up_registers_nothing_and_is_not_cached(
     client: RegistryClient, registry_url: str, subject: str
 ) -> None:
     text = record("a:int")
@@ -179,7 +211,7 @@ def test_answers_outlive_the_registry(database_url: str, tmp_path: Path) -> None
             client.id_of_fingerprint("orders", bytes(8))
 
 
-def test_an_unknown_id_is_told_from_a_registry_that_is_away(client: RegistryClient) -> None:
+def test_an_unknown_id_differs_from_an_unavailable_registry(client: RegistryClient) -> None:
     with pytest.raises(SchemaUnknown, match="17"):
         client.schema(17)
     with RegistryClient(NOWHERE) as away, pytest.raises(RegistryUnavailable):
@@ -201,7 +233,7 @@ def test_a_refusal_carries_the_registrys_code(client: RegistryClient, subject: s
     assert refusal.value.code == 409
 
 
-def test_a_schema_of_another_type_is_named_and_keeps_no_other_from_being_found() -> None:
+def test_a_schema_of_another_type_is_named_and_hides_no_other() -> None:
     # Given a registry that has Protobuf under the subject
     found = {"id": 3, "version": 1, "schema": 'syntax = "proto3";', "schemaType": "PROTOBUF"}
     with answering(found) as url, RegistryClient(url) as client:

@@ -27,7 +27,7 @@ def subject() -> str:
     return unused_subject()
 
 
-def test_the_message_says_where_why_and_what_fixes_it(ask: Asking, subject: str) -> None:
+def test_the_message_has_the_place_the_reason_and_the_fix(ask: Asking, subject: str) -> None:
     ask.register(subject, record("a:int", "b:string"))
     renamed = {"schema": record("a:int", "c:string")}
 

@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 from relay.local.registry import LocalRegistry
-from relay.registry.store import Store
+from relay.registry.store import SchemaStore
 from tests.integration.registry_servers import Asking, record
 from tests.stack import until
 
@@ -82,7 +82,7 @@ def test_two_schemas_that_exclude_each_other_do_not_both_get_in(urls: list[str])
             assert sorted(threads.map(register, range(2))) == [200, 409]
 
 
-def test_a_server_that_stands_still_while_it_writes_keeps_nobody_from_reading(
+def test_a_server_that_hangs_while_it_writes_blocks_no_reader(
     urls: list[str], database_url: str
 ) -> None:
     ask = Asking(urls[0])
@@ -90,7 +90,7 @@ def test_a_server_that_stands_still_while_it_writes_keeps_nobody_from_reading(
 
     # Given a transaction that has the lock, and more writers than the server has connections
     with psycopg.connect(database_url) as frozen, ThreadPoolExecutor(12) as threads:
-        Store(frozen).lock()
+        SchemaStore(frozen).lock()
         writers = [
             threads.submit(ask, "PUT", f"/config/s{number}", {"compatibility": "FULL"})
             for number in range(12)
@@ -104,9 +104,9 @@ def test_a_server_that_stands_still_while_it_writes_keeps_nobody_from_reading(
     assert ask("PUT", "/config/s0", {"compatibility": "FULL"})[0] == 200
 
 
-def test_a_session_that_has_the_lock_and_stands_still_is_ended(database_url: str) -> None:
+def test_a_session_that_hangs_while_it_has_the_lock_is_ended(database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
-        Store(connection).lock()
+        SchemaStore(connection).lock()
         [idle] = connection.execute("show idle_in_transaction_session_timeout").fetchone() or [""]
 
     assert idle == "1min"

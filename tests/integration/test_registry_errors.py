@@ -154,7 +154,7 @@ def test_a_request_without_a_valid_schema_is_42201(ask: Asking, subject: str, bo
     assert ask.code("GET", f"/subjects/{subject}/versions") == 40401
 
 
-def test_a_text_that_is_no_schema_is_42201_when_looked_up(ask: Asking, subject: str) -> None:
+def test_a_text_that_is_not_a_schema_is_42201_when_looked_up(ask: Asking, subject: str) -> None:
     ask.register(subject, ONE)
 
     assert ask.code("POST", f"/subjects/{subject}", {"schema": '{"type":"nothing"}'}) == 42201
@@ -240,7 +240,7 @@ def test_hidden_versions_make_room_for_what_is_imported(ask: Asking, subject: st
     assert ask("GET", f"/subjects/{subject}/versions") == (200, [1])
 
 
-def test_lists_show_what_is_hidden_only_when_asked(ask: Asking, subject: str) -> None:
+def test_lists_show_what_is_hidden_only_on_request(ask: Asking, subject: str) -> None:
     ask.register(subject, ONE)
     ask.register(subject, TWO)
     address = f"/subjects/{subject}/versions"
@@ -271,7 +271,7 @@ def test_one_schema_has_one_version_and_one_id_however_it_is_written(
     assert ask("POST", f"/subjects/{subject}", {"schema": wrapped})[1]["version"] == 1
 
 
-def test_a_version_that_is_asked_for_must_be_the_next(ask: Asking, subject: str) -> None:
+def test_a_requested_version_must_be_the_next(ask: Asking, subject: str) -> None:
     address = f"/subjects/{subject}/versions"
     ask.register(subject, ONE, version=1)
 

@@ -13,7 +13,8 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 from tests import confluent_java
 from tests.confluent_java import ConfluentJava
 from tests.integration.registry_servers import record, unused_subject
-from tests.oracle.__main__ import SEED, pair
+from tests.oracle.__main__ import SEED
+from tests.oracle.pairs import pair
 
 pytestmark = pytest.mark.skipif(
     not confluent_java.wanted(), reason="EVENT_BUS_TEST_CLIENT=java asks Confluent's Java client"
@@ -94,7 +95,7 @@ def test_the_service_below_it_has_the_rest(
     assert list(service.getDeletedOnlyVersions(subject)) == [1]
 
 
-def test_it_is_told_the_code_of_what_it_does_not_find(
+def test_it_gets_the_code_of_what_it_does_not_find(
     java: ConfluentJava, client: Any, code: Code
 ) -> None:
     subject, schema = unused_subject(), java.schema(record("a:int"))
@@ -109,7 +110,7 @@ def test_it_is_told_the_code_of_what_it_does_not_find(
     assert code(client.getLatestWithMetadata, subject, {"major": "1"}, False) == 40403
 
 
-def test_it_is_told_the_code_of_a_schema_that_is_refused(
+def test_it_gets_the_code_of_a_schema_that_is_refused(
     java: ConfluentJava, client: Any, code: Code, registry_url: str
 ) -> None:
     subject = unused_subject()

@@ -12,9 +12,9 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
+from relay.schema.approvals.registration import register_catalog
 from relay.schema.catalog import Catalog
 from relay.schema.client.client import RegistryClient
-from relay.schema.client.register import register_catalog
 from tests import confluent_java
 from tests.confluent_java import ConfluentJava
 from tests.integration.registry_servers import record

@@ -50,7 +50,7 @@ def test_registering_answers_the_id_and_keeps_the_schema(client: SchemaRegistryC
     assert client.get_schema(found.schema_id) == found.schema
 
 
-def test_the_latest_version_is_asked_for_again_when_the_client_forgets_it(
+def test_the_latest_version_is_requested_again_when_the_client_forgets_it(
     client: SchemaRegistryClient, registry_url: str
 ) -> None:
     subject = unused_subject()
@@ -64,7 +64,7 @@ def test_the_latest_version_is_asked_for_again_when_the_client_forgets_it(
     assert client.get_latest_version(subject).version == 2
 
 
-def test_hidden_versions_are_answered_where_they_are_asked_for(
+def test_hidden_versions_are_returned_on_request(
     client: SchemaRegistryClient,
 ) -> None:
     # Given a subject whose first version is hidden
@@ -89,7 +89,7 @@ def test_hidden_versions_are_answered_where_they_are_asked_for(
     assert [v.version for v in client.get_schema_versions(first, subject, deleted=True)] == [1]
 
 
-def test_a_hidden_subject_is_listed_where_it_is_asked_for(client: SchemaRegistryClient) -> None:
+def test_a_hidden_subject_is_listed_on_request(client: SchemaRegistryClient) -> None:
     subject = unused_subject()
     client.register_schema(subject, avro(ONE))
     assert client.get_subjects(subject_prefix=subject) == [subject]

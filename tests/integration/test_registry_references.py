@@ -32,7 +32,7 @@ def _to(subject: str, version: int = 1, name: str = "Money") -> dict[str, Any]:
     return {"name": name, "subject": subject, "version": version}
 
 
-def test_a_type_is_looked_for_behind_all_references(ask: Asking, money: str, subject: str) -> None:
+def test_a_type_is_found_through_all_references(ask: Asking, money: str, subject: str) -> None:
     # Given a type that takes a type from a third subject
     middle = unused_subject()
     ask.register(money, MONEY)
@@ -151,7 +151,7 @@ def _delete_for_ever(ask: Asking, *subjects: str) -> None:
 def test_a_number_that_an_id_refers_to_is_not_given_to_another_schema(
     ask: Asking, money: str, subject: str
 ) -> None:
-    # Given records with the id of a schema that was deleted for ever, with what it refers to
+    # Given records with the id of a schema that was deleted forever, with what it refers to
     ask.register(money, MONEY)
     of_long = ask.register(subject, TOTAL, references=[_to(money)])
     _delete_for_ever(ask, subject, money)
@@ -163,7 +163,7 @@ def test_a_number_that_an_id_refers_to_is_not_given_to_another_schema(
     assert ask.code("GET", f"/subjects/{money}/versions/1?deleted=true") == 40402
 
 
-def test_another_schema_behind_the_same_number_makes_another_id(
+def test_another_schema_under_the_same_number_gets_another_id(
     ask: Asking, money: str, subject: str
 ) -> None:
     ask.register(money, MONEY)

@@ -165,7 +165,7 @@ def test_a_serializer_that_normalizes_finds_the_schema_written_otherwise(
     }
 
 
-def test_a_client_is_told_the_code_and_the_place_of_a_refusal(
+def test_a_client_gets_the_code_and_the_place_of_a_refusal(
     client: SchemaRegistryClient,
 ) -> None:
     subject = unused_subject()

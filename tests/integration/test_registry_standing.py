@@ -45,7 +45,7 @@ NO_VALUES = ['a:int="x"', "a:int=1.5", "a:long=null", 'a:double="1.5"']
 
 @pytest.mark.parametrize("field", NO_VALUES)
 @pytest.mark.parametrize("level", ["BACKWARD", "FULL_TRANSITIVE"])
-def test_a_version_with_a_default_that_is_no_value_is_compared_with_and_followed(
+def test_a_version_with_an_invalid_default_is_compared_with_and_followed(
     ask: Asking, subject: str, field: str, level: str
 ) -> None:
     name = own(subject)
@@ -69,7 +69,7 @@ def test_a_version_with_a_default_that_is_no_value_is_compared_with_and_followed
     assert ask("GET", f"/subjects/{subject}/versions") == (200, [1, 2, 3])
 
 
-def test_a_version_that_stands_is_found_and_keeps_its_number_whatever_it_is(
+def test_a_registered_version_is_found_and_keeps_its_number_even_if_invalid(
     ask: Asking, subject: str
 ) -> None:
     text = record('a:int="x"', name=own(subject))
@@ -82,7 +82,7 @@ def test_a_version_that_stands_is_found_and_keeps_its_number_whatever_it_is(
     assert ask("GET", f"/subjects/{subject}/versions") == (200, [1])
 
 
-def test_what_stands_under_one_subject_is_still_refused_as_new_under_another(
+def test_an_invalid_schema_of_one_subject_is_refused_as_new_under_another(
     ask: Asking, subject: str
 ) -> None:
     text = record('a:int="x"', name=own(subject))
@@ -96,7 +96,7 @@ def test_what_stands_under_one_subject_is_still_refused_as_new_under_another(
     assert ask.code("POST", f"/subjects/{other}", {"schema": text}) == 40401
 
 
-def test_a_text_with_a_default_that_is_no_value_is_looked_up_and_not_found(
+def test_a_text_with_an_invalid_default_is_looked_up_and_not_found(
     ask: Asking, subject: str
 ) -> None:
     ask.register(subject, record("a:int"))
@@ -104,7 +104,7 @@ def test_a_text_with_a_default_that_is_no_value_is_looked_up_and_not_found(
     assert ask.code("POST", f"/subjects/{subject}", {"schema": record('a:int="x"')}) == 40403
 
 
-def test_a_new_schema_may_take_a_type_whose_default_is_no_value(ask: Asking, subject: str) -> None:
+def test_a_new_schema_may_use_a_type_with_an_invalid_default(ask: Asking, subject: str) -> None:
     name, referring = own(subject), unused_subject()
     imported(ask, subject, record('cents:long="x"', name=name))
     reference = {"name": name, "subject": subject, "version": 1}
@@ -124,26 +124,23 @@ def test_a_new_schema_may_take_a_type_whose_default_is_no_value(ask: Asking, sub
 @pytest.mark.parametrize(
     "more",
     [
-        {"name": "Größe{own}"},
         {"namespace": "my-shop.orders"},
         {"aliases": ["a-b"]},
-        {"fields": [{"name": "größe", "type": "int"}]},
     ],
 )
-def test_names_that_java_takes_from_those_that_stand_are_taken_while_importing(
+def test_names_that_no_new_schema_may_have_are_taken_while_importing(
     ask: Asking, subject: str, more: dict[str, Any]
 ) -> None:
     schema = json.loads(record("a:int", name=own(subject)))
     schema |= {**more, "doc": subject}
-    schema["name"] = schema["name"].format(own=own(subject))
     text = json.dumps(schema, ensure_ascii=False)
     assert ask.code("POST", f"/subjects/{subject}/versions", {"schema": text}) == 42201
 
     schema_id = imported(ask, subject, text)
 
     assert ask("POST", f"/subjects/{subject}", {"schema": text})[1]["id"] == schema_id
-    follows = record("b:int=0", name=schema["name"].replace("Größe", "Size"))
+    follows = record("b:int=0", name=schema["name"])
     address = f"/compatibility/subjects/{subject}/versions/latest?verbose=true"
     status, verdict = ask("POST", address, {"schema": follows})
     assert status == 200
-    assert verdict["is_compatible"] is ("Größe" not in schema["name"])
+    assert verdict["is_compatible"] is True

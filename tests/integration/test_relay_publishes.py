@@ -12,7 +12,6 @@ import psycopg
 import pytest
 
 from relay.publish.services import Services
-from relay.publish.takeover.repair import TakenOver
 from relay.publish.worker import Worker
 from relay.schema.avro.decoder import compile_decoder
 from relay.schema.catalog import Catalog
@@ -230,7 +229,7 @@ def test_until_idle_waits_for_an_event_that_is_due_in_a_shard_that_is_still_bein
     goes_on, looked = threading.Event(), threading.Semaphore(0)
     take_over, has_work = Services.take_over, Services.has_work
 
-    def take_over_slowly(self: Services, number: int) -> TakenOver:
+    def take_over_slowly(self: Services, number: int) -> Any:
         if number == shard:
             assert goes_on.wait(30)
         return take_over(self, number)
@@ -271,3 +270,19 @@ def test_a_thousand_held_events_of_one_aggregate_come_out_in_order(
         relay.must("schemas", "register")
         relay.wait_until_delivered(2501)
     assert [record.sequence for record in relay.published()] == list(range(1, 2502))
+
+
+def test_a_clock_that_was_set_back_by_an_hour_delays_no_retry(
+    make_relay: Callable[..., Relay],
+) -> None:
+    # Given an event that waits for its schema until an hour from now, by the database's clock
+    relay = make_relay(shards="1", backoff_initial_ms="50", backoff_max_ms="100")
+    relay.add_event_type("counted.later", [{"name": "number", "type": "long"}])
+    relay.insert("a", 1, "counted.later")
+    relay.must("run", "--until-idle")
+    relay.sql("update outbox.holds set next_attempt_at = now() + interval '1 hour'")
+    relay.must("schemas", "register")
+    # When a worker takes its shard over
+    with relay.running():
+        # Then it tries again soon
+        relay.wait_until_delivered(1, timeout=60)

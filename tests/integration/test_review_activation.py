@@ -9,10 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from relay.schema.approvals.activation import Activated, activate
+from relay.schema.approvals.registration import activate
 from relay.schema.catalog import SchemaVersion, State
 from relay.schema.client.client import RegistryClient
-from relay.schema.client.register import Registration
 from tests.integration.reviewing import Connection, bring, states, version
 
 
@@ -55,15 +54,17 @@ def test_an_approved_version_is_registered_and_takes_the_place_of_its_subject_s_
     first, second = of(subject, 1), of(subject, 2, NOTE)
     major = replace(version(3), subject=f"{subject}2")
     bring(connection, major, State.APPROVED)
-    assert isinstance(activate(connection, registry, major, "BACKWARD", "anna", None), Activated)
+    done = activate(connection, registry, major, "BACKWARD", "anna", None)
+    assert done is not None
+    assert done.problem is None
     bring(connection, first, State.APPROVED)
     done = activate(connection, registry, first, "BACKWARD", "anna", None)
-    assert isinstance(done, Activated)
-    assert (done.registered, done.replaced) == (True, None)
+    assert done is not None
+    assert (done.new, done.replaced) == (True, None)
 
     bring(connection, second, State.APPROVED)
     done = activate(connection, registry, second, "BACKWARD", "anna", None)
-    assert isinstance(done, Activated)
+    assert done is not None
     found = registry.lookup(subject, second.text)
     assert found is not None
     assert (found["id"], done.replaced) == (done.schema_id, 1)
@@ -99,6 +100,6 @@ def test_a_version_that_the_registry_refuses_stays_approved(
     activate(connection, registry, first, "BACKWARD", "anna", None)
     bring(connection, broken, State.APPROVED)
     refused = activate(connection, registry, broken, "BACKWARD", "anna", None)
-    assert isinstance(refused, Registration)
+    assert refused is not None
     assert "incompatible under BACKWARD" in (refused.problem or "")
     assert states(connection) == {1: "active", 2: "approved"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,10 +13,14 @@ import pytest
 import yaml
 from psycopg.errors import ObjectNotInPrerequisiteState
 
-from relay.errors import SchemaNotActive
 from relay.schema.approvals import store
-from relay.schema.approvals.adopt import adopt_catalog, adopt_event_type, has_begun
-from relay.schema.approvals.standing import binding_decisions, not_in_use
+from relay.schema.approvals.adopt import adopt_catalog, adopt_event_type
+from relay.schema.approvals.store import has_begun
+from relay.schema.approvals.versions_in_force import (
+    NotApproved,
+    find_problems,
+    versions_in_force,
+)
 from relay.schema.catalog import Catalog, State
 from tests.integration.reviewing import Connection
 from tests.relaying import SCHEMA_FIELDS, add_event_type, create_domain
@@ -69,7 +74,7 @@ def test_the_review_begins_with_what_the_catalog_lists_as_in_use(
     assert (line.action, line.actor, line.from_state) == ("adopt", "relay migrate", None)
 
 
-def test_nothing_is_adopted_unasked_once_anything_is_known(
+def test_the_catalog_is_not_adopted_once_any_decision_exists(
     connection: Connection, folder: Path
 ) -> None:
     adopt_catalog(connection, Catalog.load(folder), "relay migrate")
@@ -143,19 +148,19 @@ def test_what_is_listed_as_in_use_and_is_not_is_named_with_what_to_do(
     connection: Connection, folder: Path
 ) -> None:
     catalog = list_as(folder, "noted", {1: "active"})
-    assert not_in_use(connection, catalog) == []
+    assert find_problems(connection, catalog) == []
     adopt_catalog(connection, catalog, "relay migrate")
-    assert not_in_use(connection, catalog) == []
+    assert find_problems(connection, catalog) == []
 
     list_as(folder, "noted", {1: "deprecated", 2: "active"})
     list_as(folder, "planned", {1: "proposed"})
     catalog = list_as(folder, "gifted", {1: "active"})
     store.propose(connection, catalog.version("noted", 2), "anna", None)
-    first, second = sorted(not_in_use(connection, catalog))
+    first, second = sorted(find_problems(connection, catalog))
     assert first.startswith("nobody has decided about event type 'gifted'")
     assert "relay schemas propose" in first
     assert "relay schemas adopt" in first
-    assert second.startswith("noted version 2 is active in its domain file and proposed to the")
+    assert second.startswith("noted version 2 is proposed in the database, so it is not published")
     assert "relay schemas approve" in second
 
 
@@ -166,17 +171,31 @@ def test_what_is_in_use_and_not_in_the_catalog_is_named_with_what_to_do(
     list_as(folder, "shipped", {1: "deprecated"})
     catalog = list_as(folder, "gifted", {1: "retired"})
     adopt_catalog(connection, catalog, "relay migrate")
-    (problem,) = not_in_use(connection, without(catalog, "shipped", "gifted"))
+    (problem,) = find_problems(connection, without(catalog, "shipped", "gifted"))
     assert problem.startswith(f"shipped is in use, and the catalog {folder} lacks it")
     assert "relay schemas retire" in problem
 
 
+def test_an_aggregate_that_the_database_knows_under_another_name_is_named_with_what_to_do(
+    connection: Connection, folder: Path
+) -> None:
+    catalog = list_as(folder, "noted", {1: "active"})
+    adopt_catalog(connection, catalog, "relay migrate")
+    connection.execute(
+        "update outbox.schema_versions set aggregate_type = 'former' where event_type = 'noted'"
+    )
+    (problem,) = find_problems(connection, catalog)
+    aggregate = catalog.event_type("noted").aggregate
+    assert f"aggregate type {aggregate} in the catalog and former in the database" in problem
+    assert "propose a new version" in problem
+
+
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "refused"),
     [("free text", "any text", False), ('"scale": 2', '"scale": 3', True), ("note", "notes", True)],
 )
 def test_a_file_that_publishers_can_t_go_by_is_named(
-    connection: Connection, folder: Path, old: str, new: str, told: bool
+    connection: Connection, folder: Path, old: str, new: str, refused: bool
 ) -> None:
     amount = {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}
     fields = [*SCHEMA_FIELDS, {"name": "amount", "type": amount}]
@@ -185,20 +204,29 @@ def test_a_file_that_publishers_can_t_go_by_is_named(
     file = folder / "shop" / "counted.v1.avsc"
     assert old in file.read_text()
     file.write_text(file.read_text().replace(old, new))
-    found = not_in_use(connection, Catalog.load(folder))
-    assert [each.partition(" in its file")[0] for each in found] == (
-        ["counted version 1 has another schema"] if told else []
-    )
+    found = find_problems(connection, Catalog.load(folder))
+    assert len(found) == refused
+    assert all(re.match(r"counted version 1 .* than .* was approved", each) for each in found)
 
 
-def test_the_relay_is_told_of_an_event_type_that_nobody_decided_about(
+def test_the_catalog_counts_until_the_review_begins_and_then_the_decisions_do(
     connection: Connection, folder: Path
 ) -> None:
-    assert binding_decisions(connection, "noted") == []
+    noted = list_as(folder, "noted", {1: "approved", 2: "active"}).event_type("noted")
+    before = versions_in_force(connection, noted)
+    assert (before.reviewed, [v.version for v in before.versions]) == (False, [1, 2])
     adopt_catalog(connection, Catalog.load(folder), "relay migrate")
-    assert [d.state for d in binding_decisions(connection, "counted")] == [State.ACTIVE]
-    with pytest.raises(SchemaNotActive, match=r"nobody has decided about event type 'noted'"):
-        binding_decisions(connection, "noted")
+    after = versions_in_force(connection, noted)
+    assert (after.reviewed, [v.state for v in after.versions]) == (True, [State.ACTIVE])
+
+
+def test_nothing_of_an_event_type_is_in_force_when_nobody_decided_about_it(
+    connection: Connection, folder: Path
+) -> None:
+    adopt_catalog(connection, Catalog.load(folder), "relay migrate")
+    noted = list_as(folder, "noted", {1: "active"}).event_type("noted")
+    with pytest.raises(NotApproved, match=r"nobody has decided about event type 'noted'"):
+        versions_in_force(connection, noted).to_publish(1, None)
 
 
 def test_sql_refuses_an_event_type_that_nobody_decided_about_once_the_review_has_begun(

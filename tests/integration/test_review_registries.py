@@ -67,7 +67,7 @@ def reviewed(
         yield Reviewed(make_relay(registry_url=url), registry)
 
 
-def test_check_says_what_is_new_and_registers_nothing(reviewed: Reviewed) -> None:
+def test_check_reports_what_is_new_and_registers_nothing(reviewed: Reviewed) -> None:
     relay = reviewed.relay
     assert by_json(relay, *AGAINST_REGISTRY)["passed"]
 
@@ -119,7 +119,7 @@ def test_register_brings_the_domains_level_and_each_version_once(reviewed: Revie
     assert reviewed.registry.compatibility(reviewed.subject) == "FULL"
 
 
-def test_register_says_which_file_the_registry_refuses(reviewed: Reviewed) -> None:
+def test_register_names_the_file_that_the_registry_refuses(reviewed: Reviewed) -> None:
     add_version(reviewed.relay, state="approved")
     reviewed.without_default(2)
     approve(reviewed.relay, add=False)
@@ -158,8 +158,9 @@ def test_a_version_that_the_registry_refuses_is_not_activated(reviewed: Reviewed
     relay = reviewed.relay
     add_version(relay)
     reviewed.without_default(2)
-    by_json(relay, "propose", "counted", "2", "--by", "anna")
-    by_json(relay, "approve", "counted", "2", "--by", "ben", "--reason", "overlooked it")
+    forced = ("--force", "--reason", "overlooked it")
+    by_json(relay, "propose", "counted", "2", "--by", "anna", *forced)
+    by_json(relay, "approve", "counted", "2", "--by", "ben", *forced)
 
     assert "incompatible under BACKWARD" in schemas(relay, "activate", "counted", "2", code=1)
 
@@ -172,5 +173,6 @@ def approve(relay: Relay, *, add: bool = True) -> None:
     """Has version 2 of `counted` approved as its file stands. add: write that first."""
     if add:
         add_version(relay, state="approved")
-    by_json(relay, "propose", "counted", "2", "--by", "anna")
-    by_json(relay, "approve", "counted", "2", "--by", "ben", "--reason", "read")
+    forced = ("--force", "--reason", "read")
+    by_json(relay, "propose", "counted", "2", "--by", "anna", *forced)
+    by_json(relay, "approve", "counted", "2", "--by", "ben", *forced)

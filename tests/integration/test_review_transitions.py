@@ -51,7 +51,7 @@ def act(
 
 @pytest.mark.parametrize("action", [action for action in Action if action is not Action.ADOPT])
 @pytest.mark.parametrize("state", [None, *State])
-def test_a_transition_takes_place_from_its_states_alone_and_leaves_one_line_of_history(
+def test_a_transition_takes_place_only_from_its_states_and_leaves_one_line_of_history(
     connection: Connection, state: State | None, action: Action
 ) -> None:
     # Given a version in a state, to be proposed with another text and else with its own
@@ -176,17 +176,17 @@ def test_a_forced_retirement_is_on_record_with_its_reason(connection: Connection
 
 
 @pytest.mark.parametrize("state", [State.PROPOSED, State.APPROVED, State.DEPRECATED])
-def test_a_version_that_retires_before_it_was_in_use_is_known_as_given_up(
+def test_a_version_that_retires_before_it_was_in_use_is_known_as_withdrawn(
     connection: Connection, state: State
 ) -> None:
     bring(connection, ONE, state)
-    assert [each.given_up for each in store.decisions(connection, EVENT_TYPE)] == [False]
+    assert [each.withdrawn for each in store.decisions(connection, EVENT_TYPE)] == [False]
     assert store.retire(connection, EVENT_TYPE, 1, "carl", None, seen=state, forced=False)
     (decision,) = store.decisions(connection, EVENT_TYPE)
-    assert decision.given_up == (state is not State.DEPRECATED)
+    assert decision.withdrawn == (state is not State.DEPRECATED)
 
 
-def test_a_version_that_was_put_to_use_since_its_readers_were_asked_for_does_not_retire(
+def test_a_version_that_was_put_to_use_since_its_readers_were_checked_does_not_retire(
     connection: Connection,
 ) -> None:
     bring(connection, ONE, State.DEPRECATED)
@@ -330,7 +330,7 @@ def test_of_two_approvals_at_once_the_first_counts_and_the_second_learns_of_it(
     assert store.decisions(connection, EVENT_TYPE)[0].approver == "ben"
 
 
-def test_a_text_proposed_while_it_is_approved_has_to_be_approved_anew(
+def test_a_text_proposed_while_another_is_approved_has_to_be_approved_again(
     database_url: str, connection: Connection
 ) -> None:
     bring(connection, ONE, State.PROPOSED)
@@ -395,7 +395,7 @@ def test_a_text_proposed_while_it_is_activated_is_not_put_to_use(
     assert states(connection) == {1: "proposed"}
 
 
-def test_a_proposal_beside_an_approval_says_what_it_made_void(
+def test_a_proposal_beside_an_approval_reports_what_it_made_void(
     database_url: str, connection: Connection
 ) -> None:
     bring(connection, ONE, State.PROPOSED)

@@ -1,4 +1,4 @@
-"""The local stack on real servers: crashes, neighbours, and nothing left behind."""
+"""The local stack on real servers: crashes, several stacks, and nothing left over."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_committed_rows_survive_a_crash_of_postgresql_on_the_same_port(
         assert connection.execute("select n from kept").fetchall() == [(7,)]
 
 
-def test_a_postmaster_that_is_killed_alone_comes_up_again(postgres: LocalPostgres) -> None:
+def test_postgresql_restarts_after_only_the_postmaster_was_killed(postgres: LocalPostgres) -> None:
     process = postgres.process
     assert process is not None
 
@@ -117,14 +117,15 @@ def test_a_frozen_postgresql_answers_nothing_until_it_is_resumed(postgres: Local
 def test_settings_of_a_test_are_in_force_after_a_restart(postgres: LocalPostgres) -> None:
     postgres.settings["deadlock_timeout"] = "123ms"
 
-    postgres.restart()
+    postgres.stop()
+    postgres.start()
 
     with psycopg.connect(postgres.url) as connection:
         assert connection.execute("show deadlock_timeout").fetchone() == ("123ms",)
         assert connection.execute("show fsync").fetchone() == ("on",)
 
 
-def test_a_wrong_setting_is_told_in_the_words_of_postgresql(postgres: LocalPostgres) -> None:
+def test_a_wrong_setting_is_reported_with_postgresqls_message(postgres: LocalPostgres) -> None:
     from relay.errors import StackFailed
 
     postgres.stop()
@@ -182,7 +183,7 @@ def test_a_stack_survives_its_shell_and_a_crash_of_all_its_parts(
     assert "kept" in admin.list_topics(timeout=10).topics
     assert httpx.get(f"{first['registry_url']}/subjects").status_code == 200
 
-    # And env says the same in the shell's words
+    # And env prints the same for a shell
     exported = relay_stack("env").stdout
     assert f"export EVENT_BUS_DATABASE_URL={first['database_url']}" in exported
     assert f"export EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS={first['bootstrap_servers']}" in exported
@@ -229,7 +230,7 @@ def test_a_stack_whose_folder_was_deleted_is_ended_by_down(
     assert _processes_naming(tmp_path) == []
 
 
-def test_a_number_that_another_process_got_is_not_killed_by_down(
+def test_a_process_with_a_reused_pid_is_not_killed_by_down(
     relay_stack: Any, tmp_path: Path
 ) -> None:
     # Given a state file whose process number belongs to somebody else by now
@@ -291,7 +292,7 @@ def _parts(relay_stack: Any) -> list[dict[str, Any]]:
 
 
 def _processes_naming(folder: Path) -> list[str]:
-    """Command lines of live servers that work in or were told of `folder`."""
+    """Command lines of live servers that work in `folder` or have it on the command line."""
     found = []
     for process in psutil.process_iter(["pid", "cmdline", "cwd", "status"]):
         if process.info["status"] == psutil.STATUS_ZOMBIE or process.pid == os.getpid():

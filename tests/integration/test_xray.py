@@ -11,7 +11,6 @@ from relay.consume.dead_letters.replay import replay
 from relay.consume.dead_letters.store import Filter, find
 from relay.consume.worker import consume
 from relay.kafka.offsets import committed_at
-from relay.kafka.topics import open_admin
 from relay.operate.xray import look
 from relay.postgres.connect import connect
 from relay.schema.catalog import Catalog
@@ -33,7 +32,7 @@ def show(relay: Relay, event_id: str) -> dict[str, Any]:
             connection,
             Catalog.load(settings.schemas_dir),
             event_id,
-            lambda groups, place: committed_at(open_admin(settings), groups, place),
+            lambda groups, place: committed_at(settings, groups, place),
         )
     assert found is not None
     return found.to_json()
@@ -63,7 +62,7 @@ def run(relay: Relay, group: Group) -> None:
         consume(settings, group, registry, until_idle=True)
 
 
-def test_an_event_is_waiting_then_processed_and_all_of_its_row_is_told(relay: Relay) -> None:
+def test_an_event_is_waiting_then_processed_and_its_whole_row_is_shown(relay: Relay) -> None:
     # Given an event that is not published yet
     event_id = relay.publish("a", 1, note="hello")
     found = show(relay, event_id)
@@ -81,7 +80,7 @@ def test_an_event_is_waiting_then_processed_and_all_of_its_row_is_told(relay: Re
     assert group == {"group": "readers", "state": "waiting", "attempts": 0, "error": None,
                      "dlq": None}  # fmt: skip
 
-    # When it is published, then its place is told
+    # When it is published, then its place is shown
     relay.must("run", "--until-idle")
     found = show(relay, event_id)
     (record,) = relay.published()
@@ -89,10 +88,10 @@ def test_an_event_is_waiting_then_processed_and_all_of_its_row_is_told(relay: Re
     assert found["delivery"]["attempts"] == 1
     assert found["groups"][0]["state"] == "waiting"
 
-    # When its group has acted, then the inbox says so
+    # When its group has acted, then the inbox has it
     run(relay, readers(relay, set()))
     assert show(relay, event_id)["groups"][0]["state"] == "processed"
-    # and where only the committed offset is left to tell, it is called passed, not processed
+    # and if only the committed offset is known, it is passed, not processed
     relay.sql("delete from inbox.processed")
     assert show(relay, event_id)["groups"][0]["state"] == "passed"
 
@@ -132,7 +131,7 @@ def test_a_dead_event_is_shown_dead_with_its_dead_letter_then_resolved(relay: Re
     assert "resolved" in readable
 
 
-def test_a_parked_event_is_parked_although_the_group_s_offset_is_behind_it(relay: Relay) -> None:
+def test_a_parked_event_is_parked_although_the_groups_offset_is_beyond_it(relay: Relay) -> None:
     # Given an event whose attempts failed for now
     event_id = relay.publish("a", 1)
     relay.must("run", "--until-idle")
@@ -157,7 +156,7 @@ def test_an_unknown_id_ends_with_1_in_one_line(relay: Relay) -> None:
     assert "nothing" in line
 
 
-def test_an_event_that_could_not_be_published_says_why(relay: Relay) -> None:
+def test_an_event_that_could_not_be_published_shows_why(relay: Relay) -> None:
     event_id = relay.insert("a", 1, "unheard_of")
     relay.must("run", "--until-idle", EVENT_BUS_MAX_ATTEMPTS="1")
     found = show(relay, event_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 from tests.oracle.graph import PRIMITIVES, GField, GType
 
@@ -12,6 +13,17 @@ NAMES = ("Order", "Item", "Money", "Kind", "Hash")
 NAMESPACES = ("", "shop", "shop.inner")
 FIELDS = ("a", "b", "c", "d", "e", "f")
 SYMBOLS = ("A", "B", "C", "D", "E")
+LOGICAL = {
+    "int": ("date", "time-millis"),
+    "long": (
+        "time-micros",
+        *(f"timestamp-{unit}" for unit in ("millis", "micros", "nanos")),
+        *(f"local-timestamp-{unit}" for unit in ("millis", "micros", "nanos")),
+    ),
+    "bytes": ("decimal",),
+    "string": ("uuid",),
+    "fixed": ("decimal", "uuid", "duration"),
+}
 
 
 class Generator:
@@ -51,8 +63,23 @@ class Generator:
                     GType("enum", symbols=chosen, symbol_default=random.random() < 0.3)
                 )
             case "fixed":
-                return self._name(GType("fixed", size=random.choice((1, 2, 2, 16))))
-        return GType(random.choice(PRIMITIVES))
+                size = random.choice((1, 2, 2, 16))
+                return self._name(GType("fixed", size=size, logical=self.logical("fixed")))
+        primitive = random.choice(PRIMITIVES)
+        return GType(primitive, logical=self.logical(primitive))
+
+    def logical(self, kind: str) -> dict[str, Any]:
+        """Attributes of a logical type of a kind; now and then of another kind, mostly none."""
+        random = self._random
+        if random.random() < 0.6:
+            return {}
+        names = LOGICAL.get(kind, ("date",)) if random.random() < 0.95 else ("uuid", "decimal")
+        name = random.choice(names)
+        if name != "decimal":
+            return {"logicalType": name}
+        precision = random.choice((2, 4, 4, 9, 30))
+        scale = random.choice((0, 2, 2, 3))
+        return {"logicalType": name, "precision": precision, "scale": scale}
 
     def field(self, name: str, depth: int) -> GField:
         """A field, now and then with a default, aliases, or a default that is none."""

@@ -15,7 +15,10 @@ NAMED = ("record", "error", "enum", "fixed")
 
 @dataclass(eq=False)
 class GType:
-    """A type. inner: an array's or map's element, or a union's branches."""
+    """A type. inner: an array's or map's element, or a union's branches.
+
+    logical: attributes of its logical type, which may not go with the kind.
+    """
 
     kind: str
     name: str = ""
@@ -25,6 +28,7 @@ class GType:
     symbols: list[str] = field(default_factory=list)
     symbol_default: bool = False
     size: int = 1
+    logical: dict[str, Any] = field(default_factory=dict)
     inner: list[GType] = field(default_factory=list)
 
     @property
@@ -77,6 +81,8 @@ class _Writer:
         if one.kind in {"array", "map"}:
             key = "items" if one.kind == "array" else "values"
             return {"type": one.kind, key: self.write(one.inner[0], namespace)}
+        if one.logical:
+            return {"type": one.kind, **one.logical}
         return one.kind if self._random.random() < 0.8 else {"type": one.kind}
 
     def _named(self, one: GType, namespace: str) -> Any:
@@ -95,7 +101,7 @@ class _Writer:
         if one.aliases:
             entry["aliases"] = one.aliases
         if one.kind == "fixed":
-            entry["size"] = one.size
+            entry |= {"size": one.size, **one.logical}
         elif one.kind == "enum":
             entry["symbols"] = one.symbols
             if one.symbol_default and one.symbols:

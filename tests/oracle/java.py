@@ -6,19 +6,29 @@ import fcntl
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from relay.errors import StackFailed
-from relay.local.settings import LocalSettings
+from relay.local.download import cache_dir
 from tests.jvm import start_jvm
+from tests.oracle.java_values import natural
 from tests.oracle.verdict import Verdict
 
-__all__ = ["AVRO_VERSION", "Java"]
+__all__ = ["AVRO_VERSION", "Java", "JavaFailed"]
 
 AVRO_VERSION = "1.12.1"
 _COORDINATE = f"org.apache.avro:avro:{AVRO_VERSION}"
 _ATTEMPTS = 4
+_TIMES = (
+    *("Date", "TimeMillis", "TimeMicros", "TimestampMillis", "TimestampMicros", "TimestampNanos"),
+    *("LocalTimestampMillis", "LocalTimestampMicros", "LocalTimestampNanos"),
+)
+
+
+class JavaFailed(Exception):
+    """Java throws."""
 
 
 class Java:
@@ -30,6 +40,16 @@ class Java:
         self._parser = jpype.JClass("org.apache.avro.Schema").Parser
         self._normalization = jpype.JClass("org.apache.avro.SchemaNormalization")
         self._compatibility = jpype.JClass("org.apache.avro.SchemaCompatibility")
+        self._datum_reader = jpype.JClass("org.apache.avro.generic.GenericDatumReader")
+        self._decoders = jpype.JClass("org.apache.avro.io.DecoderFactory").get()
+        self._data = jpype.JClass("org.apache.avro.generic.GenericData")()
+        conversions = jpype.JClass("org.apache.avro.Conversions")
+        times = jpype.JClass("org.apache.avro.data.TimeConversions")
+        for conversion in (
+            *(getattr(conversions, name) for name in ("DecimalConversion", "UUIDConversion")),
+            *(getattr(times, f"{name}Conversion") for name in _TIMES),
+        ):
+            self._data.addLogicalTypeConversion(conversion())
 
     def verdict(self, reader: str, writer: str) -> Verdict:
         """What Java says of the texts of a reader's and a writer's schema."""
@@ -52,6 +72,28 @@ class Java:
             forms,
         )
 
+    def value_reader(self, writer: str, reader: str) -> Callable[[bytes], Any]:
+        """Returns the function from bytes of the writer's schema to the reader's natural JSON.
+
+        Its logical types are converted. It raises JavaFailed, as this does for invalid schemas.
+        """
+        try:
+            pair = [self._parser().parse(text) for text in (writer, reader)]
+            datum_reader = self._datum_reader(*pair, self._data)
+        except self._refused as refused:
+            raise JavaFailed(str(refused)) from None
+
+        def read(encoded: bytes) -> Any:
+            try:
+                value = datum_reader.read(None, self._decoders.binaryDecoder(encoded, None))
+                return natural(value)
+            except self._refused as refused:
+                raise JavaFailed(str(refused)) from None
+            except (OverflowError, ValueError) as error:
+                raise JavaFailed(f"beyond what natural JSON has: {error}") from None
+
+        return read
+
 
 def _rule(broken: Any) -> str:
     # A field that is missing, and whose type is an enum with a default, Java compares with the
@@ -63,7 +105,7 @@ def _rule(broken: Any) -> str:
 
 def _jars() -> list[Path]:
     """Avro's jars in the cache of the local stack, downloaded when they are not there."""
-    home = LocalSettings().cache_dir.expanduser() / f"avro-{AVRO_VERSION}"
+    home = cache_dir() / f"avro-{AVRO_VERSION}"
     libraries = home / "lib"
     home.mkdir(parents=True, exist_ok=True)
     with (home / "lock").open("w") as lock:

@@ -42,6 +42,10 @@ def _promote(one: GType, random: Random) -> None:
         one.kind = "bytes" if one.kind == "string" else "string"
 
 
+def _other_logical(one: GType, random: Random) -> None:
+    one.logical = Generator(random).logical(one.kind)
+
+
 def _wrap(one: GType, random: Random) -> None:
     if one.kind == "union":
         return
@@ -162,9 +166,12 @@ def _point_elsewhere(entry: GField, random: Random) -> None:
 
 _NAMED = (_rename, _rename, _move, _type_alias)
 _CHANGES: dict[str, tuple[Callable[[GType, Random], None], ...]] = {
-    "primitive": (_promote, _promote, _promote, _other_primitive, _wrap, _replace),
+    "primitive": (
+        *(_promote, _promote, _promote, _other_primitive),
+        *(_other_logical, _other_logical, _wrap, _replace),
+    ),
     "enum": (*_NAMED, _add_symbols, _add_symbols, _drop_symbol, _enum_default),
-    "fixed": (*_NAMED, _resize, _resize),
+    "fixed": (*_NAMED, _resize, _resize, _other_logical),
     "array": (_turn, _wrap, _replace),
     "map": (_turn, _wrap, _replace),
     "union": (_add_branch, _add_branch, _drop_branch, _shuffle_branches, _unwrap),

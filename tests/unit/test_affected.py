@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from relay.schema.approvals.affected import (
     Decoded,
-    Reading,
+    GroupReading,
     Text,
     affected,
     schema_digest,
@@ -25,7 +25,7 @@ def read(group: str, text: Text, days_ago: float = 0, schema_id: int = 7) -> Dec
     return Decoded(group, schema_id, text.fingerprint, text.digest, at)
 
 
-def versions(readings: list[Reading]) -> list[tuple[str, bool, int | None, int | None]]:
+def versions(readings: list[GroupReading]) -> list[tuple[str, bool, int | None, int | None]]:
     return [(r.group, r.listed, r.version, r.lag) for r in readings]
 
 
@@ -44,7 +44,7 @@ def test_groups_of_the_catalog_and_groups_that_decoded_something_are_listed() ->
     ]
 
 
-def test_versions_with_one_fingerprint_are_told_apart_by_their_json() -> None:
+def test_versions_with_one_fingerprint_are_distinguished_by_their_json() -> None:
     found = affected([], [ONE, TWO, THREE], [read("billing", THREE)], {})
     assert [reading.version for reading in found] == [3]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode, encodebytes
 from decimal import Decimal
 from math import inf, nan
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from relay.errors import CatalogInvalid, PayloadInvalid
 from relay.schema.avro.decoder import compile_decoder
-from relay.schema.avro.encoder import compile_encoder
+from relay.schema.avro.encoder import compile_encoder, compile_text_encoder
 from relay.schema.avro.varint import long_bytes
 
 NOTE = {"name": "note", "type": ["null", "string"], "default": None}
@@ -70,12 +71,12 @@ def test_a_number_beyond_64_bits_is_out_of_range_for_long(value: int) -> None:
 
 @pytest.mark.parametrize("kind", ["int", "long"])
 @pytest.mark.parametrize("value", [1.9, 1.0, "1", True, False, None])
-def test_only_whole_numbers_are_integers_no_floats_and_no_booleans(kind: str, value: Any) -> None:
-    assert f"no {kind}" in refusal(of(kind), {"x": value}).problem
+def test_only_whole_numbers_are_integers_not_floats_and_not_booleans(kind: str, value: Any) -> None:
+    assert f"not a valid {kind}" in refusal(of(kind), {"x": value}).problem
 
 
 @pytest.mark.parametrize("value", [0, 1, "true", None])
-def test_integers_are_no_booleans(value: Any) -> None:
+def test_integers_are_not_booleans(value: Any) -> None:
     assert refusal(of("boolean"), {"x": value}).path == "$.x"
 
 
@@ -85,86 +86,33 @@ def test_floating_numbers_are_finite_and_exact_when_they_are_whole(kind: str, va
     assert refusal(of(kind), {"x": value}).path == "$.x"
 
 
-def test_a_whole_number_may_stand_for_a_double() -> None:
+@pytest.mark.parametrize("value", [3, 10**17, 2**53 + 2, 2**64, 2**64 + 2**12, -(2**1000)])
+def test_a_whole_number_that_a_double_holds_may_stand_for_it(value: int) -> None:
     schema = of("double")
 
-    assert compile_decoder(schema)(compile_encoder(schema)({"x": 3})) == {"x": 3.0}
+    found = compile_decoder(schema)(compile_encoder(schema)({"x": value}))["x"]
+    assert (type(found), found) == (float, value)
+    of_text = compile_text_encoder(schema)(f'{{"x": {value}}}')
+    assert compile_decoder(schema)(of_text) == {"x": value}
+
+
+@pytest.mark.parametrize(
+    "digits", ["9007199254740993", "18446744073709551617", f"1{'0' * 23}", f"1{'0' * 400}"]
+)
+def test_a_whole_number_that_no_double_holds_is_refused_at_any_size(digits: str) -> None:
+    with pytest.raises(PayloadInvalid, match=r"\$\.x: .*(not exact as|out of range for) double"):
+        compile_text_encoder(of("double"))(f'{{"x": {digits}}}')
+
+
+def test_a_long_number_in_a_text_is_not_a_number() -> None:
+    text = f'{{"x": "{"9" * 40}"}}'
+
+    schema = record({"name": "x", "type": "string"}, {"name": "y", "type": "float", "default": 0})
+    assert compile_text_encoder(schema)(text.encode()) == compile_encoder(schema)({"x": "9" * 40})
 
 
 def test_a_double_too_large_for_a_float_is_refused() -> None:
     assert "out of range for float" in refusal(of("float"), {"x": 1e300}).problem
-
-
-@pytest.mark.parametrize("unit", ["millis", "micros", "nanos"])
-@pytest.mark.parametrize(
-    "value",
-    ["2026-01-31T12:00:00", "2026-01-31T12:00:00.123456", "2026-01-31T12:00:00.123"],
-)
-def test_naive_datetimes_are_refused_not_taken_as_utc(unit: str, value: str) -> None:
-    error = refusal(of(logical("long", f"timestamp-{unit}")), {"x": value})
-
-    assert "naive datetime" in error.problem
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        1706702400000,
-        "2026-01-31",
-        "2026-01-31 12:00:00Z",
-        "2026-02-30T12:00:00.000000Z",
-        "2026-01-31T24:00:00.000000Z",
-        "2026-01-31T12:00:60.000000Z",
-        "2026-01-31T12:00:00.000000+25:00",
-        "2026-01-31T12:00:00.000000+0200",
-        "2026-01-31T12:00:00,000000Z",
-        "2026-W01-1T12:00:00.000000Z",
-        "0000-01-31T12:00:00.000000Z",
-        "",
-        [],
-        {},
-    ],
-)
-def test_what_is_no_rfc_3339_timestamp_is_refused(value: Any) -> None:
-    assert refusal(of(logical("long", "timestamp-micros")), {"x": value}).path == "$.x"
-
-
-@pytest.mark.parametrize(
-    ("unit", "value"),
-    [("millis", "00.0001Z"), ("micros", "00.0000001Z"), ("nanos", "00.1234567891Z")],
-)
-def test_a_timestamp_finer_than_the_unit_is_refused_not_cut(unit: str, value: str) -> None:
-    error = refusal(of(logical("long", f"timestamp-{unit}")), {"x": f"2026-01-31T12:00:{value}"})
-
-    assert f"finer than the schema's {unit}" in error.problem
-
-
-@pytest.mark.parametrize("unit", ["millis", "micros", "nanos"])
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        ("2026-01-31T12:00:00Z", "2026-01-31T12:00:00Z"),
-        ("2026-01-31T12:00:00.500+02:00", "2026-01-31T10:00:00.5Z"),
-        ("2026-01-31t12:00:00.5z", "2026-01-31T12:00:00.5Z"),
-        ("1969-12-31T23:59:59.999-00:30", "1970-01-01T00:29:59.999Z"),
-        ("1970-01-01T00:00:00.000Z", "1970-01-01T00:00:00Z"),
-        ("1901-02-03T04:05:06.007Z", "1901-02-03T04:05:06.007Z"),
-        ("2261-02-03T04:05:06.007000Z", "2261-02-03T04:05:06.007Z"),
-    ],
-)
-def test_timestamps_keep_their_instant(unit: str, value: str, shown: str) -> None:
-    schema = of(logical("long", f"timestamp-{unit}"))
-
-    decoded = compile_decoder(schema)(compile_encoder(schema)({"x": value}))["x"]
-
-    head, _, fraction = decoded.removesuffix("Z").partition(".")
-    assert f"{head}.{fraction.rstrip('0')}".removesuffix(".") + "Z" == shown
-
-
-def test_a_local_timestamp_has_no_offset() -> None:
-    schema = of(logical("long", "local-timestamp-micros"))
-
-    assert "has an offset" in refusal(schema, {"x": "2026-01-31T12:00:00Z"}).problem
 
 
 @pytest.mark.parametrize(
@@ -184,8 +132,8 @@ def test_a_local_timestamp_has_no_offset() -> None:
     [logical("string", "uuid"), logical("fixed", "uuid", name="Id", size=16)],
     ids=["string", "fixed"],
 )
-def test_uuid_garbage_is_refused(type_: Any, value: Any) -> None:
-    assert "no uuid" in refusal(of(type_), {"x": value}).problem
+def test_strings_that_are_not_uuids_are_refused(type_: Any, value: Any) -> None:
+    assert "not a uuid" in refusal(of(type_), {"x": value}).problem
 
 
 def test_a_uuid_is_written_in_lower_case() -> None:
@@ -249,7 +197,7 @@ def test_a_decimal_has_all_places_of_its_scale(value: str, shown: str) -> None:
 @example("1.", 0)
 @example("01.50", 2)
 @example(".50", 2)
-def test_any_text_that_is_no_plain_decimal_is_refused(text: str, scale: int) -> None:
+def test_strings_that_are_not_plain_decimals_are_refused(text: str, scale: int) -> None:
     schema = of(logical("bytes", "decimal", precision=5, scale=scale))
     plain = re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?", text)
     if (
@@ -267,28 +215,28 @@ def test_any_text_that_is_no_plain_decimal_is_refused(text: str, scale: int) -> 
 def test_a_symbol_that_the_enum_lacks_is_refused_also_with_a_default(value: Any) -> None:
     enum = {"type": "enum", "name": "M", "symbols": ["CARD", "OTHER"], "default": "OTHER"}
 
-    assert "none of CARD, OTHER" in refusal(of(enum), {"x": value}).problem
+    assert "not one of CARD, OTHER" in refusal(of(enum), {"x": value}).problem
 
 
-@pytest.mark.parametrize("value", ["A", "AA=", "AA", "A A=", "AAAA=", "é", 5, "AA==\n"])
+@pytest.mark.parametrize("value", ["A", "AA=", "AA", "A A=", "AAAA=", "é", 5, "AA\n"])
 def test_bytes_are_base64(value: Any) -> None:
     assert "base64" in refusal(of("bytes"), {"x": value}).problem
+
+
+def test_base64_may_be_broken_into_lines() -> None:
+    data = bytes(range(200))
+    schema = of("bytes")
+
+    encoded = compile_encoder(schema)({"x": encodebytes(data).decode()})
+
+    assert encoded == compile_encoder(schema)({"x": b64encode(data).decode()})
+    assert compile_encoder(schema)({"x": "AA=\r\n=\r\n"}) == b"\x02\x00"
 
 
 def test_a_fixed_has_its_size() -> None:
     error = refusal(of({"type": "fixed", "name": "F", "size": 3}), {"x": "AAAA" * 2})
 
-    assert "6 bytes, the schema says 3" in error.problem
-
-
-@pytest.mark.parametrize("value", ["2026-1-3", "2026-02-30", "20260203", "2026-02-03T00:00:00Z", 5])
-def test_a_date_is_a_day_of_the_calendar(value: Any) -> None:
-    assert refusal(of(logical("int", "date")), {"x": value}).path == "$.x"
-
-
-@pytest.mark.parametrize("value", ["24:00:00", "12:00", "12:00:60", "12:00:00Z", "12:00:00.0001"])
-def test_a_time_of_day_is_finer_than_nothing_the_schema_has(value: str) -> None:
-    assert refusal(of(logical("int", "time-millis")), {"x": value}).path == "$.x"
+    assert "6 bytes, the schema requires 3" in error.problem
 
 
 def test_the_path_leads_through_arrays_maps_and_records() -> None:
@@ -301,7 +249,7 @@ def test_the_path_leads_through_arrays_maps_and_records() -> None:
 
 
 @pytest.mark.parametrize("value", [None, [], "x", 5])
-def test_a_payload_that_is_no_object_is_refused(value: Any) -> None:
+def test_a_payload_that_is_not_an_object_is_refused(value: Any) -> None:
     assert refusal(of("int"), value).path == "$"
 
 
@@ -327,7 +275,7 @@ def test_null_is_not_the_same_as_absent() -> None:
     assert refusal(of("int", default=7), {"x": None}).path == "$.x"
 
 
-def test_long_strings_and_numbers_of_every_size_go_through() -> None:
+def test_long_strings_and_numbers_of_every_size_are_encoded() -> None:
     schema = of({"type": "array", "items": ["string", "long"]})
     value = {
         "x": ["ä" * 5000, "x" * 8191, "x" * 8192, *(s * 2**n for n in range(63) for s in (1, -1))]
@@ -353,7 +301,7 @@ def test_an_ambiguous_union_is_refused() -> None:
     assert "ambiguous" in refusal(schema, {"x": "2026-01-31T12:00:00Z"}).problem
 
 
-def test_records_of_a_union_are_told_apart_by_their_fields() -> None:
+def test_records_of_a_union_are_distinguished_by_their_fields() -> None:
     branches = [
         {"type": "record", "name": name, "fields": [{"name": field, "type": "int"}]}
         for name, field in (("A", "a"), ("B", "b"))
@@ -364,7 +312,7 @@ def test_records_of_a_union_are_told_apart_by_their_fields() -> None:
     assert "none of shop.A, shop.B" in refusal(schema, {"x": {"c": 3}}).problem
 
 
-def test_a_recursive_record_goes_through_and_too_deep_a_one_is_refused() -> None:
+def test_a_recursive_record_is_encoded_unless_it_nests_too_deeply() -> None:
     schema = record({"name": "next", "type": ["null", "shop.Paid"]})
     value: dict[str, Any] = {"next": None}
     for _ in range(50):
@@ -376,7 +324,7 @@ def test_a_recursive_record_goes_through_and_too_deep_a_one_is_refused() -> None
     assert "too deeply" in refusal(schema, value).problem
 
 
-def test_what_the_encoder_takes_of_a_recursive_type_nests_200_levels_at_most() -> None:
+def test_recursive_types_nest_200_levels_at_most_in_what_is_encoded() -> None:
     schema = record({"name": "next", "type": ["null", "shop.Paid"]})
     value: dict[str, Any] = {"next": None}
     for _ in range(199):
@@ -386,36 +334,13 @@ def test_what_the_encoder_takes_of_a_recursive_type_nests_200_levels_at_most() -
     assert "200 levels" in refusal(schema, {"next": value}).problem
 
 
-@pytest.mark.parametrize("unit", ["millis", "micros"])
-@pytest.mark.parametrize("text", ["0001-01-01T00:59:59+01:00", "9999-12-31T23:59:59-05:00"])
-def test_a_timestamp_whose_offset_leads_out_of_the_years_that_readers_know_is_refused(
-    unit: str, text: str
-) -> None:
-    schema = of(logical("long", f"timestamp-{unit}"))
-
-    assert "years 1 to 9999 in UTC" in refusal(schema, {"x": text}).problem
-
-
-@pytest.mark.parametrize("unit", ["millis", "micros"])
-@pytest.mark.parametrize("text", ["0001-01-01T01:00:00+01:00", "9999-12-31T18:59:59-05:00"])
-def test_the_first_and_the_last_second_of_these_years_are_read_back(unit: str, text: str) -> None:
-    schema = of(logical("long", f"timestamp-{unit}"))
-    utc = {"0001-01-01T01:00:00+01:00": "0001-01-01T00:00:00Z"}.get(text, "9999-12-31T23:59:59Z")
-
-    assert compile_decoder(schema)(compile_encoder(schema)({"x": text})) == {"x": utc}
-
-
-def test_a_surrogate_is_no_text() -> None:
-    assert "no Unicode text" in refusal(of("string"), {"x": "\ud800"}).problem
+def test_a_surrogate_is_not_a_valid_string() -> None:
+    assert "not valid Unicode" in refusal(of("string"), {"x": "\ud800"}).problem
 
 
 @pytest.mark.parametrize(
     ("type_", "message"),
     [
-        (logical("fixed", "duration", name="D", size=12), "duration is not supported"),
-        (logical("bytes", "decimal", precision=2, scale=3), "decimal"),
-        (logical("bytes", "decimal"), "decimal"),
-        (logical("fixed", "decimal", precision=12, scale=2, name="D", size=2), "4 digits"),
         ("nowhere.Known", '"nowhere.Known" is not known'),
         (["string", logical("string", "uuid")], "the union has 'string' twice"),
         ({"type": "enum", "name": "E", "symbols": []}, "symbols"),
@@ -430,12 +355,31 @@ def test_a_schema_that_can_not_be_encoded_is_refused_with_its_place(
     assert str(caught.value).startswith("$.fields[0].type")
 
 
+@pytest.mark.parametrize(
+    "type_",
+    [
+        logical("fixed", "duration", name="D", size=12),
+        logical("fixed", "decimal", precision=30, scale=2, name="D", size=12),
+        logical("fixed", "uuid", name="D", size=12),
+        logical("bytes", "decimal", precision=2, scale=3),
+        logical("bytes", "decimal", precision=0),
+        logical("bytes", "decimal", precision="9"),
+        logical("bytes", "decimal"),
+        logical("bytes", "big-decimal"),
+    ],
+)
+def test_a_logical_type_that_can_not_be_is_ignored(type_: Any) -> None:
+    value = {"x": "AAAAAAAAAAAAAAAA"}
+
+    assert compile_decoder(of(type_))(compile_encoder(of(type_))(value)) == value
+
+
 def test_a_default_that_does_not_fit_its_type_is_refused() -> None:
     with pytest.raises(CatalogInvalid, match="default"):
         compile_encoder(of("int", default="seven"))
 
 
-def test_an_unknown_logical_type_means_the_type_below_it() -> None:
+def test_an_unknown_logical_type_means_its_physical_type() -> None:
     schema = of(logical("string", "colour"))
 
     assert compile_decoder(schema)(compile_encoder(schema)({"x": "red"})) == {"x": "red"}
@@ -482,10 +426,10 @@ class Unwritable:
 
 @pytest.mark.parametrize("type_", ["int", "long", "float", "double", "string", "boolean", "null"])
 @pytest.mark.parametrize("value", [10**5000, -(10**5000), Unwritable(), {10**5000: 1}], ids=type)
-def test_values_that_python_can_not_write_are_refused_by_path(type_: Any, value: Any) -> None:
+def test_values_whose_repr_fails_are_refused_by_path(type_: Any, value: Any) -> None:
     assert refusal(of(type_), {"x": value}).path == "$.x"
 
 
-def test_a_key_that_python_can_not_write_is_refused() -> None:
+def test_a_key_whose_repr_fails_is_refused() -> None:
     assert refusal(of("int"), {10**5000: 1}).path == "$"
     assert refusal(of({"type": "map", "values": "int"}), {"x": {10**5000: 1}}).path == "$.x"

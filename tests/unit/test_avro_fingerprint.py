@@ -26,7 +26,7 @@ def test_the_fingerprint_is_crc_64_avro_most_significant_byte_first(
     assert rabin(schema).hex() == fingerprint
 
 
-def test_docs_defaults_aliases_and_logical_types_are_no_part_of_the_form() -> None:
+def test_docs_defaults_aliases_and_logical_types_are_not_part_of_the_form() -> None:
     plain: dict[str, Any] = {
         "type": "record",
         "name": "Paid",
@@ -86,6 +86,6 @@ def test_swapped_fields_have_another_fingerprint() -> None:
     "schema",
     ["nonsense", {"type": "record"}, {"type": "array"}, {"name": "x"}, 3],
 )
-def test_what_is_no_schema_is_refused(schema: Any) -> None:
+def test_an_invalid_schema_is_refused(schema: Any) -> None:
     with pytest.raises(CatalogInvalid):
         rabin(schema)

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 
 from relay.errors import CatalogInvalid
-from relay.schema.avro.fingerprint import rabin
-from relay.schema.avro.logical import logical_digest
+from relay.schema.avro.fingerprint import logical_digest, rabin
 from tests.unit.avro_cases import schemas
 
 
@@ -61,7 +60,7 @@ def test_another_form_makes_another_digest() -> None:
     assert logical_digest(record("int")) != logical_digest(record("long"))
 
 
-def test_docs_defaults_aliases_and_ways_of_writing_are_no_part_of_it() -> None:
+def test_docs_defaults_aliases_and_notation_are_not_part_of_it() -> None:
     plain = record(decimal(12), "string")
     rich = {
         "fields": [
@@ -85,7 +84,7 @@ def test_a_recursive_schema_has_one() -> None:
     assert logical_digest(one) != logical_digest(other)
 
 
-def test_what_is_no_schema_is_refused() -> None:
+def test_an_invalid_schema_is_refused() -> None:
     with pytest.raises(CatalogInvalid):
         logical_digest({"type": "record", "name": "Paid"})
 

@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.capture.row import SEQ, Row
 from relay.process.backoff import Backoff
-from relay.publish.batch import Batch, Builder
+from relay.publish.batch import MOST_HELD, Batch, Builder
 from relay.publish.holds import Hold, Holds
 from relay.publish.message import Message, NotPublishable, Waiting
 
@@ -85,7 +86,10 @@ def rows(count: int) -> list[Row]:
 
 
 def taken(batch: Batch) -> list[int]:
-    return [seq for seq, _, _ in batch.messages]
+    try:
+        return [seq for seq, _, _ in batch.messages]
+    except (KeyboardInterrupt, SystemExit) as error:  # would end pytest
+        raise AssertionError("an error of one row ended the batch") from error
 
 
 def assert_held(hold: Hold, error: BaseException, earlier: int) -> None:
@@ -105,7 +109,7 @@ def assert_held(hold: Hold, error: BaseException, earlier: int) -> None:
 def test_of_new_rows_each_is_built_or_held_whatever_is_raised(
     failing: dict[int, BaseException],
 ) -> None:
-    batch = builder(failing, {}).fresh(rows(5), {}, NOW)
+    batch = builder(failing, {}).fresh(rows(5), {})
 
     assert taken(batch) == [seq for seq in range(5) if seq not in failing]
     assert [hold.seq for hold in batch.held] == sorted(failing)
@@ -121,12 +125,52 @@ def test_of_new_rows_each_is_built_or_held_whatever_is_raised(
 def test_of_held_rows_each_is_built_or_held_on_whatever_is_raised_by_it_or_its_copies(
     failing: dict[int, BaseException], copies: dict[int, BaseException], earlier: int
 ) -> None:
-    held = [Hold(s, f"e{s}", ("counter", f"k{s}"), "failing", earlier, "", NOW) for s in range(5)]
+    held = [Hold(s, f"e{s}", ("counter", f"k{s}"), "failing", earlier, "", 0.0) for s in range(5)]
 
-    batch = builder(failing, copies).again([[hold] for hold in held], rows(5), {}, NOW)
+    batch = builder(failing, copies).again([[hold] for hold in held], rows(5), {})
 
     failing = copies | failing
     assert taken(batch) == batch.released == [seq for seq in range(5) if seq not in failing]
     assert [hold.seq for hold in batch.held] == sorted(failing)
     for hold in batch.held:
         assert_held(hold, failing[hold.seq], earlier)
+
+
+def test_what_a_person_discarded_is_passed_and_the_next_of_its_aggregate_goes_out() -> None:
+    run = [
+        Hold(0, "e0", ("counter", "k"), "failing", 3, "why", 0.0, "never mind"),
+        Hold(1, "e1", ("counter", "k"), "held"),
+        Hold(2, "e2", ("counter", "k"), "failing", 3, "why", 0.0, "never mind"),
+    ]
+
+    batch = builder({}, {}).again([run], rows(3), {})
+
+    assert taken(batch) == batch.released == [1]
+    assert [(hold.seq, hold.state, hold.retry_in, hold.discard) for hold in batch.held] == [
+        (0, "discarded", None, "never mind"),
+        (2, "discarded", None, "never mind"),
+    ]
+
+
+def test_a_position_record_lists_a_bounded_number_of_discarded_events() -> None:
+    count = MOST_HELD + 5
+    run = [
+        Hold(seq, f"e{seq}", ("counter", "k"), "failing", 3, "", 0.0, "no") for seq in range(count)
+    ]
+    batch = builder({}, {}).again([run], rows(count), {})
+    assert taken(batch) == []
+    assert len(batch.held) == MOST_HELD
+
+
+def test_the_age_of_a_batch_is_that_of_its_first_row() -> None:
+    first = (0, "e", "counted", 1, "counter", "k", "{}", "2026-01-31 12:00:00.5+00", b"", b"", None)
+    age = Batch([(*first, 0)]).age()  # type: ignore[list-item]
+    assert age is not None
+    assert age == pytest.approx((datetime.now(UTC) - NOW).total_seconds() - 0.5, abs=60)
+
+
+@pytest.mark.parametrize("occurred_at", ["infinity", "-infinity", "0044-03-15 00:00:00+00 BC", ""])
+def test_a_time_without_a_datetime_has_no_age(occurred_at: str) -> None:
+    row = (0, "e", "counted", 1, "counter", "k", "{}", occurred_at, b"", b"", None, 0)
+    assert Batch([row]).age() is None
+    assert Batch([]).age() is None

@@ -1,4 +1,4 @@
-"""The surroundings that events take their metadata from."""
+"""The context that events take their metadata from."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from opentelemetry import trace
 
 from relay.bus import EventContext, current_context, event_context
-from relay.tracing import context_from, current_trace
+from relay.tracing import current_trace
 
 
 def test_an_inner_context_adds_to_the_outer_and_ends_with_its_block() -> None:
@@ -42,17 +41,3 @@ def test_tasks_and_threads_do_not_see_the_contexts_of_others() -> None:
 
 def test_without_a_span_there_is_no_trace_to_carry() -> None:
     assert current_trace() == {}
-
-
-def test_a_trace_continues_where_an_event_carries_it() -> None:
-    carried = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "tracestate": "vendor=1"}
-    span = trace.get_current_span(context_from(carried)).get_span_context()
-    assert f"{span.trace_id:x}" == "a" * 32
-    assert span.is_remote
-    assert span.trace_state.to_header() == "vendor=1"
-
-
-@pytest.mark.parametrize("traceparent", ["", "nonsense", f"00-{'0' * 32}-{'b' * 16}-01"])
-def test_a_malformed_trace_is_no_trace(traceparent: str) -> None:
-    span = trace.get_current_span(context_from({"traceparent": traceparent}))
-    assert not span.get_span_context().is_valid

@@ -16,7 +16,7 @@ def test_an_id_is_a_cuid2_of_24_characters() -> None:
     assert all(is_cuid(event_id, 24, 24) for event_id in ids)
 
 
-def test_threads_never_make_one_id_twice() -> None:
+def test_threads_never_create_the_same_id() -> None:
     with ThreadPoolExecutor(8) as pool:
         made = pool.map(lambda _: [new_id() for _ in range(2_000)], range(8))
         ids = [event_id for some in made for event_id in some]

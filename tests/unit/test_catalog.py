@@ -55,7 +55,7 @@ def refusal(folder: Path) -> str:
     return message
 
 
-def test_an_event_type_knows_its_topic_subject_and_fingerprint(folder: Path) -> None:
+def test_an_event_type_has_its_topic_subject_and_fingerprint(folder: Path) -> None:
     catalog = Catalog.load(folder)
 
     version = catalog.active("order.paid")
@@ -109,7 +109,7 @@ def test_unknown_event_types_and_versions_are_refused(folder: Path) -> None:
         catalog.version("order.paid", 2)
 
 
-def test_an_event_type_without_active_version_says_how_to_get_one(folder: Path) -> None:
+def test_the_error_about_an_event_type_without_active_version_has_the_fix(folder: Path) -> None:
     rewrite(folder, "1: active", "1: approved")
 
     with pytest.raises(SchemaUnknown, match=r"Set one to active"):
@@ -134,7 +134,7 @@ def test_a_folder_without_domains_names_the_setting(tmp_path: Path) -> None:
     ("old", "new", "words"),
     [
         ("owner: OrdersService", "owner: [", ["not readable as YAML"]),
-        ("owner: OrdersService", "owner: A\nowner: B", ["'owner' stands twice"]),
+        ("owner: OrdersService", "owner: A\nowner: B", ["'owner' occurs twice"]),
         ("owner: OrdersService", "ownr: A", ["unknown keys ownr"]),
         ("owner: OrdersService\n", "", ["needs owner"]),
         ("domain: orders", "domain: order", ["must be the folder's name 'orders'"]),
@@ -145,14 +145,14 @@ def test_a_folder_without_domains_names_the_setting(tmp_path: Path) -> None:
         ("owner:", "sourceModule: [orders]\nowner:", ["sourceModule is ['orders']"]),
         ("aggregate: order", "agregate: order", ["'order.paid'", "unknown keys agregate"]),
         ("aggregate: order\n", "aggregate:\n", ["needs aggregate"]),
-        ("order.paid:", "order paid:", ["no event type"]),
+        ("order.paid:", "order paid:", ["not an event type"]),
         ("1: active", "one: active", ["version 'one'"]),
         ("1: active", "1: live", ["'live'", "active"]),
         ("1: active", "1: {state: active}", ["version 1 is {'state': 'active'}"]),
         ("1: active", "1: active, 2: deprecated", ["version 2", "order.paid.v2.avsc is missing"]),
         ("[timeline, billing]", "timeline", ["must be a list"]),
-        ("[timeline, billing]", "[Time Line]", ["'Time Line' is no group name"]),
-        ("[timeline, billing]", "[a.b]", ["'a.b' is no group name"]),
+        ("[timeline, billing]", "[Time Line]", ["'Time Line' is not a group name"]),
+        ("[timeline, billing]", "[a.b]", ["'a.b' is not a group name"]),
         ("[timeline, billing]", "[a, a]", ["listed twice"]),
     ],
 )
@@ -204,7 +204,7 @@ def test_two_active_versions_are_refused(folder: Path) -> None:
         ),
         (
             json.dumps({**avsc(), "fields": [{"name": "a", "type": "int", "default": "x"}]}),
-            'the default is "x", which is not a value of int',
+            'a is "x", which is not a value of int',
         ),
     ],
 )
@@ -215,6 +215,59 @@ def test_a_bad_schema_is_refused_with_its_file(folder: Path, text: str, words: s
 
     assert "order.paid.v1.avsc" in message
     assert words in message
+
+
+def with_field(**field: Any) -> str:
+    return json.dumps({**avsc(), "fields": [{"name": "a", "type": "int", **field}]})
+
+
+@pytest.mark.parametrize("name", ["$id", "1st", "a b", "a-b", "", "a.b", "\u00b2"])
+def test_a_name_that_nothing_could_be_generated_for_is_refused_with_its_place(
+    folder: Path, name: str
+) -> None:
+    file = folder / "orders" / "order.paid.v1.avsc"
+    enum = {"type": "enum", "name": "State", "symbols": ["NEW", name]}
+    for text, place in (
+        (with_field(name=name), "$.fields[0].name"),
+        (with_field(type=enum), "$.fields[0].type.symbols[1]"),
+    ):
+        file.write_text(text)
+        assert refusal(folder).startswith(
+            f"{file}: {place}: {json.dumps(name, ensure_ascii=False)}"
+        )
+
+
+@pytest.mark.parametrize(
+    ("type_", "default"),
+    [
+        ({"type": "string", "logicalType": "uuid"}, ""),
+        ({"type": "int", "logicalType": "date"}, 3_000_000),
+        ({"type": "long", "logicalType": "timestamp-millis"}, 2**62),
+        ({"type": "int", "logicalType": "time-millis"}, -1),
+        ({"type": "enum", "name": "E", "symbols": ["A"]}, "B"),
+        ({"type": "fixed", "name": "F", "size": 2}, "x"),
+    ],
+)
+def test_a_default_that_no_event_could_have_is_refused_with_its_field(
+    folder: Path, type_: Any, default: Any
+) -> None:
+    file = folder / "orders" / "order.paid.v1.avsc"
+    line = {"type": "record", "name": "L", "fields": [{"name": "b", "type": type_}]}
+    line["fields"][0]["default"] = default
+    file.write_text(with_field(type={"type": "array", "items": line}))
+
+    assert refusal(folder).startswith(f"{file}: $.a[*].b: ")
+
+
+def test_a_schema_may_have_comments_which_registries_do_not_get(folder: Path) -> None:
+    text = json.dumps({**avsc(), "doc": "see https://example.org"})
+    (folder / "orders" / "order.paid.v1.avsc").write_text(
+        f"\ufeff// the owner is orders\n{text[:-1]} /* end */ }}", "utf-8"
+    )
+
+    version = Catalog.load(folder).active("order.paid")
+
+    assert version.avsc == json.loads(text) == json.loads(version.text)
 
 
 def test_a_schema_file_that_no_version_lists_is_refused(folder: Path) -> None:

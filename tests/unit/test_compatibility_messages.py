@@ -63,7 +63,7 @@ def test_messages_come_by_version_and_direction(level: Level, starts: list[str])
     assert [message.split(":")[0] for message in messages] == starts
 
 
-def test_a_union_is_told_with_what_is_wrong_in_the_branch_that_was_meant() -> None:
+def test_a_message_about_a_union_explains_the_nearest_branch() -> None:
     def line(kind: str) -> Any:
         entry = {"name": "price", "type": kind}
         return ["null", {"type": "record", "name": "Line", "fields": [entry]}]

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from relay.schema.avro.fingerprint import canonical_form
 from relay.schema.avro.invalid import SchemaInvalid
+from relay.schema.avro.json_text import without_comments
+from relay.schema.avro.names import Strictness
 from relay.schema.avro.parse import parse
-from relay.schema.avro.strictness import Strictness
 from relay.schema.compatibility import findings
 
 
@@ -76,7 +78,7 @@ def field(kind: Any, **more: Any) -> dict[str, Any]:
         (field({"type": "array", "items": "R"}, default=[{"f": []}]), "$.fields[0].default"),
     ],
 )
-def test_what_is_no_schema_is_refused_with_its_place(schema: Any, path: str) -> None:
+def test_an_invalid_schema_is_refused_with_its_place(schema: Any, path: str) -> None:
     with pytest.raises(SchemaInvalid) as refused:
         parse(json.dumps(schema))
 
@@ -85,7 +87,7 @@ def test_what_is_no_schema_is_refused_with_its_place(schema: Any, path: str) -> 
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000])
-def test_what_is_no_json_or_nested_without_end_is_refused(text: str) -> None:
+def test_invalid_json_and_endless_nesting_are_refused(text: str) -> None:
     with pytest.raises(SchemaInvalid):
         parse(text)
 
@@ -109,11 +111,74 @@ def test_what_is_no_json_or_nested_without_end_is_refused(text: str) -> None:
         [],
     ],
 )
-def test_what_java_takes_is_taken(schema: Any) -> None:
+def test_what_java_accepts_is_accepted(schema: Any) -> None:
     parse(json.dumps(schema))
 
 
-def test_a_schema_that_stands_is_read_whatever_its_defaults_are() -> None:
+LATER = {
+    "type": "record",
+    "name": "shop.R",
+    "fields": [
+        {"name": "a", "type": ["null", "F"], "default": None},
+        {"name": "b", "type": "E", "default": "A"},
+        {"name": "c", "type": {"type": "fixed", "name": "F", "size": 2}},
+        {"name": "d", "type": {"type": "enum", "name": "E", "symbols": ["A"]}},
+    ],
+}
+TWICE = field({"type": "fixed", "name": "F", "size": 3})
+TWICE["fields"].append({**TWICE["fields"][0], "name": "again"})
+
+
+def test_a_type_may_be_defined_after_it_is_referred_to_but_not_by_the_specification() -> None:
+    root = parse(json.dumps(LATER))
+
+    a, b, c, d = (field.node for field in root.fields)
+    assert a.branches[1] is c
+    assert b is d
+    assert (c.name, c.size, d.symbols) == ("shop.F", 2, ("A",))
+    assert '"type":["null",{"name":"shop.F","type":"fixed","size":2}]' in canonical_form(LATER)
+    with pytest.raises(SchemaInvalid, match=r"fields\[0\].type\[1\]: the type \"F\" is not known"):
+        parse(json.dumps(LATER), strictness=Strictness.SPECIFICATION)
+
+
+def test_the_default_of_a_type_that_is_defined_later_is_checked() -> None:
+    wrong = json.dumps(LATER).replace('"default": "A"', '"default": 5')
+
+    with pytest.raises(SchemaInvalid, match=r"fields\[1\].default: the default of shop.R.b is 5"):
+        parse(wrong)
+
+
+def test_a_second_definition_that_is_equal_is_the_first_but_not_by_the_specification() -> None:
+    root = parse(json.dumps(TWICE))
+
+    assert root.fields[0].node is root.fields[1].node
+    with pytest.raises(SchemaInvalid, match="'F' is defined twice"):
+        parse(json.dumps(TWICE), strictness=Strictness.SPECIFICATION)
+    with pytest.raises(SchemaInvalid, match="'F' is defined twice"):
+        parse(json.dumps(TWICE).replace('"size": 3', '"size": 4', 1))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '// of a card\n{"type": "int"} // the end',
+        '/* of a\n card */ {"type": /* "long" */ "int"}',
+        '\ufeff{"type": "int"}',
+        '{"type": "int", "doc": "see https://example.org/* and \\"//\\""} // "',
+    ],
+)
+def test_comments_and_a_byte_order_mark_are_ignored(text: str) -> None:
+    assert parse(text).kind == "int"
+    assert json.loads(without_comments(text))["type"] == "int"
+
+
+def test_a_string_is_not_taken_for_a_comment() -> None:
+    text = '{"type": "int", "doc": "see https://example.org/* and \\"//\\" */"} // x'
+
+    assert parse(text).json["doc"] == 'see https://example.org/* and "//" */'
+
+
+def test_a_standing_schema_is_read_whatever_its_defaults_are() -> None:
     text = json.dumps(field("int", default="x"))
 
     standing = parse(text, strictness=Strictness.STANDING)
@@ -159,7 +224,7 @@ def test_referenced_types_are_the_same_wherever_they_come_from() -> None:
     assert findings(apart, inline) == findings(inline, apart) == []
 
 
-def test_a_default_that_fits_many_branches_but_for_its_end_is_refused_soon() -> None:
+def test_a_deep_default_that_almost_fits_many_branches_is_refused_quickly() -> None:
     # Given two records that hold either of both, and a value that ends as none of them
     two = {"type": "record", "name": "B", "fields": [{"name": "next", "type": ["A", "B"]}]}
     one = {"type": "record", "name": "A", "fields": [{"name": "next", "type": ["A", two]}]}

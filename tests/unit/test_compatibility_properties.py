@@ -14,7 +14,7 @@ from relay.schema.avro.invalid import SchemaInvalid
 from relay.schema.avro.parse import parse
 from relay.schema.compatibility import Finding, findings
 from relay.schema.compatibility.check import Check
-from tests.oracle.__main__ import pair
+from tests.oracle.pairs import pair
 from tests.unit.avro_cases import schemas
 
 pairs = st.builds(pair, st.integers(0, 2**32), st.integers(0, 2**32))
@@ -41,7 +41,9 @@ def test_findings_are_the_same_each_time(texts: tuple[str, str]) -> None:
 
 
 @given(pairs)
-def test_there_is_a_reason_exactly_where_the_verdict_is_no(texts: tuple[str, str]) -> None:
+def test_there_are_findings_exactly_when_the_verdict_is_incompatible(
+    texts: tuple[str, str],
+) -> None:
     reasons = found(texts)
 
     assert Check(*map(parse, texts)).compatible == (not reasons)

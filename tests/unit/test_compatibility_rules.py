@@ -203,7 +203,7 @@ def test_a_logical_type_is_described_and_not_compared() -> None:
     assert found("string", micros)[0].writer == "long (timestamp-micros)"
 
 
-def test_a_union_says_why_the_branch_that_was_meant_does_not_fit() -> None:
+def test_a_finding_about_a_union_explains_the_nearest_branch() -> None:
     before, after = (record({"name": "a", "type": kind}, name="S") for kind in ("int", "string"))
 
     [finding] = found(
@@ -296,7 +296,7 @@ def test_recursive_types_are_compared_once() -> None:
     assert len(found(tree("int"), tree("long"))) == 1
 
 
-def test_types_may_name_each_other_deeper_than_the_stack_of_calls() -> None:
+def test_types_may_refer_to_each_other_deeper_than_the_call_stack() -> None:
     def chain(last: str) -> Node:
         links = [
             record({"name": "a", "type": f"R{n - 1}" if n else last}, name=f"R{n}")
@@ -309,7 +309,7 @@ def test_types_may_name_each_other_deeper_than_the_stack_of_calls() -> None:
     assert finding.path == "$" + ".fields[0].type" * 3_000
 
 
-def test_types_that_are_used_again_and_again_are_looked_at_once() -> None:
+def test_types_that_are_used_repeatedly_are_compared_once() -> None:
     def doubling(last: str) -> Node:
         links = [
             record(

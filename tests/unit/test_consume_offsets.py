@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.consume.partition import Offsets
+from relay.consume.partition import AssignedPartition, Offsets
 
 
 @st.composite
@@ -62,3 +62,14 @@ def test_an_offset_that_goes_back_is_refused() -> None:
 def test_before_anything_is_read_there_is_nothing_to_commit() -> None:
     assert Offsets().committable() is None
     assert not Offsets().passed(0)
+
+
+def test_an_offset_that_was_not_committed_is_committed_again() -> None:
+    partition = AssignedPartition("events.orders", 0)
+    partition.begin(4)
+    partition.start()
+    partition.stop(4, finished=True)
+    assert partition.take_committable(again=False) == 5
+    assert partition.take_committable(again=False) is None
+    partition.not_committed()
+    assert partition.take_committable(again=False) == 5

@@ -11,7 +11,7 @@ from relay.errors import CatalogInvalid, PayloadInvalid
 from relay.schema.avro.encoder import compile_encoder
 from relay.schema.catalog import Catalog
 from relay.schema.checks.conversion import Converted, check_converter
-from relay.schema.majors.payloads import payload_decoder, reads
+from relay.schema.majors.converters import payload_decoder, reads
 from tests.integration.majors import CONVERTER, add_major, add_version
 from tests.relaying import SCHEMA_FIELDS, add_event_type, create_domain
 
@@ -39,7 +39,7 @@ def test_what_the_current_version_can_t_read_keeps_its_own_shape() -> None:
         payload_decoder(writer, current)(encoded + b"\0")
 
 
-def test_a_schema_that_stands_is_read_whatever_its_defaults_are() -> None:
+def test_a_standing_schema_is_read_whatever_its_defaults_are() -> None:
     standing = {**record("note"), "fields": [{"name": "note", "type": "string", "default": 1}]}
     assert reads(record("note"), standing)
     with pytest.raises(CatalogInvalid, match="no list of 'fields'"):

@@ -7,13 +7,14 @@ import pickle
 from dataclasses import replace
 from decimal import Decimal
 from enum import IntEnum
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import relay.events
 from relay.errors import CatalogInvalid, PayloadInvalid
-from relay.events import DomainEvent, checked
+from relay.events import DomainEvent, checked, read_avsc
 from relay.outbox.row import row_of
 from relay.schema.avro.decoder import compile_decoder
 from relay.schema.avro.encoder import compile_encoder
@@ -120,7 +121,7 @@ def test_a_copy_of_an_event_is_equal_to_it_and_publishes_the_same(dup: Any) -> N
         assert published(dup(event)) == published(event)
 
 
-def test_what_is_kept_is_no_part_of_an_events_value() -> None:
+def test_what_is_kept_is_not_part_of_an_events_value() -> None:
     event = paid()
 
     assert "_checked" not in repr(event)
@@ -137,7 +138,7 @@ def test_the_payload_that_a_caller_gets_is_the_callers_own() -> None:
     assert published(event)["amount"] == "12.50"
 
 
-def test_a_class_that_writes_its_json_itself_is_asked_again_when_it_is_published() -> None:
+def test_an_overridden_to_json_is_called_again_when_an_event_is_published() -> None:
     class Counting(of("int")):  # type: ignore[misc]
         seen: list[int] = []  # noqa: RUF012
 
@@ -155,6 +156,17 @@ def test_a_class_without_schema_is_refused_by_name() -> None:
         DomainEvent(aggregate_id="a")
 
 
+@pytest.mark.parametrize("text", [None, "{"])
+def test_a_class_without_its_schema_file_says_what_to_install(
+    tmp_path: Path, text: str | None
+) -> None:
+    if text is not None:
+        (tmp_path / "order.paid.v1.avsc").write_text(text)
+
+    with pytest.raises(CatalogInvalid, match=r"order\.paid\.v1\.avsc.*Install the \.avsc files"):
+        read_avsc(str(tmp_path / "events.py"), "order.paid.v1.avsc")
+
+
 def test_names_in_json_and_constants_come_from_fields_and_schema() -> None:
     assert OrderCreated.JSON_FIELDS["shippingCountry"] == "shipping_country"
     assert OrderLine.JSON_FIELDS == {
@@ -164,3 +176,17 @@ def test_names_in_json_and_constants_come_from_fields_and_schema() -> None:
     }
     assert (OrderPaid.SOURCE_MODULE, InvoiceIssued.SOURCE_MODULE) == ("orders", "billing")
     assert (OrderPaid.SCHEMA_VERSION, OrderPaid.AGGREGATE_TYPE) == (1, "order")
+
+
+def test_a_decoded_event_is_the_same_as_one_from_json_and_is_checked_when_published() -> None:
+    payload = paid().to_json()
+    place: dict[str, Any] = {"aggregate_id": "o", "occurred_at": paid().occurred_at}
+    made = OrderPaid.from_json(payload, **place)
+    decoded = OrderPaid.from_decoded(payload, **place)
+    assert decoded == made
+    assert checked(decoded) == checked(made)
+    unfit = OrderPaid.from_decoded(payload | {"attempt": 2**40}, **place)
+    with pytest.raises(PayloadInvalid, match="attempt"):
+        checked(unfit)
+    with pytest.raises(PayloadInvalid, match="no such field"):
+        OrderPaid.from_decoded(payload | {"unknown": 1}, **place)

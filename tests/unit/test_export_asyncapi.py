@@ -80,7 +80,7 @@ def test_there_is_a_channel_for_every_topic_of_the_catalog_and_no_other() -> Non
     assert all(channel["address"] == name for name, channel in channels.items())
 
 
-def test_every_reference_leads_somewhere_and_operations_keep_to_their_channels() -> None:
+def test_references_resolve_and_operations_stay_in_their_channels() -> None:
     document = shipped()
 
     found = list(references(document))
@@ -94,7 +94,7 @@ def test_every_reference_leads_somewhere_and_operations_keep_to_their_channels()
             assert message["$ref"].startswith(f"{channel}/messages/")
 
 
-def test_each_group_receives_what_it_wants_in_its_own_name_and_read_committed() -> None:
+def test_each_group_receives_its_events_under_its_own_id_and_read_committed() -> None:
     catalog, document = Catalog.load(SHIPPED), shipped()
 
     for group, topics in catalog.groups.items():
@@ -172,7 +172,7 @@ def test_headers_of_dead_letters_are_those_that_consumers_write(state: str) -> N
     assert set(required) <= written <= DEAD_LETTER_HEADERS.keys()
 
 
-def test_no_header_of_dead_letters_and_replays_is_left_out() -> None:
+def test_headers_of_dead_letters_and_replays_are_complete() -> None:
     own = {
         value
         for value in vars(consumed).values()

@@ -20,7 +20,12 @@ from tests.unit.test_catalog import SHIPPED
 
 SLOW = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 # What JSON Schema can't say, by the encoder's words.
-INEXPRESSIBLE = ("of the calendar", "out of range for a long of", "is not exact as", "no Unicode")
+INEXPRESSIBLE = (
+    "of the calendar",
+    "out of range for a long of",
+    "is not exact as",
+    "not valid Unicode",
+)
 
 
 def of(type_: Any, **rest: Any) -> dict[str, Any]:
@@ -45,7 +50,7 @@ def refusal(schema: Any, value: Any) -> str | None:
 
 @SLOW
 @given(st.data())
-def test_what_the_encoder_takes_is_valid(data: st.DataObject) -> None:
+def test_what_the_encoder_accepts_is_valid(data: st.DataObject) -> None:
     case = data.draw(cases())
     natural, _ = data.draw(case.values)
     changed = data.draw(changes(natural))
@@ -57,7 +62,7 @@ def test_what_the_encoder_takes_is_valid(data: st.DataObject) -> None:
 
 @SLOW
 @given(st.data())
-def test_what_the_encoder_refuses_is_invalid_where_json_schema_can_say_so(
+def test_what_the_encoder_refuses_is_invalid_where_json_schema_can_express_it(
     data: st.DataObject,
 ) -> None:
     case = data.draw(cases())
@@ -90,8 +95,16 @@ UUID = "9f0c0d0e-5d1b-4b0a-8a39-0d6f2f9a1c11"
         ("long", [2**63 - 1], [2**63, -(2**63) - 1]),
         ("float", [3.4e38, 1], [3.5e38, -3.5e38, "1"]),
         ("boolean", [True], [0, "true"]),
-        ("bytes", ["", "AA==", "AAA=", "AAAA"], ["A", "AA=", "AAAA=", "A A=", "é"]),
-        ({"type": "fixed", "name": "F", "size": 4}, ["AAAAAA=="], ["AAAA", "AAAAAAA="]),
+        (
+            "bytes",
+            ["", "AA==", "AAA=", "AAAA", "AAAA\r\nAA=\n="],
+            ["A", "AA=", "AAAA=", "A A=", "é"],
+        ),
+        (
+            {"type": "fixed", "name": "F", "size": 4},
+            ["AAAAAA==", "AAAA\nAA=="],
+            ["AAAA", "AAAAAAA="],
+        ),
         ({"type": "enum", "name": "E", "symbols": ["A", "B"]}, ["A"], ["C", "a", 0]),
         (
             logical("bytes", "decimal", precision=4, scale=2),
@@ -102,11 +115,11 @@ UUID = "9f0c0d0e-5d1b-4b0a-8a39-0d6f2f9a1c11"
         (logical("bytes", "decimal", precision=2, scale=0), ["12", "12.0"], ["123", "1.5"]),
         (logical("string", "uuid"), [UUID, UUID.upper()], [UUID[1:], UUID.replace("-", ""), 5]),
         (logical("int", "date"), ["2026-01-31"], ["2026-13-01", "2026-1-31", "2026-01-32"]),
-        (logical("int", "time-millis"), ["23:59:59.9990"], ["24:00:00", "12:00", "12:00:00.0001"]),
+        (logical("int", "time-millis"), ["23:59:59.9999"], ["24:00:00", "12:00", "12:00:00."]),
         (
             logical("long", "timestamp-micros"),
-            ["2026-01-31T12:00:00Z", "2026-01-31t12:00:00.123456+02:00"],
-            ["2026-01-31T12:00:00", "2026-01-31 12:00:00Z", "2026-01-31T12:00:00.1234567Z", 0],
+            ["2026-01-31T12:00:00Z", "2026-01-31t12:00:00.1234567+02:00", "2026-01-31 12:00:00+02"],
+            ["2026-01-31T12:00:00", "2026-01-31T12:00:00+0200", "2026-01-31T12:00:00.Z", 0],
         ),
         (
             logical("long", "local-timestamp-micros"),
@@ -118,7 +131,7 @@ UUID = "9f0c0d0e-5d1b-4b0a-8a39-0d6f2f9a1c11"
         ({"type": "array", "items": "int"}, [[], [1]], [["1"], {}, 1]),
     ],
 )
-def test_encoder_and_schema_are_of_one_mind(type_: Any, good: list[Any], bad: list[Any]) -> None:
+def test_encoder_and_json_schema_agree(type_: Any, good: list[Any], bad: list[Any]) -> None:
     schema = of(type_)
 
     for value in good:

@@ -10,8 +10,7 @@ import pytest
 
 from relay.schema.avro.parse import read_schema
 from relay.schema.catalog import Catalog
-from relay.schema.export.markdown import catalog_page
-from relay.schema.export.words import type_in_words
+from relay.schema.export.markdown import catalog_page, type_in_words
 from tests.unit.test_catalog import ORDERS, SHIPPED
 
 ROOT = SHIPPED.parent
@@ -41,7 +40,7 @@ def page(tmp_path: Path) -> str:
     return catalog_page(Catalog.load(tmp_path))
 
 
-def test_an_event_type_stands_with_its_versions_and_groups(page: str) -> None:
+def test_an_event_type_is_listed_with_its_versions_and_groups(page: str) -> None:
     assert "Owner OrdersService, topic `events.orders` with 8 partitions" in page
     assert "### order.paid\n\nIt is paid.\n" in page
     assert "- Versions: 1 retired, 2 deprecated, 3 active\n" in page
@@ -50,14 +49,14 @@ def test_an_event_type_stands_with_its_versions_and_groups(page: str) -> None:
     assert "Version 1, retired, subject" not in page
 
 
-def test_a_field_stands_with_type_default_and_what_is_personal(page: str) -> None:
+def test_a_field_is_listed_with_type_default_and_personal_data(page: str) -> None:
     assert r"| `email` | text |  | Who \| where &lt;b>. Personal data. |" in page
     assert "| `note` | text or null | `null` | Why. |" in page
     assert '| `status` | Status | `"DONE"` |  |' in page
     assert "| `lines` | list of Line |  |  |" in page
 
 
-def test_marks_of_code_in_a_default_do_not_end_it(tmp_path: Path) -> None:
+def test_backticks_in_a_default_do_not_end_its_code_span(tmp_path: Path) -> None:
     (tmp_path / "orders").mkdir()
     (tmp_path / "orders" / "domain.yaml").write_text(ORDERS)
     schema = {"type": "record", "name": "OrderPaid", "namespace": "relay.events.orders"}
@@ -74,7 +73,7 @@ def test_types_with_names_are_explained_below_the_fields(page: str) -> None:
     assert "**Line**: One line.\n\nNo fields.\n" in page
 
 
-def test_a_group_stands_with_what_it_reads_and_where_its_dead_letters_go(page: str) -> None:
+def test_a_group_is_listed_with_its_event_types_and_dead_letter_topics(page: str) -> None:
     row = "| `billing` | `events.orders` | [order.paid](#orderpaid) | `events.orders.billing.dlq` |"
 
     assert row in page
@@ -96,7 +95,7 @@ def test_a_group_stands_with_what_it_reads_and_where_its_dead_letters_go(page: s
         ({"type": "string", "logicalType": "uuid"}, "UUID"),
     ],
 )
-def test_types_are_told_in_words(schema: Any, words: str) -> None:
+def test_types_are_described_in_words(schema: Any, words: str) -> None:
     assert type_in_words(read_schema(schema)).startswith(words)
 
 

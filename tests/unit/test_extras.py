@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.cli.extras import EXTRAS, missing_extra
+from relay.cli.failures import EXTRAS, explain
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -45,7 +45,7 @@ def test_every_imported_library_is_of_the_base_or_of_an_extra() -> None:
     assert imported() == BASE | EXTRAS.keys()
 
 
-def test_the_extras_bring_what_a_missing_library_is_told_to_come_from() -> None:
+def test_the_extras_bring_the_libraries_that_are_reported_as_theirs() -> None:
     extras = PROJECT["optional-dependencies"]
 
     for name, extra in EXTRAS.items():
@@ -55,8 +55,8 @@ def test_the_extras_bring_what_a_missing_library_is_told_to_come_from() -> None:
     assert named(PROJECT["dependencies"]) == base | {"opentelemetry-api"}
 
 
-def test_a_missing_module_that_no_extra_brings_is_no_matter_of_extras() -> None:
-    assert missing_extra(ModuleNotFoundError("", name="somebodys_module")) is None
+def test_a_missing_module_that_no_extra_brings_is_not_explained() -> None:
+    assert explain(ModuleNotFoundError("", name="somebodys_module")) is None
 
 
 @pytest.mark.parametrize(

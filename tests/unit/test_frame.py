@@ -10,7 +10,7 @@ from relay.kafka.frame import FrameInvalid, pack, unpack
 
 
 @given(st.integers(0, 2**32 - 1), st.binary())
-def test_a_framed_value_is_taken_apart_again(schema_id: int, avro: bytes) -> None:
+def test_a_framed_value_is_split_again(schema_id: int, avro: bytes) -> None:
     assert len(pack(schema_id)) == 5
     assert unpack(pack(schema_id) + avro) == (schema_id, avro)
 
@@ -25,6 +25,6 @@ def test_a_framed_value_is_taken_apart_again(schema_id: int, avro: bytes) -> Non
         (b"\xff\0\0\0\1x", "byte 255,"),
     ],
 )
-def test_what_has_no_frame_is_refused(value: bytes | None, problem: str) -> None:
+def test_a_value_without_frame_is_refused(value: bytes | None, problem: str) -> None:
     with pytest.raises(FrameInvalid, match=problem):
         unpack(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.unit.test_catalog import SHIPPED
 
 ROOT = SHIPPED.parent
 DECIMAL = {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 3}
+LONG = "AnEventTypeWhoseNameFillsTheLine"
 EVERY_TYPE: list[tuple[str, Any, Any]] = [
     ("flag", "boolean", True),
     ("count", "int", -1),
@@ -43,6 +45,17 @@ EVERY_TYPE: list[tuple[str, Any, Any]] = [
     ("prices", {"type": "array", "items": {"type": "map", "values": ["null", DECIMAL]}}, []),
     ("labels", {"type": "map", "values": "long"}, {"a": 1}),
     ("anything", ["null", "string", "long"], None),
+    (
+        "way",
+        [
+            "null",
+            *(
+                {"type": "record", "name": name, "fields": [{"name": "note", "type": "string"}]}
+                for name in ("ByCard", "ByCash")
+            ),
+        ],
+        None,
+    ),
     ("maybe", [DECIMAL, "null"], "\u0001"),
     (
         "aVeryLongNameOfAFieldThatFillsTheLine",
@@ -85,6 +98,7 @@ def odd(tmp_path: Path) -> Path:
         "Everything.v2.avsc": schema("Everything", list(reversed(fields[:6]))),
         "Everything.v3.avsc": schema("Everything", []),
         "nothing.at_all.v1.avsc": schema("NothingAtAll", []),
+        f"{LONG}.v1.avsc": schema(LONG, []),
         "domain.yaml": """\
 domain: odd_shop
 owner: Odd
@@ -95,7 +109,10 @@ events:
   nothing.at_all:
     aggregate: thing
     versions: {1: active}
-""",
+  LONG:
+    aggregate: thing
+    versions: {1: active}
+""".replace("LONG", LONG),
     }
     for name, text in files.items():
         (folder / "odd_shop" / name).write_text(text)
@@ -143,18 +160,20 @@ def test_generated_code_is_formatted_linted_and_typed(odd: Path) -> None:
 def test_generated_code_of_every_type_comes_back_from_its_bytes(odd: Path) -> None:
     generate(Catalog.load(odd))
     program = """
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 import events_of_odd
-from events_of_odd.odd_shop.events import Branch, everything, nothing_at_all
+from events_of_odd.odd_shop.events import Branch, ByCard, ByCash, everything, nothing_at_all
+from relay.events import checked
 from relay.schema.avro.decoder import compile_decoder
 from relay.schema.avro.encoder import compile_encoder
 
 at = datetime(2026, 1, 31, tzinfo=UTC)
 event = everything(
     "t-1", url_of_thing="u", digest=b"ab", id=UUID(int=7), there=datetime(2026, 1, 31, 12),
-    same_colour="RED", anything=5, prices=[{"a": Decimal("0.125"), "b": None}],
+    same_colour="RED", anything=5, way=None, prices=[{"a": Decimal("0.125"), "b": None}],
     tree=Branch(children=[Branch(weight=0.5)]), maybe=Decimal("0.001"), occurred_at=at,
 )
 assert event.name == "it's \\"quoted\\" \\\\ ünïcödé", event.name
@@ -166,12 +185,49 @@ assert kind.from_json(payload, aggregate_id="t-1", occurred_at=at) == event
 assert events_of_odd.event_class("Everything", 2).__name__ == "EverythingVersion2"
 assert ("Everything", 3) not in events_of_odd.EVENT_CLASSES
 assert nothing_at_all("t-2").to_json() == {}
+cash, card = (
+    replace(event, way=way(note="n"), metadata=None) for way in (ByCash, ByCard)
+)
+assert cash.payload == card.payload and cash.payload["way"] == {"note": "n"}
+assert checked(cash).avro != checked(card).avro
+assert compile_decoder(kind.SCHEMA)(checked(cash).avro)["way"] == {"note": "n"}
 """
     run_in = subprocess.run(
         [sys.executable, "-c", program], cwd=odd.parent, capture_output=True, text=True, check=False
     )
 
     assert run_in.returncode == 0, run_in.stderr
+
+
+def test_mypy_checks_every_argument_of_a_class_and_its_factory(odd: Path) -> None:
+    text = schema("NothingAtAll", [{"name": "note", "type": "string"}])
+    (odd / "odd_shop" / "nothing.at_all.v1.avsc").write_text(text)
+    generate(Catalog.load(odd))
+    calls = {
+        "NothingAtAll('t-1', note='a')": "",
+        "nothing_at_all(aggregate_id='t-1', note='a')": "",
+        "NothingAtAll('t-1', note='a', occurred_at=None)": "occurred_at",
+        "nothing_at_all('t-1', note='a', noet='a')": "noet",
+        "nothing_at_all('t-1', note=1)": "note",
+        "nothing_at_all('t-1')": "note",
+        "nothing_at_all(note='a')": "aggregate_id",
+        "nothing_at_all('t-1', 'a')": "positional",
+    }
+    head = "from events_of_odd.odd_shop.events import NothingAtAll, nothing_at_all"
+    (odd.parent / "calls.py").write_text("\n".join([head, *calls]))
+
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", "cache", "calls.py"],
+        cwd=odd.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    for line, (call, problem) in enumerate(calls.items(), 2):
+        found = re.findall(rf"^calls.py:{line}: error: (.*)$", checked.stdout, re.M)
+        assert bool(found) == bool(problem), (call, checked.stdout)
+        assert problem in "".join(found), (call, found)
 
 
 def test_check_names_the_stale_files_and_writes_nothing(

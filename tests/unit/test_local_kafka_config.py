@@ -1,4 +1,4 @@
-"""What the local broker is told."""
+"""Configuration of the local broker."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from relay.local.kafka_config import broker_properties, java_options, render
 
 
-def test_properties_of_a_test_win_over_the_defaults() -> None:
+def test_given_properties_override_the_defaults() -> None:
     found = broker_properties(
         port=1, controller_port=2, data=Path("/d"), extra={"message.max.bytes": "10"}
     )
@@ -16,13 +16,13 @@ def test_properties_of_a_test_win_over_the_defaults() -> None:
     assert found["listeners"] == "PLAINTEXT://127.0.0.1:1,CONTROLLER://127.0.0.1:2"
 
 
-def test_a_missing_topic_is_never_made_on_the_way() -> None:
+def test_a_missing_topic_is_never_created_automatically() -> None:
     found = broker_properties(port=1, controller_port=2, data=Path("/d"), extra={})
 
     assert found["auto.create.topics.enable"] == "false"
 
 
-def test_a_backslash_survives_the_properties_format() -> None:
+def test_a_backslash_is_escaped_in_properties() -> None:
     assert render({"log.dirs": "C:\\data"}) == "log.dirs=C:\\\\data\n"
 
 

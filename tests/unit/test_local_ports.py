@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.local.ports import HOST, free_port, holder_of, is_free
+from relay.local.ports import HOST, free_port, is_free, listener
 
 
 def test_a_chosen_port_can_be_listened_on() -> None:
@@ -30,8 +30,9 @@ def test_a_chosen_port_is_never_given_to_outgoing_connections() -> None:
     assert not lowest <= free_port() <= highest
 
 
-def test_the_holder_of_a_taken_port_is_named_with_its_pid() -> None:
+def test_the_process_that_listens_on_a_port_is_found() -> None:
     with socket.create_server((HOST, 0)) as server:
-        found = holder_of(server.getsockname()[1])
+        found = listener(server.getsockname()[1])
 
-    assert f"(pid {os.getpid()})" in found
+    assert found is not None
+    assert found.pid == os.getpid()

@@ -85,11 +85,11 @@ def test_a_family_has_all_major_versions_whichever_is_asked_for(schemas: Path) -
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"replaces": "order.unheard_of"}, "no event of this domain"),
-        ({"replaces": "ShipmentReady"}, "no event of this domain"),
+        ({"replaces": "order.unheard_of"}, "not an event of this domain"),
+        ({"replaces": "ShipmentReady"}, "not an event of this domain"),
         ({"replaces": "order.created"}, "must be named 'order.created.v2'"),
         ({"replaces": "order.paid.v2"}, "must be named 'order.paid.v3'"),
-        ({"replaces": ["order.paid"]}, "no event of this domain"),
+        ({"replaces": ["order.paid"]}, "not an event of this domain"),
         ({"aggregate": "payment"}, "events are ordered by it"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A key lies where every Java client would put it."""
+"""A key has the partition that Java clients compute."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def test_the_hash_is_kafkas(key: bytes, hash_: int) -> None:
 
 
 @given(st.binary(max_size=64), st.integers(1, 10_000))
-def test_a_key_lies_in_one_of_the_partitions(key: bytes, partitions: int) -> None:
+def test_a_key_belongs_to_one_of_the_partitions(key: bytes, partitions: int) -> None:
     assert 0 <= murmur2(key) < 2**32
     assert 0 <= partition_of(key, partitions) < partitions
 
 
 @pytest.mark.parametrize(("key", "hash_"), KAFKAS_OWN.items())
-def test_the_sign_is_cut_off_before_the_remainder_is_taken(key: bytes, hash_: int) -> None:
+def test_the_sign_is_removed_before_the_remainder_is_computed(key: bytes, hash_: int) -> None:
     assert partition_of(key, 7) == (hash_ & 0x7FFFFFFF) % 7

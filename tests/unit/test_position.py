@@ -45,6 +45,20 @@ def test_a_snapshot_sees_what_is_below_its_xmax_and_was_not_in_progress(
     assert snapshot.sees(xid) == (xid < snapshot.xmax and xid not in snapshot.in_progress)
 
 
+@given(st.data())
+def test_a_server_comes_from_a_snapshot_to_those_that_see_all_that_it_saw(
+    data: st.DataObject,
+) -> None:
+    earlier, later = data.draw(snapshots()), data.draw(snapshots())
+    near = {
+        xid
+        for snapshot in (earlier, later)
+        for xid in range(max(1, snapshot.xmin - 2), snapshot.xmax + 2)
+    }
+    stayed = all(later.sees(xid) for xid in near if earlier.sees(xid))
+    assert earlier.may_precede(later) == (stayed and earlier.xmax <= later.xmax)
+
+
 def test_the_beginning_sees_nothing() -> None:
     assert not any(BEGINNING.sees(xid) for xid in (1, 2, 3, 2**64 - 1))
 

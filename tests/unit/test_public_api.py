@@ -79,9 +79,9 @@ def test_what_is_not_a_session_is_refused_without_loading_drivers(
 ) -> None:
     program = f"""
 import relay
-from relay.outbox.insert import insert
+from relay import DomainEventBus
 try:
-    insert({session}, [], lock=True)
+    DomainEventBus.publish_many({session}, [])
 except TypeError as error:
     assert {message!r} in str(error)
 else:

@@ -38,7 +38,7 @@ def answer(status: int, content: bytes) -> httpx.Response:
         (404, b'{"error_code": "40403"}', SCHEMA),
     ],
 )
-def test_what_no_registry_answers_is_an_outage_and_says_nothing_about_schemas(
+def test_an_answer_that_no_registry_gives_is_an_outage(
     status: int, content: bytes, having: Any
 ) -> None:
     with pytest.raises(RegistryUnavailable, match="EVENT_BUS_SCHEMA_REGISTRY_URL") as failure:
@@ -48,14 +48,14 @@ def test_what_no_registry_answers_is_an_outage_and_says_nothing_about_schemas(
     assert "secret" not in str(failure.value)
 
 
-def test_an_answer_may_have_more_than_is_asked_for() -> None:
+def test_an_answer_may_have_more_fields_than_required() -> None:
     found = content_of(answer(200, b'{"schema": "x", "maxId": 7}'), SCHEMA)
 
     assert found == {"schema": "x", "maxId": 7}
     assert content_of(answer(200, b"[1, 2]"), list) == [1, 2]
 
 
-def test_absence_is_told_from_refusal_by_the_error_code() -> None:
+def test_absence_and_refusal_differ_by_the_error_code() -> None:
     absent = answer(404, b'{"error_code": 40403, "message": "Schema 5 not found"}')
     unset = answer(404, b'{"error_code": 40408, "message": "not set"}')
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.registry.errors import ApiError
 from relay.registry.names import context_of, qualify, scopes
-from relay.registry.refusals import Refusal
 from relay.registry.schema import candidate_ids, compact, digest, parse
 from relay.schema.compatibility.levels import Level, problems
 
@@ -35,7 +35,7 @@ def test_ids_are_positive_31_bit_numbers_and_probing_gives_another_each_time(tex
     assert len(set(ids)) == 5
 
 
-def test_probing_goes_on_at_one_behind_the_largest_id() -> None:
+def test_probing_continues_at_one_after_the_largest_id() -> None:
     last = (2**31 - 2).to_bytes(8, "big") + bytes(24)
 
     assert list(islice(candidate_ids(last), 2)) == [2**31 - 1, 1]
@@ -48,7 +48,7 @@ def test_a_text_has_the_same_id_in_every_database_and_every_release() -> None:
 
 
 @given(records)
-def test_white_space_and_order_of_keys_make_no_other_schema(schema: dict[str, object]) -> None:
+def test_white_space_and_order_of_keys_make_no_difference(schema: dict[str, object]) -> None:
     spread = json.dumps(dict(reversed(schema.items())), indent=3, ensure_ascii=True)
 
     assert digest(compact(spread)) == digest(compact(json.dumps(schema)))
@@ -62,8 +62,8 @@ def test_order_of_fields_makes_another_schema(schema: dict[str, list[object]]) -
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"type":"nothing"}', "3", "[", '{"type":"record"}'])
-def test_a_text_that_is_no_schema_is_refused_with_42201(text: str) -> None:
-    with pytest.raises(Refusal) as refusal:
+def test_a_text_that_is_not_a_schema_is_refused_with_42201(text: str) -> None:
+    with pytest.raises(ApiError) as refusal:
         parse(compact(text))
 
     assert refusal.value.code == 42201
@@ -87,7 +87,7 @@ def test_a_subject_of_the_default_context_has_one_name() -> None:
         (Level.FULL, False),
     ],
 )
-def test_a_level_says_who_must_read_whom_and_how_far_back(level: Level, allowed: bool) -> None:
+def test_a_level_decides_who_must_read_whom_and_how_far_back(level: Level, allowed: bool) -> None:
     def record(*fields: str) -> str:
         return json.dumps(
             {"type": "record", "name": "R", "fields": [json.loads(f) for f in fields]}

@@ -14,6 +14,7 @@ from relay.postgres.identity import Identity
 from relay.publish.record import PositionRecord
 from relay.publish.takeover.resume import Continue, Decision, Recover, Redo, Start, decide
 
+NOW = Snapshot(10**6, 10**6)
 HERE = Identity("7000000000000000001", 16384, 3)
 
 
@@ -24,7 +25,7 @@ def record(number: int, timeline: int = HERE.timeline, shards: int = 4) -> Posit
 
 
 def decided(in_topic: PositionRecord | None, mirror: PositionRecord | None) -> Decision:
-    return decide(0, 4, HERE, in_topic, mirror)
+    return decide(0, 4, HERE, NOW, in_topic, mirror)
 
 
 def test_without_any_record_it_starts() -> None:
@@ -81,6 +82,31 @@ def test_a_position_of_an_older_timeline_is_recovered_from(mirror: PositionRecor
 
 def test_an_emptied_topic_after_a_promotion_is_recovered_from() -> None:
     assert isinstance(decided(None, record(5, timeline=2)), Recover)
+
+
+@pytest.mark.parametrize(
+    ("now", "possible"),
+    [
+        (Snapshot(105, 105), True),  # record(5) was the last
+        (Snapshot(200, 300, (200,)), True),
+        (Snapshot(104, 104), False),  # has not given out the position's ids yet
+        (Snapshot(103, 110, (103,)), False),  # a transaction is open that was over
+    ],
+)
+@pytest.mark.parametrize("known", [None, 4, 5])
+def test_a_server_that_has_gone_back_is_recovered(
+    now: Snapshot, possible: bool, known: int | None
+) -> None:
+    mirror = None if known is None else record(known)
+    found = decide(0, 4, HERE, now, record(5), mirror)
+    if possible:
+        assert isinstance(found, Recover) == (known is None)
+        return
+    assert isinstance(found, Recover)
+    assert "restored" in found.reason
+    # from the mirror where the server has come to that one again
+    reached = mirror is not None and mirror.position.is_possible(now)
+    assert found.mirror is (mirror if reached else None)
 
 
 @pytest.mark.parametrize("position", [record(5, timeline=4), record(1, timeline=4)])

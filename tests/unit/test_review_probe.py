@@ -1,4 +1,4 @@
-"""The probe: what gets across does, and what does not shows its value, place and direction."""
+"""The probe: values that the reader does not get are reported with value, place and direction."""
 
 from __future__ import annotations
 
@@ -11,32 +11,33 @@ from hypothesis import given, settings
 from relay.errors import CatalogInvalid
 from relay.schema.avro.parse import read_schema
 from relay.schema.catalog import Catalog
-from relay.schema.checks.probe import Direction, Failure, Outcome, probe
+from relay.schema.checks.probe import Direction, ProbeFailure, ProbeOutcome, probe
 from relay.schema.checks.samples import Branch, samples
 from tests.unit.avro_cases import schemas
 from tests.unit.review_schemas import decimal, enum, record, timestamp
 from tests.unit.test_catalog import SHIPPED
 
 UNITS = ("millis", "micros", "nanos")
-PROMOTIONS = ("int long", "int float", "int double", "long float", "long double", "float double")
+PROMOTIONS = ("int long", "int double", "float double")
+ROUNDING = ("int float", "long float", "long double")
 
 
-def types(old: Any, new: Any) -> list[Failure]:
+def types(old: Any, new: Any) -> list[ProbeFailure]:
     return probe(record(("x", old)), record(("x", new)))
 
 
-def only(failures: list[Failure]) -> Failure:
+def only(failures: list[ProbeFailure]) -> ProbeFailure:
     assert len(failures) == 1, failures
     return failures[0]
 
 
 @settings(max_examples=200)
 @given(schemas())
-def test_every_value_of_a_schema_gets_across_to_itself(schema: Any) -> None:
+def test_a_schema_reads_all_of_its_own_values(schema: Any) -> None:
     assert probe(schema, schema) == []
 
 
-def test_the_catalogs_schemas_get_across_to_themselves() -> None:
+def test_the_catalogs_schemas_read_their_own_values() -> None:
     for version in Catalog.load(SHIPPED).versions():
         assert probe(version.avsc, version.avsc) == []
 
@@ -45,7 +46,7 @@ def test_a_field_that_is_gone_without_a_default_is_missed_by_old_readers() -> No
     failure = only(probe(record(("x", "int"), ("fee", "int")), record(("x", "int"))))
 
     assert failure.direction is Direction.FORWARD
-    assert (failure.outcome, failure.path) == (Outcome.UNREADABLE, "$.fee")
+    assert (failure.outcome, failure.path) == (ProbeOutcome.UNREADABLE, "$.fee")
     assert "no default" in failure.problem
     assert failure.payload == '{"x": 0}'
 
@@ -65,14 +66,14 @@ def test_another_scale_reads_as_another_number_in_both_directions() -> None:
     backward, forward = types(decimal(12, 2), decimal(12, 4))
 
     assert (backward.direction, forward.direction) == (Direction.BACKWARD, Direction.FORWARD)
-    assert backward.outcome is forward.outcome is Outcome.MISREAD
+    assert backward.outcome is forward.outcome is ProbeOutcome.MISREAD
     assert backward.path == "$.x"
     assert backward.value == "12.34"
     assert "read as 0.1234 under decimal(12, 4)" in backward.problem
     assert backward.payload == '{"x": "12.34"}'
 
 
-def test_fewer_digits_do_not_hold_the_old_numbers() -> None:
+def test_fewer_digits_do_not_fit_the_old_numbers() -> None:
     failure = only(types(decimal(6, 2), decimal(4, 2)))
 
     assert failure.direction is Direction.BACKWARD
@@ -94,25 +95,63 @@ def test_fewer_digits_do_not_hold_the_old_numbers() -> None:
 def test_another_unit_reads_as_another_time(old: Any, new: Any) -> None:
     backward = [f for f in types(old, new) if f.direction is Direction.BACKWARD]
 
-    assert only(backward).outcome is Outcome.MISREAD
+    assert only(backward).outcome is ProbeOutcome.MISREAD
 
 
-def test_a_logical_type_on_one_side_alone_changes_no_bytes() -> None:
-    assert types("long", timestamp("millis")) == []
+@pytest.mark.parametrize(
+    ("old", "new", "value", "path"),
+    [
+        ("long", timestamp("millis"), "0", "read as 1970-01-01T00:00:00Z"),
+        (timestamp("millis"), "long", "2023-11-14T22:13:20.500Z", "read as 1700000000500 under"),
+        ("int", {"type": "int", "logicalType": "date"}, "0", "read as 1970-01-01"),
+        ("bytes", decimal(4, 2), "b''", "read as 0.00"),
+        (decimal(4, 2), "bytes", "12.34", "read as b'\\x04\\xd2'"),
+        ({"type": "int", "logicalType": "date"}, "long", "1970-01-01", "read as 0 under long"),
+    ],
+)
+def test_a_logical_type_on_only_one_side_reads_as_something_else(
+    old: Any, new: Any, value: str, path: str
+) -> None:
+    failure = next(f for f in types(old, new) if f.direction is Direction.BACKWARD)
+
+    assert failure.outcome is ProbeOutcome.MISREAD
+    assert failure.value == value
+    assert path in failure.problem
+
+
+def test_text_that_is_no_uuid_can_not_become_one_and_a_uuid_is_text() -> None:
+    failure = only(types("string", {"type": "string", "logicalType": "uuid"}))
+
+    assert (failure.direction, failure.outcome) == (Direction.BACKWARD, ProbeOutcome.UNREADABLE)
+    assert failure.path == "$.x"
+
+
+@pytest.mark.parametrize(("old", "new"), [pair.split() for pair in ROUNDING])
+def test_a_promotion_that_rounds_reads_as_another_number(old: str, new: str) -> None:
+    backward = only([f for f in types(old, new) if f.direction is Direction.BACKWARD])
+
+    assert backward.outcome is ProbeOutcome.MISREAD
+    assert backward.path == "$.x"
+
+
+def test_in_a_union_the_exact_type_comes_before_one_that_it_is_promoted_to() -> None:
+    failures = types("long", ["null", "double", "long"])
+
+    assert [f for f in failures if f.direction is Direction.BACKWARD] == []
 
 
 @pytest.mark.parametrize(("old", "new"), [pair.split() for pair in PROMOTIONS])
-def test_a_promotion_gets_across_and_its_reverse_does_not(old: str, new: str) -> None:
+def test_a_promotion_can_be_read_and_its_reverse_can_not(old: str, new: str) -> None:
     failure = only(types(old, new))
 
     assert failure.direction is Direction.FORWARD
     assert failure.problem == f"{new} can't be read as {old}"
 
 
-def test_bytes_that_are_no_text_can_not_become_a_string() -> None:
+def test_bytes_that_are_not_text_can_not_become_a_string() -> None:
     failure = only(types("bytes", "string"))
 
-    assert failure.problem == "these bytes are no UTF-8 text"
+    assert failure.problem == "these bytes are not UTF-8 text"
     assert failure.direction is Direction.BACKWARD
 
 
@@ -135,7 +174,7 @@ def test_a_branch_that_is_gone_fails_with_its_value() -> None:
     assert failure.problem == "int or null has no branch for string"
 
 
-def test_what_becomes_optional_fails_old_readers_on_null_alone() -> None:
+def test_what_becomes_optional_fails_old_readers_only_on_null() -> None:
     failure = only(types("int", ["null", "int"]))
 
     assert (failure.direction, failure.value) == (Direction.FORWARD, "None")
@@ -156,20 +195,7 @@ def test_a_renamed_field_keeps_its_value_through_its_alias() -> None:
     assert [(f.direction, f.path) for f in failures] == [(Direction.FORWARD, "$.charge")]
 
 
-def test_a_field_that_two_old_fields_match_is_found_in_either_order() -> None:
-    new = record({"name": "fee", "type": "int", "aliases": ["charge"]})
-    found = [
-        only([f for f in probe(record(*order), new) if f.direction is Direction.BACKWARD])
-        for order in ([("charge", "int"), ("fee", "int")], [("fee", "int"), ("charge", "int")])
-    ]
-
-    # fastavro takes the alias where it comes first, in silence, and stumbles where it comes last.
-    assert (found[0].outcome, found[0].path) == (Outcome.MISREAD, "$.fee")
-    assert found[1].outcome is Outcome.UNREADABLE
-    assert "KeyError" in found[1].problem
-
-
-def test_misreadings_are_told_of_also_where_other_parts_are_unreadable() -> None:
+def test_misreadings_are_reported_also_where_other_parts_are_unreadable() -> None:
     old = record(("x", decimal(9, 2)), ("gone", "int"))
     new = record(("x", decimal(9, 3)))
 
@@ -200,26 +226,26 @@ def test_recursive_schemas_are_probed_some_levels_deep() -> None:
     assert max(map(len, paths)) < 60
 
 
-def test_a_schema_without_finite_values_is_not_called_well() -> None:
+def test_a_schema_without_finite_values_is_reported_as_not_probed() -> None:
     endless = record(("next", "Endless"), name="Endless")
 
-    assert {f.outcome for f in probe(endless, endless)} == {Outcome.NOT_PROBED}
+    assert {f.outcome for f in probe(endless, endless)} == {ProbeOutcome.NOT_PROBED}
 
 
-def test_a_probe_that_runs_out_of_time_says_so() -> None:
+def test_a_probe_that_runs_out_of_time_reports_it() -> None:
     failures = probe(record(("x", "int")), record(("x", "int")), seconds=0)
 
-    assert [f.outcome for f in failures] == [Outcome.NOT_PROBED] * 2
+    assert [f.outcome for f in failures] == [ProbeOutcome.NOT_PROBED] * 2
     assert "0 of" in failures[0].problem
 
 
-def test_types_that_hold_each_other_many_times_end_the_probe_early() -> None:
+def test_deeply_nested_types_end_the_probe_early() -> None:
     inner: Any = "int"
     for level in range(24):
         name = f"Level{level}"
         inner = record(("a", inner), ("b", f"Level{level - 1}" if level else "int"), name=name)
 
-    assert {f.outcome for f in probe(inner, inner)} == {Outcome.NOT_PROBED}
+    assert {f.outcome for f in probe(inner, inner)} == {ProbeOutcome.NOT_PROBED}
 
 
 def test_the_same_seed_makes_the_same_values() -> None:
@@ -250,27 +276,13 @@ def test_the_number_of_values_is_bounded() -> None:
 
 
 @pytest.mark.parametrize(("unit", "local"), list(product(UNITS, (True, False))))
-def test_timestamps_at_their_bounds_get_across(unit: str, local: bool) -> None:
+def test_timestamps_at_their_bounds_can_be_read(unit: str, local: bool) -> None:
     logical = f"{'local-' if local else ''}timestamp-{unit}"
     schema = record(("x", {"type": "long", "logicalType": logical}))
 
     assert probe(schema, schema) == []
 
 
-def test_a_value_that_fastavro_can_not_write_is_not_called_well(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def refuse(*_: Any, **__: Any) -> None:
-        raise KeyError("x")
-
-    monkeypatch.setattr("relay.schema.checks.probe.schemaless_writer", refuse)
-
-    failures = types("int", "int")
-
-    assert [f.outcome for f in failures] == [Outcome.NOT_PROBED] * 2
-    assert "KeyError" in failures[0].problem
-
-
-def test_a_schema_that_is_none_is_refused() -> None:
+def test_an_invalid_schema_is_refused() -> None:
     with pytest.raises(CatalogInvalid):
         probe("nothing", "int")

@@ -44,7 +44,7 @@ def test_the_terminal_colours_by_effect() -> None:
         assert f"\x1b[{code}m{sign}" in text
 
 
-def test_brackets_in_docs_are_no_markup_of_the_terminal() -> None:
+def test_brackets_in_docs_are_not_markup_of_the_terminal() -> None:
     change = Change("$", Kind.DOC_CHANGED, None, "[red]", "A doc: [red].")
 
     assert "A doc: [red]." in printed([change])
@@ -65,7 +65,7 @@ def test_code_in_markdown_keeps_its_text() -> None:
     assert "`a[*].b_c` has &lt;1&gt;." in as_markdown("a", "b", [change])
 
 
-def test_no_changes_are_said_so() -> None:
+def test_no_changes_are_reported() -> None:
     assert as_markdown("a", "b", []) == "### a → b: no changes\n"
     assert printed([]) == "order.paid@1 -> order.paid@2: no changes\n"
 

@@ -6,19 +6,19 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from relay.errors import SchemaNotActive, SchemaUnknown
+from relay.errors import SchemaUnknown
 from relay.kafka.topics import TopicState
 from relay.publish.message import NotPublishable, Route, Waiting
 from relay.publish.routes import Routes
-from relay.schema.approvals.store import Decision
+from relay.schema.approvals.store import KnownVersion
+from relay.schema.approvals.versions_in_force import VersionsInForce, in_catalog
 from relay.schema.avro.fingerprint import rabin
-from relay.schema.catalog import Catalog, State
+from relay.schema.catalog import Catalog, EventType, State
 
 NAME = "relay.events.shop.CartFilled"
 SUBJECT = f"events.shop-{NAME}"
@@ -52,29 +52,23 @@ class Registry:
         return found
 
 
-def decided(states: dict[int, State], subject: str = SUBJECT) -> list[Decision]:
+def decided(states: dict[int, State], subject: str = SUBJECT) -> list[KnownVersion]:
     return [
-        Decision(
+        KnownVersion(
             event_type="cart.filled",
             version=number,
             subject=subject,
             fingerprint=rabin(avsc(number)),
-            text=json.dumps(avsc(number)),
+            logical_digest=bytes(32),
             state=state,
-            adopted=False,
-            proposer="anna",
-            proposed_at=datetime(2026, 1, 1, tzinfo=UTC),
-            approver=None,
-            approved_at=None,
-            reason=None,
-            sunset=None,
+            text=json.dumps(avsc(number)),
         )
         for number, state in states.items()
     ]
 
 
 @pytest.fixture
-def decisions() -> list[Decision]:
+def decisions() -> list[KnownVersion]:
     """What is decided; a test puts it in."""
     return []
 
@@ -92,27 +86,35 @@ def catalog_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def routes(catalog_folder: Path, decisions: list[Decision]) -> Routes:
+def routes(catalog_folder: Path, decisions: list[KnownVersion]) -> Routes:
     """Routes over that catalog."""
 
-    def ask(event_type: str) -> Sequence[Decision]:
+    def ask(event_type: str) -> Sequence[KnownVersion] | None:
         assert event_type == "cart.filled"
-        return decisions
+        return decisions or None
 
     return routes_of(catalog_folder, ask)
 
 
 def routes_of(
     folder: Path,
-    ask: Callable[[str], Sequence[Decision]],
+    ask: Callable[[str], Sequence[KnownVersion] | None],
     in_use: Callable[[], frozenset[str]] = frozenset,
     registry: Any = None,
 ) -> Routes:
+    """ask: the decisions about an event type; None before the review has begun."""
+
+    def versions_in_force(event_type: EventType) -> VersionsInForce:
+        known = ask(event_type.name)
+        if known is None:
+            return in_catalog(event_type)
+        return VersionsInForce(event_type.name, known)
+
     return Routes(
         lambda: Catalog.load(folder),
         registry or cast(Any, Registry()),
         lambda: {"events.shop": TopicState(4, 1_000_000, "delete")},
-        ask,
+        versions_in_force,
         in_use,
     )
 
@@ -131,14 +133,14 @@ def add_major(catalog: Path, state: State = State.ACTIVE) -> None:
     )
 
 
-def decided_major(state: State) -> Decision:
+def decided_major(state: State) -> KnownVersion:
     """A decision about cart.filled.v2."""
     (decision,) = decided({1: state}, f"{SUBJECT}V2")
     fingerprint, text = rabin(MAJOR), json.dumps(MAJOR)
     return replace(decision, event_type="cart.filled.v2", fingerprint=fingerprint, text=text)
 
 
-def decided_both(event_type: str) -> Sequence[Decision]:
+def decided_both(event_type: str) -> Sequence[KnownVersion]:
     """Version 1 of either event type is active."""
     if event_type == "cart.filled.v2":
         return [decided_major(State.ACTIVE)]
@@ -157,10 +159,7 @@ def test_without_any_decision_the_catalog_counts(routes: Routes) -> None:
 def test_rows_of_an_event_type_that_nobody_decided_about_wait_and_lose_no_attempt(
     catalog_folder: Path,
 ) -> None:
-    def ask(_: str) -> Sequence[Decision]:
-        raise SchemaNotActive("nobody has decided about it")
-
-    routes = routes_of(catalog_folder, ask)
+    routes = routes_of(catalog_folder, lambda _: ())
     for fingerprint in (None, rabin(avsc(1))):
         with pytest.raises(Waiting, match="nobody has decided"):
             routes("cart.filled", 1, fingerprint)
@@ -171,9 +170,9 @@ def test_another_major_version_that_nobody_decided_about_gets_no_copies(
 ) -> None:
     add_major(catalog_folder)
 
-    def ask(event_type: str) -> Sequence[Decision]:
+    def ask(event_type: str) -> Sequence[KnownVersion]:
         if event_type == "cart.filled.v2":
-            raise SchemaNotActive("nobody has decided about it")
+            return ()
         return decided({1: State.ACTIVE})
 
     assert routes_of(catalog_folder, ask)("cart.filled", 1, None).copies == ()
@@ -285,14 +284,14 @@ def test_bytes_of_versions_that_share_a_fingerprint_go_by_their_number_before_th
     file = folder / "domain.yaml"
     file.write_text(file.read_text().replace("{1: active}", "{1: deprecated, 2: active}"))
     registry = RegistryOfTexts()
-    routes = routes_of(catalog_folder, lambda _: (), registry=registry)
+    routes = routes_of(catalog_folder, lambda _: None, registry=registry)
     for number in (2, 1):
         routes("cart.filled", number, rabin(second))
     assert [json.loads(text) for text in registry.texts] == [second, avsc(1)]
 
 
 def test_bytes_go_by_their_schema_and_not_by_the_number_that_their_publisher_gave_it(
-    routes: Routes, decisions: list[Decision]
+    routes: Routes, decisions: list[KnownVersion]
 ) -> None:
     # Given two versions in use
     decisions += decided({1: State.ACTIVE, 2: State.DEPRECATED})
@@ -303,28 +302,28 @@ def test_bytes_go_by_their_schema_and_not_by_the_number_that_their_publisher_gav
 
 
 def test_bytes_of_a_version_not_in_use_wait_also_where_one_in_use_has_their_fingerprint(
-    routes: Routes, decisions: list[Decision]
+    routes: Routes, decisions: list[KnownVersion]
 ) -> None:
     # 12.500 of a proposed version would be 125.00 under the active one.
     active, proposed = decided({1: State.ACTIVE, 2: State.PROPOSED})
     decisions += [active, replace(proposed, fingerprint=active.fingerprint, text=active.text)]
     assert schema_id(routes("cart.filled", 1, active.fingerprint)) == IDS[1]
-    with pytest.raises(Waiting, match=r"version 2 .* is proposed"):
+    with pytest.raises(Waiting, match=r"version 2 is proposed"):
         routes("cart.filled", 2, active.fingerprint)
 
 
 def test_a_row_without_version_goes_out_under_the_version_that_is_decided_to_be_active(
-    routes: Routes, decisions: list[Decision]
+    routes: Routes, decisions: list[KnownVersion]
 ) -> None:
     decisions += decided({1: State.DEPRECATED, 2: State.ACTIVE, 3: State.APPROVED})
     route = routes("cart.filled", None, None)
     assert schema_id(route) == IDS[2]
     assert route.encode is not None
-    assert route.encode({"v2": 1}) == b"\x02"
+    assert route.encode('{"v2": 1}') == b"\x02"
 
 
 def test_a_row_without_version_goes_out_under_the_newest_of_the_active_versions_of_two_subjects(
-    routes: Routes, decisions: list[Decision]
+    routes: Routes, decisions: list[KnownVersion]
 ) -> None:
     # Given an event type that moved to another domain with its version 2
     decisions += decided({1: State.ACTIVE}, "events.cart-relay.events.cart.CartFilled")
@@ -333,7 +332,7 @@ def test_a_row_without_version_goes_out_under_the_newest_of_the_active_versions_
 
 
 def test_a_row_keeps_its_own_version_when_that_is_deprecated_or_retired(
-    routes: Routes, decisions: list[Decision]
+    routes: Routes, decisions: list[KnownVersion]
 ) -> None:
     decisions += decided({1: State.RETIRED, 2: State.DEPRECATED, 3: State.ACTIVE})
     for number in (1, 2, 3):
@@ -342,27 +341,27 @@ def test_a_row_keeps_its_own_version_when_that_is_deprecated_or_retired(
 
 
 @pytest.mark.parametrize("with_bytes", [False, True])
-def test_a_row_under_a_version_that_was_given_up_waits_and_loses_no_attempt(
-    routes: Routes, decisions: list[Decision], with_bytes: bool
+def test_a_row_under_a_version_that_was_withdrawn_waits_and_loses_no_attempt(
+    routes: Routes, decisions: list[KnownVersion], with_bytes: bool
 ) -> None:
-    active, given_up = decided({1: State.ACTIVE, 2: State.RETIRED})
-    decisions += [active, replace(given_up, given_up=True)]
-    with pytest.raises(Waiting, match=r"version 2 .* was given up"):
+    active, withdrawn = decided({1: State.ACTIVE, 2: State.RETIRED})
+    decisions += [active, replace(withdrawn, withdrawn=True)]
+    with pytest.raises(Waiting, match=r"version 2 was withdrawn"):
         routes("cart.filled", 2, rabin(avsc(2)) if with_bytes else None)
 
 
 @pytest.mark.parametrize("state", [State.PROPOSED, State.APPROVED])
 @pytest.mark.parametrize("with_bytes", [False, True])
 def test_a_row_under_a_version_that_is_not_active_yet_waits_and_loses_no_attempt(
-    routes: Routes, decisions: list[Decision], state: State, with_bytes: bool
+    routes: Routes, decisions: list[KnownVersion], state: State, with_bytes: bool
 ) -> None:
     decisions += decided({1: State.ACTIVE, 2: state})
-    with pytest.raises(Waiting, match=f"version 2 .* is {state}.*relay schemas"):
+    with pytest.raises(Waiting, match=f"version 2 is {state}.*relay schemas"):
         routes("cart.filled", 2, rabin(avsc(2)) if with_bytes else None)
 
 
 def test_a_row_without_version_waits_while_none_is_active(
-    routes: Routes, decisions: list[Decision]
+    routes: Routes, decisions: list[KnownVersion]
 ) -> None:
     decisions += decided({1: State.RETIRED, 2: State.APPROVED})
     with pytest.raises(Waiting, match="no active schema version"):
@@ -370,15 +369,15 @@ def test_a_row_without_version_waits_while_none_is_active(
 
 
 def test_a_row_under_a_version_of_the_catalog_that_nobody_proposed_waits(
-    routes: Routes, decisions: list[Decision]
+    routes: Routes, decisions: list[KnownVersion]
 ) -> None:
     decisions += decided({2: State.ACTIVE})
-    with pytest.raises(Waiting, match=r"version 1 .* is not proposed"):
+    with pytest.raises(Waiting, match=r"version 1 is not known"):
         routes("cart.filled", 1, None)
 
 
 def test_a_version_that_neither_catalog_nor_database_knows_is_an_attempt(
-    routes: Routes, decisions: list[Decision]
+    routes: Routes, decisions: list[KnownVersion]
 ) -> None:
     decisions += decided({1: State.ACTIVE})
     with pytest.raises(NotPublishable, match="no schema version 9"):
@@ -386,7 +385,7 @@ def test_a_version_that_neither_catalog_nor_database_knows_is_an_attempt(
 
 
 def test_bytes_of_a_schema_that_nobody_decided_about_wait_also_where_the_registry_has_it(
-    routes: Routes, decisions: list[Decision]
+    routes: Routes, decisions: list[KnownVersion]
 ) -> None:
     fingerprint = rabin(avsc(3))
     assert schema_id(routes("cart.filled", 1, fingerprint)) == IDS[3]
@@ -396,7 +395,7 @@ def test_bytes_of_a_schema_that_nobody_decided_about_wait_also_where_the_registr
 
 
 def test_another_version_that_becomes_active_is_taken_up_by_a_running_relay(
-    routes: Routes, decisions: list[Decision], monkeypatch: pytest.MonkeyPatch
+    routes: Routes, decisions: list[KnownVersion], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decisions += decided({1: State.ACTIVE})
     now = [1000.0]

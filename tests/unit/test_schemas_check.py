@@ -85,7 +85,7 @@ def check(*words: str) -> Result:
     return result
 
 
-def test_nothing_changed_says_so_and_exits_0(write: Write) -> None:
+def test_nothing_changed_is_reported_and_exits_0(write: Write) -> None:
     result = check()
 
     assert result.exit_code == 0
@@ -198,7 +198,7 @@ def test_which_of_several_folders_that_are_gone_was_moved_is_not_guessed(
         check()
 
 
-def test_an_empty_revision_is_refused_and_not_taken_for_head(write: Write) -> None:
+def test_an_empty_revision_is_refused_and_not_read_as_head(write: Write) -> None:
     # As of "$(git merge-base origin/main HEAD)" in a clone that is too shallow
     with pytest.raises(ConfigurationInvalid, match="--against is empty"):
         check("--against", "")
@@ -225,7 +225,7 @@ def test_a_version_in_use_does_not_become_a_proposal_that_may_change(
     assert result.exit_code == 1
     [version] = json.loads(result.stdout)["versions"]
     assert (version["status"], version["problem"]) == ("demoted", "demoted")
-    assert "List it as it was; one to be given up is retired" in check().stdout
+    assert "List it as it was; to abandon it, list it as retired" in check().stdout
 
 
 def test_markdown_is_a_heading_a_version(write: Write) -> None:
@@ -236,7 +236,7 @@ def test_markdown_is_a_heading_a_version(write: Write) -> None:
     assert lines[0] == "## Schemas"
     assert "### order.paid@2 is new: stopped" in lines
     assert any(line.startswith("- **error** events of the old version") for line in lines)
-    assert any("orders is FULL" in line for line in lines if line.startswith("**note**"))
+    assert any("orders is FULL" in line for line in lines if line.startswith("- **note**"))
 
 
 def test_an_unknown_revision_is_one_line_that_names_it(write: Write) -> None:
@@ -247,7 +247,7 @@ def test_an_unknown_revision_is_one_line_that_names_it(write: Write) -> None:
         assert "\n" not in str(raised.value)
 
 
-def test_outside_of_a_checkout_it_says_what_else_to_compare_with(
+def test_outside_of_a_checkout_the_error_names_the_registry_as_an_alternative(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".git").rename(tmp_path / "elsewhere")
@@ -303,7 +303,7 @@ def test_a_domain_s_level_may_be_tightened(write: Write) -> None:
     result = check()
 
     assert result.exit_code == 0
-    assert "note The compatibility level of domain orders is FULL" in result.stdout
+    assert "note    The compatibility level of domain orders is FULL" in result.stdout
 
 
 def test_a_level_is_accepted_of_a_domain_that_there_is(write: Write) -> None:
@@ -358,7 +358,7 @@ def test_a_major_version_is_checked_with_its_converter(write: Write) -> None:
     assert "The converter of order.paid.v2 fails: stopped." in bad.stdout
     assert "### The converter between order.paid and order.paid.v2: stopped" in bad.stdout
     assert "**error** down fails at $.order" in bad.stdout
-    assert "**warning** Of order.paid, order can be another" in bad.stdout
+    assert "**warning** Of order.paid, order can differ" in bad.stdout
     assert check("order.paid").exit_code == 1
     add_major("def up(p):\n    return p\n")
     assert "no function down(payload)" in check().stdout

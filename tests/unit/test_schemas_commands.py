@@ -93,7 +93,7 @@ def test_diff_prints_the_same_document_for_json_and_markdown_for_pull_requests()
     )
 
 
-def test_files_alone_need_no_catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_need_no_catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVENT_BUS_SCHEMAS_DIR", str(tmp_path / "nowhere"))
     file = tmp_path / "a.avsc"
     file.write_text(json.dumps(FIRST))
@@ -106,13 +106,13 @@ def test_files_alone_need_no_catalog(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ("word", "reason"),
     [
         ("order.paid@3", "no schema version 3"),
-        ("order.paid@latest", "names no version"),
+        ("order.paid@latest", "is not a version"),
         ("order.gone@1", "not in the catalog"),
         ("missing.avsc", "does not exist"),
     ],
 )
 @pytest.mark.usefixtures("folder")
-def test_a_word_that_names_no_schema_is_bad_use(word: str, reason: str) -> None:
+def test_a_word_that_does_not_name_a_schema_is_bad_use(word: str, reason: str) -> None:
     with pytest.raises(ConfigurationInvalid, match=reason) as caught:
         schemas("diff", "order.paid@1", word)
 
@@ -120,13 +120,14 @@ def test_a_word_that_names_no_schema_is_bad_use(word: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", '{"type": "record", "name": "A"}', '"nothing"'])
-def test_a_file_that_is_no_schema_is_named(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_a_schema_is_named(tmp_path: Path, text: str) -> None:
     file = tmp_path / "bad.avsc"
     file.write_text(text)
 
-    for words in (("diff", file, file), ("lint", file)):
-        with pytest.raises((CatalogInvalid, ConfigurationInvalid), match=r"bad\.avsc"):
-            schemas(*words)
+    result = schemas("lint", file)
+    assert (result.exit_code, "bad.avsc" in result.stdout) == (1, True)
+    with pytest.raises(CatalogInvalid, match=r"bad\.avsc"):
+        schemas("diff", file, file)
 
 
 @pytest.mark.usefixtures("folder")
@@ -155,14 +156,14 @@ def test_lint_finds_what_changed_between_versions_and_exits_with_1(folder: Path)
     assert schemas("lint", "order.paid@2").exit_code == 1
 
 
-def test_warnings_alone_are_no_error(folder: Path) -> None:
+def test_warnings_are_not_errors(folder: Path) -> None:
     write(folder, {**FIRST, "doc": ""}, SECOND)
 
     result = schemas("lint", "order.paid")
 
     assert result.exit_code == 0
     assert result.stdout.splitlines()[0] == "order.paid@1"
-    assert "warning missing-doc The record OrderPaid has no doc." in result.stdout
+    assert "warning missing-doc at $: The record OrderPaid has no doc." in result.stdout
 
 
 def test_lint_takes_a_folder_and_looks_at_each_file_once(folder: Path) -> None:
@@ -173,6 +174,25 @@ def test_lint_takes_a_folder_and_looks_at_each_file_once(folder: Path) -> None:
     assert document["schemas"] == 2
 
 
+def test_lint_goes_on_after_a_file_that_can_not_be_read(tmp_path: Path) -> None:
+    (tmp_path / "a.avsc").write_text("{")
+    (tmp_path / "b.avsc").write_bytes(b"\xff")
+    (tmp_path / "c.avsc").write_text('{"type": "record", "name": "R"}')
+    (tmp_path / "d.avsc").write_text('{"type": "enum", "name": "State", "symbols": ["NEW"]}')
+
+    result = schemas("lint", "--json", tmp_path)
+
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    assert (document["schemas"], document["errors"]) == (4, 3)
+    rules = {Path(found["schema"]).name: found["rule"] for found in document["findings"]}
+    assert rules == {
+        **dict.fromkeys(["a.avsc", "b.avsc", "c.avsc"], "unreadable"),
+        "d.avsc": "missing-doc",
+    }
+    assert "the record has no list of 'fields'" in str(document["findings"])
+
+
 def test_an_empty_folder_is_bad_use(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationInvalid, match=r"holds no \.avsc file"):
+    with pytest.raises(ConfigurationInvalid, match=r"has no \.avsc file"):
         schemas("lint", tmp_path)

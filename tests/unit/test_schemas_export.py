@@ -86,7 +86,7 @@ def test_check_names_files_of_versions_that_are_gone() -> None:
     result = export("--json-schema", "--output", "out", "--check")
 
     assert result.exit_code == 1
-    assert "out/order.lost.v1.schema.json is of no version" in result.stderr
+    assert "out/order.lost.v1.schema.json belongs to no version" in result.stderr
 
 
 @pytest.mark.parametrize(

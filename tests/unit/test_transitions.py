@@ -1,4 +1,4 @@
-"""Which transition a schema version may make, and what a person is told when it may not."""
+"""Which transition a schema version may make, and the message when it may not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from relay.schema.approvals.explain import explain
 from relay.schema.approvals.store import Decision
-from relay.schema.approvals.transitions import PUBLISHABLE, Action, advice, transition
+from relay.schema.approvals.transitions import Action, advice, transition
 from relay.schema.catalog import State
 
 ACTIONS = [action for action in Action if action is not Action.ADOPT]
@@ -36,6 +36,7 @@ def decided(state: State, **more: object) -> Decision:
         version=2,
         subject="events.orders-OrderPaid",
         fingerprint=bytes(8),
+        logical_digest=bytes(32),
         text="{}",
         state=state,
         adopted=False,
@@ -51,7 +52,7 @@ def decided(state: State, **more: object) -> Decision:
 
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("state", [None, *State])
-def test_a_transition_starts_from_the_states_of_the_picture_and_no_other(
+def test_a_transition_starts_only_from_the_states_of_the_diagram(
     state: State | None, action: Action
 ) -> None:
     assert (state in transition(action).sources) == ((state, action) in ALLOWED)
@@ -73,7 +74,7 @@ def test_nothing_is_published_that_was_not_approved_and_retired_is_the_end(
             approved = True
         elif action is Action.PROPOSE:
             approved = False
-        assert approved or state not in PUBLISHABLE
+        assert approved or not (state and state.is_publishable)
 
 
 @pytest.mark.parametrize("state", [None, *State])
@@ -104,10 +105,10 @@ def test_every_state_has_advice(state: State | None) -> None:
         ),
         (Action.RETIRE, decided(State.ACTIVE), ["is active", "relay schemas deprecate"]),
         (Action.DEPRECATE, decided(State.RETIRED), ["is retired", "new version"]),
-        (Action.RETIRE, decided(State.DEPRECATED), ["somebody else at this moment"]),
+        (Action.RETIRE, decided(State.DEPRECATED), ["somebody else meanwhile"]),
     ],
 )
-def test_a_refusal_says_what_is_so_and_what_to_do(
+def test_a_refusal_has_the_reason_and_what_to_do(
     action: Action, found: Decision | None, words: list[str]
 ) -> None:
     message = explain(action, "order.paid", 2, found, by="anna", text="{}")
@@ -116,13 +117,13 @@ def test_a_refusal_says_what_is_so_and_what_to_do(
 
 
 @pytest.mark.parametrize("action", [Action.PROPOSE, Action.APPROVE, Action.ACTIVATE])
-def test_who_repeats_a_step_is_not_told_to_deprecate_what_is_active(action: Action) -> None:
+def test_repeating_a_step_does_not_advise_to_deprecate_what_is_active(action: Action) -> None:
     message = explain(action, "order.paid", 2, decided(State.ACTIVE), by="anna", text="{}")
     assert "active already" in message
     assert "deprecate" not in message
 
 
-def test_who_takes_the_way_back_with_another_text_is_not_told_to_propose_it() -> None:
+def test_going_back_with_another_text_does_not_advise_to_propose_it() -> None:
     found = decided(State.DEPRECATED, text="other")
     assert "relay schemas propose" not in explain(
         Action.ACTIVATE, "order.paid", 2, found, by="anna", text="{}"

@@ -17,7 +17,7 @@ import psutil
 
 from examples.shop.demo.errors import DemoFailed
 from relay.local import watchdog
-from relay.local.process import ProcessId, kill_family, spawn
+from relay.local.process import kill_family, spawn
 
 __all__ = ["Processes", "Running", "cpu_seconds"]
 
@@ -48,6 +48,7 @@ class Processes:
             **environment,
             # Lock files of workers go away with everything else.
             "TMPDIR": str(folder),
+            **watchdog.mark(),
         }
         self._running: list[Running] = []
 
@@ -83,8 +84,6 @@ class Processes:
             cwd=self._folder,
             environment=self._environment,
         )
-        with contextlib.suppress(psutil.NoSuchProcess):
-            watchdog.guard(ProcessId.of(process.pid, module))
         running = Running(name, process, log, endless)
         self._running.append(running)
         return running

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,14 +12,15 @@ import psycopg
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from psycopg.rows import class_row
 
-from relay.consume.session import Sessions, Stopped
+from relay.consume.session import Sessions
 from relay.consume.signals import Signals
+from relay.consume.thread import GroupThread
 from relay.kafka import headers as names
 from relay.kafka.clients import idempotent_producer
-from relay.kafka.errors import is_unavailable
 from relay.outages import Outages
 from relay.postgres.sqlfile import load
 from relay.settings import Settings
+from relay.unavailable import is_kafka_outage
 
 __all__ = ["DeadLetterProducer", "UnsentDeadLetter"]
 
@@ -56,7 +56,7 @@ class UnsentDeadLetter:
 
     @property
     def key_of_attempt(self) -> tuple[str, int]:
-        """What tells it from the event's other dead letters."""
+        """Identifies it among the dead letters of a group."""
         return self.event_id, self.attempt
 
     def headers(self, group: str) -> list[tuple[str, str | bytes | None]]:
@@ -89,9 +89,9 @@ class UnsentDeadLetter:
         return [*original, *((name, text.encode()) for name, text in own.items())]
 
 
-class DeadLetterProducer(threading.Thread):
-    """Owns its session and its producer. Each dead letter is sent at least once: it stays unsent
-    until the broker has acknowledged it."""
+class DeadLetterProducer(GroupThread):
+    """Owns its producer. Sends each dead letter at least once: it stays unsent until the broker has
+    acknowledged it."""
 
     def __init__(
         self,
@@ -101,17 +101,18 @@ class DeadLetterProducer(threading.Thread):
         signals: Signals,
         outages: Outages,
     ) -> None:
-        super().__init__(name=f"{group} dead letters", daemon=True)
+        super().__init__(f"{group} dead letters", sessions.new("dead letters"), signals)
         self._settings = settings
         self._group = group
-        self._session = sessions.new("dead letters")
-        self._signals = signals
         self._kafka = outages.kafka
-        # Event id and attempt of those that the broker refused with their value.
+        # Keys of the attempts whose record the broker refused as too large.
         self._too_large: set[tuple[str, int]] = set()
+        # Whether the producer has failed for good, such as by a sequence number that the broker
+        # does not expect after a crash.
+        self._is_broken = False
 
-    def run(self) -> None:
-        """The thread: sends what is unsent, then waits."""
+    def work(self) -> None:
+        """Sends unsent dead letters, then waits for the next."""
         producer: Producer | None = None
         try:
             while not self._signals.ending.is_set():
@@ -121,15 +122,13 @@ class DeadLetterProducer(threading.Thread):
                         self._settings, f"{self._group}-dead-letters"
                     )
                     self._send(producer, leased)
+                    if self._is_broken:
+                        producer.close()
+                        producer, self._is_broken = None, False
                 else:
                     self._signals.dead_letters.wait(POLL_S)
                     self._signals.dead_letters.clear()
-        except Stopped:
-            log.debug("%s stopped", self.name)
-        except BaseException as error:
-            self._signals.crashed(error)
         finally:
-            self._session.close()
             if producer is not None:
                 producer.close()
 
@@ -159,7 +158,7 @@ class DeadLetterProducer(threading.Thread):
                 self._refused(each, error.args[0])
         producer.flush(FLUSH_S)
         if sent:
-            self._kafka.back(_REPORTER)
+            self._kafka.recovered(_REPORTER)
             self._session.run(lambda connection: self._mark(connection, sent))
         if len(self._too_large) > known:
             large = self._too_large
@@ -187,22 +186,24 @@ class DeadLetterProducer(threading.Thread):
         return delivered
 
     def _refused(self, dead_letter: UnsentDeadLetter, error: KafkaError) -> None:
-        """It stays unsent and is tried again when its lease has run out.
+        """Leaves it unsent; it is retried when its lease has expired.
 
-        With the headers that a dead letter gets, a record that just fitted its topic may no
-        longer fit: then it goes without its value, which the database keeps.
+        With the headers of a dead letter, a record that just fitted its topic may be too large:
+        then it is sent without its value, which the database keeps.
         """
-        if is_unavailable(error):
-            self._kafka.away(_REPORTER, error.str())
+        if is_kafka_outage(error):
+            self._kafka.unavailable(_REPORTER, error.str())
             return
         log.warning(
-            "the dead letter of %s could not be sent to %s, it is tried again: %s",
+            "the dead letter of %s could not be sent to %s and is retried: %s",
             dead_letter.event_id,
             dead_letter.dlq_topic,
             error,
         )
         if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
             self._too_large.add(dead_letter.key_of_attempt)
+        else:
+            self._is_broken = True
 
     @staticmethod
     def _mark(connection: psycopg.Connection[Any], sent: list[dict[str, Any]]) -> None:

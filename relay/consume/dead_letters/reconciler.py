@@ -15,11 +15,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from confluent_kafka.admin import AdminClient
 
 from relay.consume.record import LONGEST_EVENT_ID
-from relay.consume.session import Session, Stopped, idle_timeout_ms
+from relay.consume.session import Session, Stopped, check_tables, idle_timeout_ms
 from relay.kafka import headers as names
 from relay.kafka.client_log import BrokerWatch
 from relay.kafka.clients import group_consumer, leave
-from relay.kafka.errors import reason
+from relay.kafka.errors import reason, refusal
 from relay.kafka.headers import headers_of
 from relay.kafka.offsets import Partition, are_ends
 from relay.kafka.topics import describe, open_admin
@@ -31,6 +31,7 @@ from relay.process.logs import name_process
 from relay.process.waiting import wait_for_servers
 from relay.schema.catalog import Catalog
 from relay.settings import Settings
+from relay.unavailable import is_kafka_refusal
 
 __all__ = ["GroupOutcome", "reconcile"]
 
@@ -43,7 +44,7 @@ LOOK_FOR_TOPICS_S: Final = 5.0
 
 @dataclass(frozen=True)
 class GroupOutcome:
-    """What a record of a dead-letter topic reports about an event in a group.
+    """The outcome of an event in a group, as a record of a dead-letter topic reports it.
 
     state: dead or resolved. attempt: the group's attempt that led to it; a greater one wins.
     topic, partition, offset: where the event was first read. at_ms: the record's timestamp,
@@ -65,7 +66,7 @@ class GroupOutcome:
 
     @classmethod
     def of(cls, message: Message) -> GroupOutcome | None:
-        """The outcome that a record reports; None when it is not a dead letter of this relay."""
+        """The outcome in a record; None when it is not a dead letter of this relay."""
         found = {name: names.string(value) for name, value in headers_of(message)}
         event_id, group = found.get(names.EVENT), found.get(names.GROUP)
         state, topic = found.get(names.OUTCOME), found.get(names.ORIGIN_TOPIC)
@@ -109,12 +110,15 @@ def reconcile(
     until_idle: ends when every assigned partition is read to its end.
     Offsets are committed after the database: a crash between the two repeats records, and a
     repeated record changes nothing.
-    Outages are waited out, at the start as well. Raises CatalogInvalid, DatabaseRefused.
+    Waits out outages, at the start as well. Raises CatalogInvalid, ConfigurationInvalid,
+    DatabaseRefused, BrokerRefused.
     """
     name_process("reconciler")
     stop = stop or threading.Event()
     outages = Outages(Events(log_event))
     catalog = Catalog.load(settings.schemas_dir)
+    if not wait_for_servers(lambda: check_tables(settings.database_url), outages, stop):
+        return 0
     watch = BrokerWatch(outages.kafka, "consumer")
     consumer = group_consumer(settings, f"relay.{settings.name}.reconciler", watch)
     session = Session(
@@ -161,7 +165,9 @@ class _Reconciler:
         count = 0
         while not stop.is_set():
             if time.monotonic() >= self._look_again:
-                wait_for_servers(self._follow_topics, self._outages, stop)
+                wait_for_servers(
+                    self._follow_topics, self._outages, stop, running=self._look_again > 0
+                )
             messages = self._read()
             if messages:
                 self._write(messages)
@@ -172,7 +178,7 @@ class _Reconciler:
 
     def _follow_topics(self) -> None:
         """Subscribes to the dead-letter topics that exist, new ones too."""
-        topics = sorted(t for t in describe(self._consumer).topics if self._pattern.fullmatch(t))
+        topics = sorted(t for t in describe(self._admin).topics if self._pattern.fullmatch(t))
         self._look_again = time.monotonic() + LOOK_FOR_TOPICS_S
         if topics != self._topics:
             self._topics = topics
@@ -199,6 +205,8 @@ class _Reconciler:
                 records.append(message)
             elif error.code() == KafkaError._PARTITION_EOF:
                 self._ends[place] = message.offset() or 0
+            elif is_kafka_refusal(error):
+                raise refusal(error)
             else:
                 log.info("Kafka: %s", error.str())
         return records
@@ -209,7 +217,7 @@ class _Reconciler:
             outcome = GroupOutcome.of(message)
             if outcome is None:
                 log.warning(
-                    "%s[%s]@%s is not a dead letter of a group of this relay and is passed over",
+                    "%s[%s]@%s is not a dead letter of a group of this relay and is skipped",
                     message.topic(), message.partition(), message.offset(),
                 )  # fmt: skip
             else:

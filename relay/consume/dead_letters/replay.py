@@ -1,4 +1,4 @@
-"""Replays dead letters: each goes to its group again, what the relay gave up is published again."""
+"""Replays dead letters: of a group to that group, of the relay itself by publishing again."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import KafkaError, Message, Producer
 
 from relay.consume.dead_letters.store import RELAY, DeadLetter
 from relay.errors import BrokerUnavailable
 from relay.kafka import headers as names
 from relay.kafka.clients import idempotent_producer
-from relay.kafka.topics import require_topics
+from relay.kafka.topics import describe, open_admin, require_topics
 from relay.postgres.sqlfile import load
 from relay.schema.catalog import Catalog
 from relay.settings import Settings
@@ -43,17 +43,19 @@ def replay(
     The record goes to `<topic>.<group>.retry` with its original key, value and headers. The
     group puts it into its key's parked queue, so that nothing of that key runs beside it; its
     place there is that of its first offset in the topic, whatever the order of the replays. What
-    the relay gave up is due for publishing again.
-    Raises ConfigurationInvalid when a retry topic is missing, BrokerUnavailable when not all
-    could be sent; a repetition is harmless.
+    the relay gave up is due for publishing again, after the others are sent.
+    Raises ConfigurationInvalid when a retry topic is missing and BrokerUnavailable when Kafka is,
+    before anything is done; BrokerUnavailable, which says what was done, when not all could be
+    sent. A repetition is harmless.
     """
     unpublished = [each for each in dead_letters if each.group_name == RELAY]
     of_groups = [each for each in dead_letters if each.topic is not None]
     of_groups.sort(key=lambda each: (each.topic, each.partition, each.kafka_offset))
-    return [
-        *(Replayed(each, None, None, None) for each in unpublished if _publish(connection, each)),
-        *_send(settings, connection, of_groups),
+    sent = _send(settings, connection, of_groups, len(unpublished))
+    published = [
+        Replayed(each, None, None, None) for each in unpublished if _publish(connection, each)
     ]
+    return [*published, *sent]
 
 
 def replay_headers(dead_letter: DeadLetter) -> list[tuple[str, str | bytes | None]]:
@@ -78,17 +80,21 @@ def _publish(connection: Connection, dead_letter: DeadLetter) -> bool:
 
 
 def _send(
-    settings: Settings, connection: Connection, dead_letters: Sequence[DeadLetter]
+    settings: Settings, connection: Connection, dead_letters: Sequence[DeadLetter], unpublished: int
 ) -> list[Replayed]:
+    """unpublished: how many of the relay's own are left alone when this fails."""
     if not dead_letters:
         return []
-    # Before sending: the group passes over the replay of a dead letter that is discarded.
-    _execute_many(
-        connection,
-        "reopen.sql",
-        [{"group": each.group_name, "event_id": each.event_id} for each in dead_letters],
-    )
-    sent, errors = _produce(settings, dead_letters)
+    with idempotent_producer(settings, "replay") as producer:
+        cluster = describe(open_admin(settings))
+        require_topics(cluster, {_retry_topic(each) for each in dead_letters})
+        # Before sending: the group ignores the replay of a dead letter that is discarded.
+        _execute_many(
+            connection,
+            "reopen.sql",
+            [{"group": each.group_name, "event_id": each.event_id} for each in dead_letters],
+        )
+        sent, errors = _produce(producer, dead_letters)
     _execute_many(
         connection,
         "note_replay.sql",
@@ -103,30 +109,30 @@ def _send(
     )
     if errors:
         raise BrokerUnavailable(
-            f"{len(sent)} of {len(dead_letters)} dead letters were sent again, then Kafka refused: "
-            f"{errors[0]}. Replay the others when it works"
+            f"{len(sent)} of {len(dead_letters)} dead letters of groups were sent again, then "
+            f"Kafka refused: {errors[0]}."
+            + (f" None of the relay's {unpublished} is tried again." if unpublished else "")
+            + " Replay the others when it works"
         )
     return sent
 
 
 def _produce(
-    settings: Settings, dead_letters: Sequence[DeadLetter]
+    producer: Producer, dead_letters: Sequence[DeadLetter]
 ) -> tuple[list[Replayed], list[str]]:
     """What was sent, and the errors of the others."""
     sent: list[Replayed] = []
     errors: list[str] = []
-    with idempotent_producer(settings, "replay") as producer:
-        require_topics(producer, {_retry_topic(each) for each in dead_letters})
-        for each in dead_letters:
-            producer.produce(
-                _retry_topic(each),
-                key=each.key or None,
-                value=each.value,
-                headers=replay_headers(each),
-                on_delivery=_on_delivery(each, sent, errors),
-            )
-            producer.poll(0)
-        producer.flush()
+    for each in dead_letters:
+        producer.produce(
+            _retry_topic(each),
+            key=each.key or None,
+            value=each.value,
+            headers=replay_headers(each),
+            on_delivery=_on_delivery(each, sent, errors),
+        )
+        producer.poll(0)
+    producer.flush()
     return sent, errors
 
 

@@ -1,4 +1,4 @@
-"""Dead letters as an operator sees them, and finding them."""
+"""Dead letters as an operator sees them, and the query that finds them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,20 @@ from psycopg.rows import class_row
 from relay.kafka import headers as names
 from relay.postgres.sqlfile import load
 
-__all__ = ["ALL_STATES", "OPEN_STATES", "RELAY", "DeadLetter", "Filter", "find"]
+__all__ = [
+    "ALL_STATES",
+    "LONGEST_REASON",
+    "OPEN_STATES",
+    "RELAY",
+    "DeadLetter",
+    "Filter",
+    "find",
+]
 
 # The group name of events that the relay could not publish.
 RELAY: Final = "relay"
+# Characters of a reason to discard, which position records carry.
+LONGEST_REASON: Final = 500
 OPEN_STATES: Final = ("dead", "replayed")
 ALL_STATES: Final = ("dead", "replayed", "resolved", "discarded")
 
@@ -64,6 +74,7 @@ class DeadLetter:
     dlq_topic: str | None
     dlq_partition: int | None
     dlq_offset: int | None
+    discard_reason: str | None
     later_events: int
 
     def to_json(self, *, details: bool = False) -> dict[str, Any]:
@@ -84,6 +95,8 @@ class DeadLetter:
             "dlq": _place(self.dlq_topic, self.dlq_partition, self.dlq_offset),
             "later_events": self.later_events,
         }
+        if self.discard_reason is not None:
+            found["discard_reason"] = self.discard_reason
         if details:
             pairs = zip(self.header_names or (), self.header_values or (), strict=True)
             found["stacktrace"] = self.stacktrace

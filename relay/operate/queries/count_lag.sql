@@ -1,6 +1,6 @@
 -- Events after each shard's position that are neither published nor held. Only what is fresh to
--- the shard furthest behind is looked at: in_progress, xmax and after are given as values, so that
--- the planner knows how few rows that is and takes the indexes on (xid, seq) and seq.
+-- the shard with the oldest position is read: in_progress, xmax and after are given as values, so
+-- that the planner knows how few rows that is and takes the indexes on (xid, seq) and seq.
 with shard_position as materialized (
     select *
     from unnest(

@@ -1,6 +1,6 @@
 set work_mem = '64MB';
 
--- copies: numbers of the copies that an original announces.
+-- Columns as in ScannedRecord. copies: numbers of the copies that an original announces.
 create temporary table verify_records (
     ce_id          text    not null,
     event_id       text    not null,

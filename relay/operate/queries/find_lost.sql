@@ -5,9 +5,10 @@ select
         when not exists (select from verify_bounds b where b.topic = d.topic)
             then format('it was published to topic %%s, which does not exist', d.topic)
         else format('it is not at %%s[%%s]@%%s', d.topic, d.partition, d.kafka_offset)
-    end
+    end,
+    count(*) over ()
 from verify_rows lost
 left join outbox.deliveries d on d.seq = lost.seq and d.copy = 0
 where lost.verdict = 'lost'
 order by lost.seq
-limit %(most)s
+limit %(examples)s

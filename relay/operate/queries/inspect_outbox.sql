@@ -1,4 +1,7 @@
--- One statement, so that the rows and the snapshot they are held against are of one time.
+-- Facts about the outbox, in one statement, so that rows and snapshot are of one time.
+-- foreign_rows: rows whose transaction this database has not begun yet, counted up to 1,000.
+-- excess_privileges: "role may verb [column]" of all but the owner. blind_writers: roles, quoted,
+-- that may insert events by a grant of their own but not read the versions' states.
 with granted as (
     select grantee, privilege_type, null as column_name
     from pg_class, aclexplode(relacl)
@@ -14,8 +17,12 @@ select
     identity.seqincrement as sequence_increment,
     identity.seqcycle as sequence_cycles,
     outbox_table.relpersistence = 'p' as logged,
-    current_setting('fsync') = 'on' as fsync,
-    current_setting('full_page_writes') = 'on' as full_page_writes,
+    array(
+        select name
+        from pg_settings
+        where name in ('fsync', 'full_page_writes') and setting = 'off'
+        order by name
+    ) as switched_off,
     current_setting('synchronous_commit') as synchronous_commit,
     (
         select count(*)

@@ -7,8 +7,7 @@ with shard_position as materialized (
         (position -> 'position' ->> 'seen')::pg_snapshot as seen,
         (position -> 'position' ->> 'upto')::pg_snapshot as upto,
         (position -> 'position' ->> 'after')::bigint as after
-    from outbox.shards
-    where position is not null
+    from outbox.mirrors
 ),
 published as (
     select event_id from verify_records where copy = 0 group by event_id
@@ -21,6 +20,7 @@ row_state as (
         d.seq is not null as is_flagged,
         d.topic, d.partition, d.kafka_offset,
         h.seq is not null as is_held,
+        h.discard_reason is not null as is_discarded,
         coalesce(
             pg_visible_in_snapshot(e.xid, p.seen)
                 or pg_visible_in_snapshot(e.xid, p.upto) and e.seq <= p.after,
@@ -48,6 +48,7 @@ select
         -- Published while the topics were read.
         when is_flagged and kafka_offset >= upto and kafka_offset < top then 'pending'
         when is_flagged then 'lost'
+        when is_discarded then 'discarded'
         when is_held then 'held'
         when is_passed then 'lost'
         else 'pending'

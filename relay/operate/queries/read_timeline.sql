@@ -34,7 +34,7 @@ select
     status.aggregate_type, status.aggregate_id, status.payload, status.metadata,
     status.occurred_at, status.created_at, status.topic, status.partition, status.kafka_offset,
     status.delivered_at, status.delivery_attempts, status.dead_letter, status.last_error,
-    status.delivery_state
+    status.delivery_state, status.discard_reason, status.discarded_at
 from page
 join outbox.domain_event_status status on status.seq = page.seq
 order by status.seq

@@ -1,6 +1,6 @@
--- The lock is taken before the row's number is drawn: the columns' defaults are worked out for
--- the rows that come out of `locked`, and those come out once the lock is held. No row where the
--- event type is under review and this version, with this schema, is not in use.
+-- The lock is taken before the row's number is drawn: column defaults are evaluated for the rows of
+-- `locked`, which exist once the lock is held. Inserts no row if the event type is under review and
+-- this version, with this schema, is not in use.
 with locked as materialized (
     select case when cast(%(lock)s as boolean) then
         pg_advisory_xact_lock(outbox.aggregate_lock(

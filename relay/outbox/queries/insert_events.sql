@@ -1,8 +1,7 @@
--- All locks first, in one order for every publisher, so that two of them never wait crosswise;
--- then the rows, which draw their numbers one by one in the order they were given: the columns'
--- defaults are worked out for what the last select gives, and it gives nothing before `locked`.
--- No row at all where the event type of one is under review and its version, with its schema, is
--- not in use.
+-- Takes all locks first, in the same order for every publisher, so that there is no deadlock. Then
+-- the rows draw their numbers in the given order: column defaults are evaluated for the rows of the
+-- last select, which returns none before `locked`. Inserts no row at all if any event type is under
+-- review and its version, with its schema, is not in use.
 with given as materialized (
     select *
     from rows from (
@@ -16,7 +15,7 @@ with given as materialized (
         payload, metadata, occurred_at, fingerprint, logical_digest, avro, place
     )
 ),
--- Materialized, or the condition would be asked of every row.
+-- Materialized, or the condition would be evaluated for every row.
 kinds as materialized (
     select distinct event_type, schema_version, fingerprint, logical_digest from given
 ),

@@ -1,1 +1,1 @@
-"""Alembic's environment: brings a database to the present schema."""
+"""Alembic's environment: migrates a database to the current schema."""

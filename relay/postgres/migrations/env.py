@@ -1,4 +1,4 @@
-"""Alembic's entry point; the connection is handed over by `relay.postgres.migrate`."""
+"""Alembic's entry point; `relay.postgres.migrate` passes the connection."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """${message}"""
 
-from relay.postgres.migrations.run import run_sql
+from relay.postgres.migrate import run_sql
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}

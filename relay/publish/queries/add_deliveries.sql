@@ -1,5 +1,5 @@
--- Flags that a worker did not live to write; those that it did write stay as they are. What was
--- held has its earlier attempts in its hold, which is there until these flags are.
+-- Adds the flags that a worker did not write before it ended; existing ones stay. Earlier attempts
+-- of a held event are in its hold, which is deleted after this.
 insert into outbox.deliveries (seq, copy, topic, partition, kafka_offset, attempts)
 select given.*, coalesce(h.attempts, 0) + 1
 from unnest(

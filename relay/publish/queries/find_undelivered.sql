@@ -1,4 +1,4 @@
--- Which rows of a step, as the relay read it, have no flag yet.
+-- The rows of a step, as the relay read it, that have no flag yet.
 select e.seq, e.id
 from outbox.domain_events e
 where e.seq > %(after)s

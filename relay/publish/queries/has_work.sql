@@ -1,17 +1,22 @@
--- Events that are neither published nor given up, nor waiting behind one that was given up, nor
--- waiting for something outside: these are tried once more whenever they are due, since what they
--- waited for may have come.
-select
-from outbox.domain_events e
-where not exists (select from outbox.deliveries d where d.seq = e.seq and d.copy = 0)
-  and not exists (
-      select from outbox.holds h
-      where h.seq = e.seq
-        and (h.state <> 'failing' or (h.attempts = 0 and h.next_attempt_at > %(now)s))
-        and not (h.state = 'held' and exists (
-            select from outbox.holds f
-            where f.aggregate_type = h.aggregate_type and f.aggregate_id = h.aggregate_id
-              and f.state = 'failing' and f.attempts > 0
-        ))
-  )
-limit 1
+-- Whether there are events that are neither published, dead nor discarded, nor wait for a dead one, for
+-- a schema or topic that is missing: those are retried whenever they are due. Only what some shard's
+-- position has not passed is looked at, see relay.capture.position.beyond, and the holds.
+(
+    select
+    from outbox.domain_events e
+    where (
+          e.xid = any(%(in_progress)s::xid8[]) or e.xid >= %(xmax)s::xid8
+          or e.seq > %(after)s::bigint
+      )
+      and not exists (select from outbox.deliveries d where d.seq = e.seq and d.copy = 0)
+      and not exists (select from outbox.holds h where h.seq = e.seq)
+    limit 1
+)
+union all
+(
+    select
+    from outbox.holds h
+    -- What is held goes on with the failing event that it waits for.
+    where h.state = 'failing' and (h.attempts > 0 or h.next_attempt_at <= clock_timestamp())
+    limit 1
+)

@@ -1,22 +1,45 @@
--- Guards the transaction that it stands in: a shard that does not come back is someone else's, and
--- nothing may be written for it. What comes back is the number that the mirror stood at: where it
--- is the one to be written, the transaction was committed before and only its answer was lost.
+-- Guards the transaction that it is part of: another worker holds a shard that is not returned, and
+-- nothing may be written for it. is_new: false where the position was there already, since the
+-- transaction was committed before and only its answer was lost; null where no position is given.
+-- xmax: one above the highest transaction id that the server has completed.
 with held as materialized (
     select *
-    from unnest(%(shards)s::integer[], %(epochs)s::bigint[], %(positions)s::text[])
-        as held (shard, epoch, position)
+    from unnest(
+        %(shards)s::integer[], %(epochs)s::bigint[], %(numbers)s::bigint[], %(positions)s::text[],
+        %(read_from)s::text[]
+    ) as held (shard, epoch, number, position, read_from)
 ),
 found as materialized (
-    select s.shard, s.epoch, (s.position ->> 'number')::bigint as number
+    select s.shard
     from outbox.shards s
     join held using (shard, epoch)
     for update of s
 ),
 mirrored as (
-    update outbox.shards s
-    set position = held.position::jsonb, updated_at = now()
+    insert into outbox.positions (shard, number, position)
+    select shard, number, position::jsonb
     from held
-    join found using (shard, epoch)
-    where s.shard = held.shard and s.epoch = held.epoch and held.position is not null
+    join found using (shard)
+    where position is not null
+    on conflict do nothing
+    returning shard
+),
+former as (
+    delete from outbox.positions p
+    using held, found
+    where found.shard = held.shard and p.shard = held.shard and p.number = held.number - 1
+),
+bounded as (
+    update outbox.shards s
+    set read_from = held.read_from::jsonb
+    from held
+    join found using (shard)
+    where s.shard = held.shard and held.read_from is not null
 )
-select shard, epoch, number from found
+select
+    found.shard, held.epoch,
+    case when held.position is not null then mirrored.shard is not null end as is_new,
+    pg_snapshot_xmax(pg_current_snapshot())::text::bigint as xmax
+from found
+join held using (shard)
+left join mirrored using (shard)

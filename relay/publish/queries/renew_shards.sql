@@ -1,4 +1,4 @@
--- Shows that the shards held under these epochs are still worked on.
+-- Renews the shards that are held under these epochs.
 update outbox.shards s
 set updated_at = now()
 from unnest(%(shards)s::integer[], %(epochs)s::bigint[]) as held (shard, epoch)

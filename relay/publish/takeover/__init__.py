@@ -1,1 +1,1 @@
-"""Where a new owner of a shard goes on: last position, repair of the last batch, recovery."""
+"""How a new owner of a shard continues: last position, missing flags, recovery."""

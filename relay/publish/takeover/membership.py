@@ -22,10 +22,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from relay.errors import ConfigurationInvalid
 from relay.kafka.client_log import BrokerWatch
-from relay.kafka.errors import reason
+from relay.kafka.clients import open_consumer
+from relay.kafka.errors import reason, refusal
 from relay.kafka.options import consumer_options
 from relay.outages import Outage
 from relay.settings import Settings
+from relay.unavailable import is_kafka_refusal
 
 __all__ = ["InstanceId", "Membership"]
 
@@ -39,15 +41,14 @@ _FENCING_SECONDS = 60.0
 
 
 class InstanceId:
-    """Which one of a relay's workers on this machine and in this folder this is.
+    """The group.instance.id of a worker, one for each that runs in this folder on this machine.
 
-    Its name is the group.instance.id. A worker that is started again after a crash gets the same
-    one, and so its shards at once; two that run side by side have two. Each is a locked file, which
-    is free again as soon as its process has ended.
+    A worker that restarts after a crash gets the same id, and so its shards at once; two that run
+    side by side get two. A locked file reserves each id; the lock ends with the process.
     """
 
     def __init__(self, relay: str) -> None:
-        """Raises ConfigurationInvalid when there is no free one, or no folder for it."""
+        """Raises ConfigurationInvalid when no id is free, or the lock file can't be opened."""
         place = f"{relay}\n{socket.gethostname()}\n{Path.cwd().resolve()}\n{os.getuid()}"
         digest = hashlib.sha256(place.encode()).hexdigest()[:12]
         folder = Path(tempfile.gettempdir())
@@ -94,6 +95,7 @@ class Membership:
         self._gained = gained
         self._lost = lost
         self._shards: set[int] = set()
+        self._was_member = False
         self._kafka = kafka
         self._watch = BrokerWatch(kafka, "group")
         self._fenced_at: deque[float] = deque(maxlen=_MOST_FENCINGS)
@@ -101,7 +103,7 @@ class Membership:
 
     def _join(self) -> Consumer:
         settings = self._settings
-        consumer = Consumer(
+        consumer = open_consumer(
             consumer_options(
                 settings,
                 f"relay.{settings.name}",
@@ -132,20 +134,24 @@ class Membership:
 
     def poll(self, timeout: float) -> None:
         """Serves the group protocol. Raises ConfigurationInvalid when another worker has this
-        instance id."""
+        instance id, BrokerRefused when the broker refuses this worker before it was a member."""
         message: Any = self._consumer.poll(timeout)
         if message is None or (error := message.error()) is None:
             return
-        # Lost connections come here too and mend themselves; what is fatal ends the membership.
+        # Lost connections are reported here too and recover; a fatal error ends the membership.
         if error.code() == KafkaError._FATAL or error.fatal():
             self._join_again(error.str())
+        elif is_kafka_refusal(error):
+            if not self._was_member:
+                raise refusal(error)
+            self._kafka.unavailable(_REPORTER, error.str())
 
     def _join_again(self, reason: str) -> None:
-        """Begins the membership anew.
+        """Joins the group again.
 
-        A static member is fenced by itself where the answer to its joining was lost on the way:
-        it joins again under its instance id, and its former member id is over. Where it happens
-        time and again there really are two.
+        A static member fences itself when the response to its JoinGroup request was lost: it joins
+        again under its instance id, which invalidates its former member id. If it happens again and
+        again, there really are two members with this id.
         """
         now = time.monotonic()
         self._fenced_at.append(now)
@@ -155,18 +161,18 @@ class Membership:
                 f"({reason}). Are there two machines with the same host name and folder? Give one "
                 "another host name"
             )
-        log.warning("the membership in the relay's group begins anew: %s", reason)
+        log.warning("joining the relay's group again: %s", reason)
         shards, self._shards = sorted(self._shards), set()
         self._lost(shards)
         self._consumer.close()
         self._consumer = self._join()
 
     def confirm(self, shard: int) -> bool:
-        """Whether the group says now that the shard is still this worker's.
+        """Whether the group confirms that the shard is still this worker's.
 
-        The coordinator refuses an offset commit under a generation that is over. That does not mean
-        that the shard is another's: while a rebalance is under way a shard that stays is refused
-        like one that goes. Which of the two it is comes from `poll`, by way of `lost`.
+        The coordinator refuses an offset commit of a former generation. That does not mean that
+        another worker has the shard: during a rebalance it refuses shards that stay as well.
+        `poll` reports those that go, through `lost`.
         """
         if shard not in self._shards:
             return False
@@ -180,23 +186,23 @@ class Membership:
         return True
 
     def close(self) -> None:
-        """Gives all shards up, by way of `lost`, and ends the membership."""
+        """Hands over all shards, through `lost`, and leaves the group."""
         self._consumer.close()
         self._watch.forget()
-        self._kafka.back(_REPORTER)
+        self._kafka.recovered(_REPORTER)
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         consumer.incremental_assign(partitions)
         consumer.pause(partitions)
         shards = sorted(place.partition for place in partitions)
         self._shards.update(shards)
-        self._kafka.back(_REPORTER)
+        self._was_member = True
+        self._kafka.recovered(_REPORTER)
         self._gained(shards)
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Neither side heard of the other within the session timeout: another member may have the
-        shards by now."""
-        self._kafka.away(
+        """The session timed out: another member may have the shards by now."""
+        self._kafka.unavailable(
             _REPORTER, "the group's coordinator and this worker did not hear of each other in time"
         )
         self._on_revoke(consumer, partitions)

@@ -1,10 +1,10 @@
-"""Finds what keeps a relay from going on after a restore, a clone, a failover or a lost topic,
-and sets it right.
+"""`relay recover`: finds what stops a relay after a restore, a clone, a failover or a lost topic,
+and fixes it.
 
-What is published is then found out anew by comparing table and topics, shard by shard, by whichever
-worker takes it over next: its mirrored position is cleared, and the last record of the positions
-topic is one that tells to recover. That record is written under the shard's transactional id, so
-that a worker which still runs is fenced.
+The mirrored positions of the shards are cleared, and a last record in the positions topic marks
+each for recovery. The next worker that takes a shard over then compares table and topics to see
+what is published. The record is written under the shard's transactional id, which fences a worker
+that still runs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-from relay.capture.position import BEGINNING, Position
+from relay.capture.position import BEGINNING, Position, Snapshot
 from relay.errors import BrokerUnavailable, ConfigurationInvalid, PositionRefused
 from relay.kafka import topics
 from relay.kafka.clients import reader
@@ -25,7 +25,7 @@ from relay.publish.errors import OutcomeUnknown
 from relay.publish.producer import open_producer
 from relay.publish.record import PositionRecord
 from relay.publish.takeover.positions import last_record
-from relay.publish.takeover.resume import Recover, decide
+from relay.publish.takeover.resume import Continue, Recover, decide
 from relay.schema.catalog import Catalog
 from relay.settings import Settings
 
@@ -39,8 +39,8 @@ _TRIES = 3
 
 @dataclass(slots=True)
 class Findings:
-    """What was found. words: one line for a person about each thing to be set right; notes: about
-    what the workers set right by themselves.
+    """What was found. words: one line for each thing to fix; notes: for each that the workers fix
+    by themselves.
 
     identity: of this database. new_database, new_system, new_cluster: it is not the one that the
     relay was created on. foreign_rows: carry transaction ids of another system. topic_missing: the
@@ -98,7 +98,7 @@ def inspect(settings: Settings, connection: Connection) -> Findings:
 
 
 def recover(settings: Settings, connection: Connection, found: Findings) -> None:
-    """Sets right what `inspect` found; doing it again changes nothing more.
+    """Fixes what `inspect` found; a second run changes nothing.
 
     In this order, so that a crash in between leaves a relay that refuses to run and can be
     recovered again: the database in one transaction, the topics, then the positions' records.
@@ -159,10 +159,12 @@ def _count_foreign(found: Findings, connection: Connection) -> None:
 
 
 def _look_at_positions(found: Findings, settings: Settings, connection: Connection) -> None:
-    mirrors = dict(connection.execute("select shard, position from outbox.shards").fetchall())
+    mirrors = dict(connection.execute("select shard, position from outbox.mirrors").fetchall())
+    (now,) = connection.execute("select pg_current_snapshot()::text").fetchone() or ("",)
     # All positions are void on another database, with rows under other ids, or elsewhere.
     void = found.new_database or found.new_cluster or bool(found.foreign_rows)
     consumer = None if found.topic_missing else reader(settings)
+    settled: dict[int, int] = {}
     try:
         for shard in range(settings.shards):
             known: list[PositionRecord] = []
@@ -176,33 +178,56 @@ def _look_at_positions(found: Findings, settings: Settings, connection: Connecti
                     if consumer is not None:
                         record = last_record(consumer, settings.positions_topic, shard)
                     known += [record] if record else []
-                decision = decide(shard, settings.shards, found.identity, record, mirror)
+                decision = decide(
+                    shard, settings.shards, found.identity, Snapshot.parse(now), record, mirror
+                )
                 if isinstance(decision, Recover) and not void:
                     found.notes.append(
                         f"shard {shard} is recovered by its next worker: {decision.reason}"
                     )
+                if isinstance(decision, Continue) and not void:
+                    settled[shard] = decision.record.number
             except PositionRefused as error:
                 refused = refused or str(error)
                 if not void:
-                    found.words.append(f"the position of shard {shard} is given up: {error}")
+                    found.words.append(f"the position of shard {shard} is discarded: {error}")
             if refused:
                 found.numbers[shard] = max((entry.number for entry in known), default=1)
     finally:
         if consumer is not None:
             consumer.close()
+    _count_missed(found, settings.shards, settled, connection)
     if found.numbers:
         found.words.append(
             f"the positions of {len(found.numbers)} of {settings.shards} shards are cleared; what "
-            "is published already is found out anew from table and topics"
+            "is published is determined from table and topics"
         )
+
+
+def _count_missed(
+    found: Findings, shards: int, settled: dict[int, int], connection: Connection
+) -> None:
+    """Finds shards whose position has passed rows that were never published (H54).
+
+    settled: numbers of their last transactions, by shard, of those whose flags are all written.
+    """
+    missed = connection.execute(
+        load(__package__, "count_missed.sql"), {"shards": shards, "settled": list(settled)}
+    )
+    for shard, count in missed:
+        found.words.append(
+            f"shard {shard} has passed {count} rows that are neither published nor held, such as "
+            "rows copied from another system: they are published now"
+        )
+        found.numbers[shard] = settled[shard]
 
 
 def _write_record(
     settings: Settings, found: Findings, shard: int, partitions: dict[str, int]
 ) -> None:
-    """Fences the shard's owner, and leaves a record whose missing mirror tells to recover."""
+    """Fences the shard's owner, and writes a record whose missing mirror means: recover."""
     record = PositionRecord(
-        # Above 1: that one would be taken for the first transaction of a new relay.
+        # Above 1, which would be the first transaction of a new relay.
         number=max(found.numbers[shard], 1) + 1,
         shard=shard,
         shards=settings.shards,
@@ -220,7 +245,7 @@ def _write_record(
             producer.commit()
             return
         except OutcomeUnknown as error:
-            # A worker that still runs may have taken the shard back in between.
+            # A worker that still runs may have retaken the shard in between.
             if attempt == _TRIES:
                 raise BrokerUnavailable(
                     f"the position of shard {shard} could not be written: {error}. "

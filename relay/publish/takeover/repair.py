@@ -1,9 +1,10 @@
-"""Takes a shard over: fences the last owner, repairs what it left undone, finds the position."""
+"""Takes a shard over: fences the last owner, writes the flags it left out, finds the position."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer
@@ -11,19 +12,19 @@ from confluent_kafka import Consumer
 from relay.capture.position import BEGINNING, Position
 from relay.observe import Events, FlagsRedone
 from relay.postgres.identity import Identity
-from relay.publish.holds import Hold
 from relay.publish.record import Ends, PositionRecord
-from relay.publish.store import Store
+from relay.publish.store import Mirror, ShardStore
 from relay.publish.takeover import tail
+from relay.publish.takeover.read_from import Noted, TopicEnd, starts
 from relay.publish.takeover.resume import Continue, Recover, Redo, Start, decide
-from relay.publish.takeover.tail import Place
+from relay.publish.takeover.tail import PublishedRecord
 
 __all__ = ["TakenOver", "take_over"]
 
 log = logging.getLogger(__name__)
 
-# The places of an event whose records retention has taken.
-_UNKNOWN: Sequence[Place | None] = (None,)
+# For an event whose records retention has deleted.
+_UNKNOWN: Sequence[PublishedRecord | None] = (None,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,67 +38,81 @@ class TakenOver:
     epoch: int
     number: int
     position: Position
-    holds: Sequence[Hold]
 
 
 def take_over(
     shard: int,
     shards: int,
-    worker: str,
-    store: Store,
-    identity: Identity,
+    store: ShardStore,
+    epoch: int,
+    mirror: Mirror,
     record: PositionRecord | None,
     consumer: Consumer,
-    ends_now: Callable[[Iterable[str] | None], Ends],
+    ends_now: Callable[[Iterable[str]], Ends],
+    topics_now: Callable[[], Mapping[str, TopicEnd]],
     exactly_once: bool,
     events: Events,
 ) -> TakenOver:
-    """Goes on where the last owner stopped. The producer must have fenced it before.
+    """Continues where the last owner stopped. The producer must have fenced it before.
 
-    record: the last one of the positions topic. consumer: sees committed records and ends.
-    ends_now: high watermarks of those topics of some, or of all, that exist.
+    epoch, mirror: from ShardStore.take. record: the last one of the positions topic. consumer: sees
+    committed records and ends.
+    ends_now: high watermarks of those of some topics that exist. topics_now: all event topics.
     Raises PositionRefused, Fenced, BrokerUnavailable, psycopg.Error.
     """
-    epoch, mirror = store.take(shard, worker)
+    identity = store.identity
     if not exactly_once:
-        # There the database's position is the only one: flags and position commit together.
-        record = mirror
-    match decide(shard, shards, identity, record, mirror):
+        # The database has the only position: flags and position commit together.
+        record = mirror.record
+    decision = decide(shard, shards, identity, mirror.snapshot, record, mirror.record)
+    if isinstance(decision, Redo) and not _redo(
+        shard, epoch, store, decision.record, consumer, ends_now, events
+    ):
+        decision = Recover(
+            "rows of its last transaction are not in the topics: the server's files were restored "
+            "from a copy",
+            decision.record.number,
+            mirror.record,
+        )
+    match decision:
         case Start():
             number, position = 0, Position(BEGINNING, recovering=store.has_deliveries())
-            # From here on a record without a mirror means that the database has lost something.
+            # From here on a record without a mirror means that the database has lost data.
             store.repair(
                 shard, epoch, PositionRecord(0, shard, shards, store.identity, position), []
             )
-        case Continue(last):
+        case Continue(last) | Redo(last):
             number, position = last.number, last.position
-        case Redo(last):
-            _redo(shard, epoch, store, last, consumer, ends_now, events)
-            number, position = last.number, last.position
-        case Recover(reason, number):
+        case Recover(reason, number, known):
             log.warning("shard %d is recovered from table and topics: %s", shard, reason)
-            _recover(shard, epoch, store, consumer, ends_now)
-            position = Position(BEGINNING, recovering=True)
-    return TakenOver(identity, epoch, number, position, store.holds(shard))
+            _recover(shard, epoch, store, mirror.read_from if known else None, consumer, topics_now)
+            position = Position(known.position.seen if known else BEGINNING, recovering=True)
+    return TakenOver(identity, epoch, number, position)
 
 
 def _redo(
     shard: int,
     epoch: int,
-    store: Store,
+    store: ShardStore,
     record: PositionRecord,
     consumer: Consumer,
-    ends_now: Callable[[Iterable[str] | None], Ends],
+    ends_now: Callable[[Iterable[str]], Ends],
     events: Events,
-) -> None:
-    """Writes the flags and holds of the last transaction."""
+) -> bool:
+    """Writes the flags and holds of the last transaction.
+
+    Returns False, and writes nothing, when rows that it should have published are not in the
+    topics and retention has not deleted them: then they are other rows (H50).
+    """
     held = {hold.seq for hold in record.not_produced}
     produced = store.released([seq for seq in record.released if seq not in held])
     for step in record.steps:
         produced |= store.undelivered(shard, step)
     wanted = {event_id: seq for event_id, seq in produced.items() if seq not in held}
     stops = ends_now(record.ends)
-    places = tail.find(consumer, record.ends, stops, wanted.keys(), len(wanted))
+    places = tail.find(consumer, record.ends, stops, wanted.keys())
+    if len(places) < len(wanted) and not tail.are_expired(consumer, record.ends, stops):
+        return False
     events.emit(FlagsRedone(shard, len(wanted)))
     store.repair(
         shard,
@@ -111,43 +126,54 @@ def _redo(
         record.not_produced,
         [seq for seq in record.released if seq not in held],
     )
+    return True
 
 
 def _recover(
     shard: int,
     epoch: int,
-    store: Store,
+    store: ShardStore,
+    noted: Noted | None,
     consumer: Consumer,
-    ends_now: Callable[[Iterable[str] | None], Ends],
+    topics_now: Callable[[], Mapping[str, TopicEnd]],
 ) -> None:
-    """Flags what is in the topics behind the last flagged offset, ends the holds of what was held
-    when the database was last heard of, and names what has no row.
+    """Flags the records in the topics that have no flag, ends the holds of events that are
+    published, and logs events without a row.
 
-    All that has neither flag nor hold afterwards is published from the table.
+    noted: where to begin to read; None: at the topics' beginnings. Rows that the position has not
+    passed and that have neither flag nor hold afterwards are published again from the table.
     """
-    flagged = store.last_offsets(shard)
-    stops = ends_now(None)
-    starts = {
-        topic: {
-            partition: flagged.get(topic, {}).get(partition, -1) + 1 for partition in partitions
-        }
-        for topic, partitions in stops.items()
-    }
-    places = tail.find(consumer, starts, stops, None)
-    rows = store.match(shard, {event_id: found[-1] for event_id, found in places.items()})
-    there = {event_id: seq for event_id, seq in rows.items() if seq is not None}
-    store.repair(
+    began, read, flagged, gone = time.monotonic(), 0, 0, 0
+    found = topics_now()
+    stops = {name: dict(topic.ends) for name, topic in found.items()}
+    for places in tail.slices(consumer, starts(noted, found), stops):
+        read += len(places)
+        rows = store.match(shard, {event_id: each[-1] for event_id, each in places.items()})
+        there = {row.event_id: row.seq for row in rows if row.seq is not None}
+        if there:
+            store.repair(
+                shard,
+                epoch,
+                None,
+                [(seq, place) for event_id, seq in there.items() for place in places[event_id]],
+                released=list(there.values()),
+            )
+        flagged += len(there)
+        for row in rows:
+            if row.seq is None:
+                gone += 1
+                log.error(
+                    "event %s is published (%s, partition %d, offset %d), but its row is gone from "
+                    "the outbox: consumers acted on a change that the database no longer has",
+                    row.event_id,
+                    *places[row.event_id][-1][:3],
+                )
+    log.warning(
+        "shard %d is recovered in %.1f s: of %d events in the topics %d of this shard had no flag "
+        "and have one now, %d have no row; what has neither flag nor hold is published now",
         shard,
-        epoch,
-        None,
-        [(seq, place) for event_id, seq in there.items() for place in places[event_id]],
-        released=list(there.values()),
+        time.monotonic() - began,
+        read,
+        flagged,
+        gone,
     )
-    gone = {event_id: places[event_id][-1] for event_id, seq in rows.items() if seq is None}
-    for event_id, place in gone.items():
-        log.error(
-            "event %s is published (%s, partition %d, offset %d), but its row is gone from the "
-            "outbox: consumers acted on a change that the database no longer has",
-            event_id,
-            *place[:3],
-        )

@@ -1,10 +1,11 @@
-"""Where a shard goes on: a decision from two records and the database's identity, without I/O."""
+"""Decides where a shard continues, from two records and the database's identity, without I/O."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from relay.capture.position import Snapshot
 from relay.errors import PositionRefused
 from relay.postgres.identity import Identity
 from relay.publish.record import PositionRecord
@@ -19,7 +20,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Continue:
-    """The last transaction is flagged: go on behind it."""
+    """The last transaction is flagged: continue after it."""
 
     record: PositionRecord
 
@@ -33,13 +34,15 @@ class Redo:
 
 @dataclass(frozen=True, slots=True)
 class Recover:
-    """The position does not tell what is published: compare table and topics.
+    """The position does not show what is published: compare table and topics.
 
-    number: the highest transaction number known.
+    number: the highest transaction number known. mirror: all rows that its position has passed have
+    a flag or a hold in this database; None: nothing is known of any row.
     """
 
     reason: str
     number: int
+    mirror: PositionRecord | None = None
 
 
 Decision: TypeAlias = Start | Continue | Redo | Recover
@@ -49,10 +52,13 @@ def decide(
     shard: int,
     shards: int,
     identity: Identity,
+    now: Snapshot,
     record: PositionRecord | None,
     mirror: PositionRecord | None,
 ) -> Decision:
-    """What to do with a shard's last position record and its mirror in the database.
+    """Decides by a shard's last position record and its mirror in the database.
+
+    now: the database's snapshot when the mirror was read.
 
     Raises PositionRefused for a position of another database or another number of shards, and for
     a database whose timeline is older than the position's: that is a former primary.
@@ -77,28 +83,38 @@ def decide(
                 "EVENT_BUS_DATABASE_URL at the one that was promoted, or run `relay recover`"
             )
     if record is None:
-        # A mirror with number 0 stands for a shard that was taken over and has published nothing.
+        # A mirror with number 0 means a shard that was taken over and has published nothing.
         if mirror is None or mirror.number == 0:
             return Start()
-        return Recover("the positions topic has no record of this shard", mirror.number)
+        return Recover("the positions topic has no record of this shard", mirror.number, mirror)
     if record.identity.timeline < identity.timeline:
         return Recover(
             f"a standby was promoted or the database restored: timeline {identity.timeline}, "
             f"the position's is {record.identity.timeline}",
             max(record.number, mirror.number if mirror else 0),
+            mirror,
+        )
+    if not record.position.is_possible(now):
+        return Recover(
+            f"the server is at {now} and can't have been at {record.position.last} before: its "
+            "files were restored from a copy",
+            max(record.number, mirror.number if mirror else 0),
+            mirror if mirror and mirror.position.is_possible(now) else None,
         )
     if mirror is None:
         return Recover("the database has no mirror of the position", record.number)
     if record.number < mirror.number:
         return Recover(
-            f"the positions topic stands at transaction {record.number}, the database has seen "
+            f"the positions topic is at transaction {record.number}, the database at "
             f"{mirror.number}",
             mirror.number,
+            mirror,
         )
     if record.number > mirror.number + 1:
         return Recover(
-            f"the database stands at transaction {mirror.number}, the positions topic at "
+            f"the database is at transaction {mirror.number}, the positions topic at "
             f"{record.number}",
             record.number,
+            mirror,
         )
     return Continue(record) if record.number == mirror.number else Redo(record)

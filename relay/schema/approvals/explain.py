@@ -1,4 +1,4 @@
-"""Why a transition did not take place, in words for the one who asked for it."""
+"""Explains why a transition did not take place."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def explain(
     by: str,
     text: str | None = None,
 ) -> str:
-    """The reason and what to do.
+    """Returns the reason and what to do.
 
-    found: the version as it is now, None where it is not there. text: of the schema's file, for
+    found: the version as it is now, None where it does not exist. text: of the schema's file, for
     transitions that depend on it.
     """
     name = f"{event_type} version {version}"
     if found is None:
         return f"{name} is not known to the database. {advice(None)}"
     if found.state is State.ACTIVE and action is not Action.RETIRE:
-        # To deprecate it, as the state's advice has it, would keep SQL writers from publishing.
+        # Deprecating it, as the advice for its state says, would keep SQL writers from publishing.
         return f"{name} is active already. Another text of it is a new version"
     if found.state not in transition(action).sources:
         return (
@@ -41,11 +41,11 @@ def explain(
         if found.state is State.DEPRECATED:
             return (
                 f"{name} was in use with another text than its file has here. Check out the text "
-                "that was approved; this one can be a new version alone"
+                "that was approved; this one can only be a new version"
             )
         verb = "proposed" if found.state is State.PROPOSED else "approved"
         return (
             f"{name} was {verb} with another text than its file has here. Check out the {verb} "
             "text, or propose this one: relay schemas propose"
         )
-    return f"{name} was changed by somebody else at this moment. See: relay schemas history"
+    return f"{name} was changed by somebody else meanwhile. See: relay schemas history"

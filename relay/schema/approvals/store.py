@@ -1,8 +1,8 @@
-"""Statements that decide about schema versions; each settles and writes its history at once.
+"""Reads and writes decisions about schema versions.
 
-Every function runs one statement, so it is whole in autocommit mode as in a transaction, which it
-joins. A version that is not in the state that its caller saw is left alone: the answer is then
-None.
+Every transition is one statement, which also writes the history, so it is atomic in autocommit
+mode and inside a caller's transaction. A version that is not in the state that the caller saw
+stays as it is, and the function returns None.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ from relay.schema.catalog import SchemaVersion, State
 __all__ = [
     "Decision",
     "Entry",
+    "KnownVersion",
     "activate",
     "approve",
     "decision",
     "decisions",
     "deprecate",
+    "has_begun",
     "history",
     "propose",
     "retire",
@@ -35,12 +37,21 @@ __all__ = [
 
 Connection = psycopg.Connection[Any]
 
+_END = "end_version.sql"
+_QUERIES = {
+    Action.PROPOSE: "propose_version.sql",
+    Action.APPROVE: "approve_version.sql",
+    Action.ACTIVATE: "activate_version.sql",
+    Action.DEPRECATE: _END,
+    Action.RETIRE: _END,
+}
+
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """A version and what was decided about it.
+class KnownVersion:
+    """A schema version and its state.
 
-    adopted: in use before it was reviewed. reason: the approver's. given_up: retired before it was
+    text: of the schema; empty where the reader may not see it. withdrawn: retired before it was
     ever in use.
     """
 
@@ -48,19 +59,23 @@ class Decision:
     version: int
     subject: str
     fingerprint: bytes
-    text: str
+    logical_digest: bytes
     state: State
-    adopted: bool
-    proposer: str
-    proposed_at: datetime
-    approver: str | None
-    approved_at: datetime | None
-    reason: str | None
-    sunset: date | None
-    given_up: bool = False
+    text: str = ""
+    withdrawn: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "state", State(self.state))
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"{self.event_type} version {self.version}"
+
+    @property
+    def has_been_in_use(self) -> bool:
+        """Rows may rightly have been written under it."""
+        return self.state.has_been_in_use and not self.withdrawn
 
     @property
     def avsc(self) -> dict[str, Any]:
@@ -68,12 +83,28 @@ class Decision:
         return dict(orjson.loads(self.text))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision(KnownVersion):
+    """A version and what was decided about it.
+
+    adopted: in use before it was reviewed. reason: the approver's.
+    """
+
+    adopted: bool
+    proposer: str
+    proposed_at: datetime
+    approver: str | None
+    approved_at: datetime | None
+    reason: str | None
+    sunset: date | None
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the history. from_state: None where the version was not there before.
+    """One line of the history. from_state: None where the version did not exist before.
 
-    digest: SHA-256 of the schema's text, 32 bytes. db_user: the database's name for who acted;
-    actor is what the command was told.
+    digest: SHA-256 of the schema's text, 32 bytes. actor: as given to the command. db_user: the
+    user of the database connection.
     """
 
     at: datetime
@@ -90,21 +121,27 @@ class Entry:
     db_user: str
 
 
+def has_begun(connection: Connection) -> bool:
+    """Returns whether any decision exists. From then on events need a version in use."""
+    row = connection.execute("select exists (select from outbox.schema_versions)").fetchone()
+    return row is not None and bool(row[0])
+
+
 def decisions(connection: Connection, event_type: str) -> list[Decision]:
-    """All versions of an event type, by number; none: nobody has decided about it."""
+    """Returns all versions of an event type, by number; none: nobody has decided about it."""
     with connection.cursor(row_factory=class_row(Decision)) as cursor:
         query = load(__package__, "read_versions.sql")
         return cursor.execute(query, {"event_type": event_type}).fetchall()
 
 
 def decision(connection: Connection, event_type: str, version: int) -> Decision | None:
-    """One version, None where it is not there."""
+    """Returns one version, None where it does not exist."""
     found = decisions(connection, event_type)
     return next((each for each in found if each.version == version), None)
 
 
 def history(connection: Connection, event_type: str) -> list[Entry]:
-    """Everything that was done to the versions of an event type, the oldest first."""
+    """Returns everything that was done to the versions of an event type, the oldest first."""
     with connection.cursor(row_factory=class_row(Entry)) as cursor:
         query = load(__package__, "read_history.sql")
         return cursor.execute(query, {"event_type": event_type}).fetchall()
@@ -113,19 +150,19 @@ def history(connection: Connection, event_type: str) -> list[Entry]:
 def propose(
     connection: Connection, version: SchemaVersion, by: str, reason: str | None
 ) -> State | None:
-    """Puts a version up for review, or another text of it; an approval of the former text is void.
+    """Proposes a version, or another text of it, which voids an approval of the former text.
 
-    Answers PROPOSED; None when the version is past approval, or this text is proposed or approved
+    Returns PROPOSED; None when the version is past approval, or this text is proposed or approved
     already.
     """
     return _move(
         connection,
-        "propose_version.sql",
         Action.PROPOSE,
         version.event_type,
         version.version,
         by,
         reason,
+        aggregate_type=version.aggregate_type,
         subject=version.subject,
         fingerprint=version.fingerprint,
         logical_digest=version.logical_digest,
@@ -134,20 +171,12 @@ def propose(
 
 
 def approve(connection: Connection, version: SchemaVersion, by: str, reason: str) -> State | None:
-    """Approves the text of `version`. Answers APPROVED.
+    """Approves the text of `version`. Returns APPROVED.
 
     None when it is not proposed, `by` proposed it, or another text is proposed.
     """
-    return _move(
-        connection,
-        "approve_version.sql",
-        Action.APPROVE,
-        version.event_type,
-        version.version,
-        by,
-        reason,
-        text=version.text,
-    )
+    name, number = version.event_type, version.version
+    return _move(connection, Action.APPROVE, name, number, by, reason, text=version.text)
 
 
 def activate(
@@ -161,23 +190,15 @@ def activate(
     """Makes a version the one that is published; the one that it replaces becomes deprecated.
 
     replaces: number of the subject's active version that the caller saw, None without any.
-    Commits where no transaction is open. Answers ACTIVE; None when the version is neither approved
+    Commits where no transaction is open. Returns ACTIVE; None when the version is neither approved
     nor deprecated, has another text, or another version was activated meanwhile.
     """
     try:
         # A savepoint, so that a caller's transaction outlives the index's refusal.
         with connection.transaction():
-            return _move(
-                connection,
-                "activate_version.sql",
-                Action.ACTIVATE,
-                version.event_type,
-                version.version,
-                by,
-                reason,
-                text=version.text,
-                replaces=replaces,
-            )
+            name, number = version.event_type, version.version
+            more = {"text": version.text, "replaces": replaces}
+            return _move(connection, Action.ACTIVATE, name, number, by, reason, **more)
     except UniqueViolation:
         return None
 
@@ -191,20 +212,12 @@ def deprecate(
     *,
     sunset: date | None,
 ) -> State | None:
-    """Announces the end of a version. Answers DEPRECATED; None when it is not in use.
+    """Announces the end of a version. Returns DEPRECATED; None when it is not in use.
 
     sunset: the day on which it is to be retired; None keeps the one that is set.
     """
-    return _move(
-        connection,
-        "deprecate_version.sql",
-        Action.DEPRECATE,
-        event_type,
-        version,
-        by,
-        reason,
-        sunset=sunset,
-    )
+    more = {"sunset": sunset, "forced": False}
+    return _move(connection, Action.DEPRECATE, event_type, version, by, reason, **more)
 
 
 def retire(
@@ -217,28 +230,21 @@ def retire(
     seen: State,
     forced: bool,
 ) -> State | None:
-    """Ends a version, or gives a proposal up. Answers RETIRED.
+    """Retires a version, or withdraws a proposal. Returns RETIRED; None when its state is no
+    longer `seen`, or not one to retire from.
 
-    seen: the state in which the caller asked who reads it; None is answered when it is another
-    one by now, or one that nothing retires from. forced: although somebody still reads it; needs
-    a reason.
+    seen: the state in which the caller checked who reads it. forced: although somebody still
+    reads it; needs a reason.
     """
-    return _move(
-        connection,
-        "retire_version.sql",
-        Action.RETIRE,
-        event_type,
-        version,
-        by,
-        reason,
-        seen=seen.value,
-        forced=forced,
-    )
+    if seen not in transition(Action.RETIRE).sources:
+        return None
+    # One that was put to use meanwhile may have readers that nobody checked.
+    more = {"sources": [seen.value], "sunset": None, "forced": forced}
+    return _move(connection, Action.RETIRE, event_type, version, by, reason, **more)
 
 
 def _move(
     connection: Connection,
-    query: str,
     action: Action,
     event_type: str,
     version: int,
@@ -247,17 +253,16 @@ def _move(
     **more: Any,
 ) -> State | None:
     rule = transition(action)
-    row = connection.execute(
-        load(__package__, query),
-        {
-            "event_type": event_type,
-            "version": version,
-            "action": action.value,
-            "sources": rule.states,
-            "target": rule.target.value,
-            "by": by,
-            "reason": reason,
-            **more,
-        },
-    ).fetchone()
+    parameters = {
+        "event_type": event_type,
+        "version": version,
+        "action": action.value,
+        "sources": rule.states,
+        "target": rule.target.value,
+        "by": by,
+        "reason": reason,
+        **more,
+    }
+    query = load(__package__, _QUERIES[action])
+    row = connection.execute(query, parameters).fetchone()
     return State(row[0]) if row is not None else None

@@ -1,6 +1,6 @@
-"""Which transition a schema version may make from which state: plain rules, no database.
+"""Rules for the transitions of a schema version: which action may follow which state.
 
-The picture is in docs/reviewing.md.
+The state diagram is in docs/reviewing.md.
 """
 
 from __future__ import annotations
@@ -11,14 +11,11 @@ from typing import Final
 
 from relay.schema.catalog import State
 
-__all__ = ["PUBLISHABLE", "Action", "Transition", "advice", "transition"]
-
-# Events may be written under these: what is deprecated still has publishers that have to move.
-PUBLISHABLE: Final = frozenset({State.ACTIVE, State.DEPRECATED})
+__all__ = ["Action", "Transition", "advice", "transition"]
 
 
 class Action(StrEnum):
-    """What a person does to a version; ADOPT: also `relay migrate`, where the review begins."""
+    """What a person does to a version. ADOPT is also done by `relay migrate`, once."""
 
     ADOPT = "adopt"
     PROPOSE = "propose"
@@ -30,26 +27,26 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """sources: states that it starts from; None stands for a version that is not there yet."""
+    """sources: states that it starts from; None stands for a version that does not exist yet."""
 
     sources: frozenset[State | None]
     target: State
 
     @property
     def states(self) -> list[str]:
-        """The sources that are states, as SQL takes them."""
+        """The sources other than None, as a parameter for SQL."""
         return sorted(state for state in self.sources if state is not None)
 
 
 _TRANSITIONS: Final = {
-    # A text that changes after it was approved has to be approved anew.
+    # A text that changes after its approval has to be approved again.
     Action.PROPOSE: Transition(frozenset({None, State.PROPOSED, State.APPROVED}), State.PROPOSED),
     Action.APPROVE: Transition(frozenset({State.PROPOSED}), State.APPROVED),
-    # From deprecated: the way back when the version that followed it was a mistake.
+    # From deprecated: the way back when the version that followed was a mistake.
     Action.ACTIVATE: Transition(frozenset({State.APPROVED, State.DEPRECATED}), State.ACTIVE),
     # From deprecated: another sunset date.
     Action.DEPRECATE: Transition(frozenset({State.ACTIVE, State.DEPRECATED}), State.DEPRECATED),
-    # From proposed and approved: a proposal that is given up.
+    # From proposed and approved: a proposal that is withdrawn.
     Action.RETIRE: Transition(
         frozenset({State.PROPOSED, State.APPROVED, State.DEPRECATED}), State.RETIRED
     ),
@@ -66,10 +63,10 @@ _ADVICE: Final = {
 
 
 def transition(action: Action) -> Transition:
-    """The transition of a person's action. Raises KeyError for ADOPT, which starts a history."""
+    """Returns the transition of an action. Raises KeyError for ADOPT, which starts a history."""
     return _TRANSITIONS[action]
 
 
 def advice(state: State | None) -> str:
-    """What can be done with a version in this state; None: not there."""
+    """Returns what can be done with a version in this state; None: it does not exist."""
     return _ADVICE[state]

@@ -1,8 +1,8 @@
-"""The default of a field: whether it is a value of its type, and its Avro binary.
+"""Defaults of fields: checks that they fit the type, and encodes them.
 
 Source: Apache Avro 1.12 specification, "Complex Types", table of field default values; Apache
-Avro for Java 1.12.1, `Schema.isValidDefault`. As Java has it, a union's default may belong to any
-branch, and a record has no default within its own definition, where it would have no end.
+Avro for Java 1.12.1, `Schema.isValidDefault`. As in Java, a union's default may belong to any
+branch, and a record must not contain itself in a default, which would be endless.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 
 from relay.errors import CatalogInvalid
 from relay.schema.avro.invalid import quoted
+from relay.schema.avro.names import Strictness
 from relay.schema.avro.nodes import ABSENT, Field, Node
-from relay.schema.avro.strictness import Strictness
-from relay.schema.avro.varint import long_bytes
+from relay.schema.avro.varint import block, long_bytes, sized
 
 __all__ = ["default_bytes", "default_problem"]
 
@@ -33,10 +33,10 @@ _NUMBER = re.compile(
 def default_problem(
     node: Node, default: Any, open_records: Set[str], strictness: Strictness
 ) -> str:
-    """What is wrong with the default of a field of type `node`, empty when nothing is.
+    """Returns what is wrong with the default of a field, empty when nothing is.
 
-    open_records: names of the records whose definition has not ended. The answer goes on with
-    "the default of R.f".
+    open_records: names of the records whose definition has not ended. The result continues the
+    sentence "the default of R.f ...".
     """
     if strictness is Strictness.STANDING:
         return ""
@@ -47,15 +47,15 @@ def default_problem(
         return _Values(open_records, exact=exact).problem(node, default)
     except _WithinItself as endless:
         return (
-            f"holds {endless} within its own definition, where it can't be filled in: "
-            "make it null or an empty list"
+            f"contains {endless} within its own definition, which would be endless. "
+            "Make it null or an empty list"
         )
     except RecursionError:
         return "is nested too deeply. Flatten it"
 
 
 def default_bytes(node: Node, default: Any) -> bytes:
-    """Avro binary of a default.
+    """Encodes a default.
 
     default: physical values: timestamps are numbers, bytes and decimals are strings of the
     code points 0-255; a union's default belongs to the first branch that it fits.
@@ -73,26 +73,26 @@ def default_bytes(node: Node, default: Any) -> bytes:
         ) from error
     except (_WithinItself, RecursionError):
         raise CatalogInvalid(
-            f"the default {quoted(default)} of {node.name or node.form} has no end: a field of it "
-            "takes it again as its own default. Give that field another"
+            f"the default {quoted(default)} of {node.name or node.form} is endless: a field in it "
+            "has the same default again. Give that field another default"
         ) from None
 
 
 class _WithinItself(Exception):
-    """The record of this name was to be filled in while that can't come to an end."""
+    """A default contains the record of this name endlessly."""
 
 
 class _Values:
-    """Whether values fit types; each method answers what is wrong, empty when nothing is.
+    """Checks values; methods return what is wrong, empty when nothing is.
 
-    exact: an enum's value is one of its symbols, a fixed has its size, and bytes are below 256.
+    exact: requires symbols of the enum, the size of the fixed, and bytes below 256.
     """
 
     def __init__(self, open_records: Set[str], *, exact: bool) -> None:
         self._open = open_records
         self._exact = exact
-        # Branches of a union may lead to the same types again, which would take time without
-        # end for a default that is nested deeply. None: under way.
+        # Branches of unions lead to the same types again, which would take exponential time
+        # for a deeply nested default. None: in progress.
         self._known: dict[tuple[str, int], str | None] = {}
 
     def problem(self, node: Node, value: Any) -> str:
@@ -112,14 +112,14 @@ class _Values:
         for branch in node.branches:
             if not (problem := self.problem(branch, value)):
                 return ""
-            # Of the branches' reasons the one that goes deepest says most.
+            # The reason from the deepest place explains most.
             if problem != _not_a_value(value, branch) and len(problem) > len(deeper):
                 deeper = problem
         return deeper or _not_a_value(value, node)
 
     def _of_record(self, node: Node, value: dict[str, Any]) -> str:
         key = (node.name, id(value))
-        # The same record filled with the same value on the way to itself comes from defaults.
+        # The same record and value again, on the way to itself, come from defaults.
         if node.name in self._open or self._known.get(key, "") is None:
             raise _WithinItself(node.name)
         if key not in self._known:
@@ -160,7 +160,7 @@ class _Values:
 
 
 def _encode(node: Node, value: Any, values: _Values) -> bytes:
-    """Avro binary of a value that fits its type."""
+    """Encodes a value that fits its type."""
     match node.kind:
         case "fixed":
             return _latin(value)
@@ -179,20 +179,16 @@ def _encode(node: Node, value: Any, values: _Values) -> bytes:
             items = [_encode(node.element, item, values) for item in value]
         case "map":
             items = [
-                _sized(key.encode()) + _encode(node.element, item, values)
+                sized(key.encode()) + _encode(node.element, item, values)
                 for key, item in value.items()
             ]
         case kind:
             return _PRIMITIVES[kind](value)
-    return long_bytes(len(items)) + b"".join(items) + b"\x00" if items else b"\x00"
+    return block(items)
 
 
 def _latin(value: str) -> bytes:
     return value.encode("latin-1")
-
-
-def _sized(encoded: bytes) -> bytes:
-    return long_bytes(len(encoded)) + encoded
 
 
 _PRIMITIVES: dict[str, Callable[[Any], bytes]] = {
@@ -202,13 +198,13 @@ _PRIMITIVES: dict[str, Callable[[Any], bytes]] = {
     "long": long_bytes,
     "float": struct.Struct("<f").pack,
     "double": struct.Struct("<d").pack,
-    "string": lambda value: _sized(value.encode()),
-    "bytes": lambda value: _sized(_latin(value)),
+    "string": lambda value: sized(value.encode()),
+    "bytes": lambda value: sized(_latin(value)),
 }
 
 
 def _is_number_in_quotes(node: Node, default: Any) -> bool:
-    # Java reads a string as the number that it spells, only at a field of these types.
+    # Java reads a string as a number, directly at fields of these types only.
     return (
         node.kind in ("float", "double")
         and isinstance(default, str)

@@ -1,7 +1,7 @@
-"""How deeply values of recursive types are nested, which their schema leaves open.
+"""Limits how deeply values of recursive types nest.
 
-fastavro reads by calls of C functions within each other: bytes that nest some thousand levels, of
-which a record of a few kilobytes has room, end the process. So they are counted first, by loops.
+fastavro recurses in C: a few kilobytes can nest some thousand levels and crash the process. So the
+levels are counted before, without recursion.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from relay.schema.avro.nodes import STRING, Node
 
 __all__ = ["DEEPEST_READ", "DEEPEST_WRITTEN", "bytes_too_deep", "is_recursive", "json_too_deep"]
 
-# Records, arrays and maps within each other. Programs that read JSON stop at 254 to 1024 levels,
-# and classes that are made of a payload take a few calls a level of Python's thousand.
+# Nested records, arrays and maps. JSON parsers stop at 254 to 1,024 levels, and making classes of
+# a payload takes a few of Python's 1,000 stack frames for each level.
 DEEPEST_WRITTEN = 200
 DEEPEST_READ = 1000
 
@@ -22,30 +22,30 @@ FIXED_SIZES = {"null": 0, "boolean": 1, "float": 4, "double": 8}
 
 
 def is_recursive(root: Node) -> bool:
-    """Whether a type lies within itself, so that its values may nest without end."""
+    """Returns whether a type contains itself, so that its values may nest endlessly."""
     return _on_a_cycle(root, set(), set())
 
 
 def json_too_deep(value: Any) -> bool:
-    """Whether natural JSON nests more than DEEPEST_WRITTEN levels."""
+    """Returns whether natural JSON nests more than DEEPEST_WRITTEN levels."""
     level = [value]
     for _ in range(DEEPEST_WRITTEN):
-        level = [part for each in level for part in _parts(each) if type(part) in {dict, list}]
+        level = [part for each in level for part in _parts(each) if isinstance(part, dict | list)]
         if not level:
             return False
     return True
 
 
 def bytes_too_deep(node: Node, encoded: bytes) -> bool:
-    """Whether Avro binary of a type nests more than DEEPEST_READ levels.
+    """Returns whether Avro binary of a type nests more than DEEPEST_READ levels.
 
-    False as well for bytes that are cut off or of another schema, which the reader refuses.
+    Also False for bytes that are cut off or of another schema: the decoder refuses these.
     """
-    # A recursive type holds itself in a union, an array or a map: a byte a level at least.
+    # A level takes a byte at least, since types recurse through unions, arrays or maps.
     if len(encoded) <= DEEPEST_READ:
         return False
-    source = _Source(encoded)
-    # What is open, with the levels that it counts for: a union is none.
+    source = _DepthSource(encoded)
+    # Open types, with the levels that each counts for: a union counts none.
     around = [(source.parts(node), 1)]
     level = 1
     try:
@@ -67,9 +67,9 @@ def bytes_too_deep(node: Node, encoded: bytes) -> bool:
 
 
 def _parts(value: Any) -> Any:
-    if type(value) is dict:
+    if isinstance(value, dict):
         return value.values()
-    return value if type(value) is list else ()
+    return value if isinstance(value, list) else ()
 
 
 def _on_a_cycle(node: Node, around: set[Node], done: set[Node]) -> bool:
@@ -84,15 +84,15 @@ def _on_a_cycle(node: Node, around: set[Node], done: set[Node]) -> bool:
     return found
 
 
-class _Source:
-    """Reads as much of Avro binary as it takes to see where types begin and end."""
+class _DepthSource:
+    """Reads just enough of Avro binary to find where values begin and end."""
 
     def __init__(self, encoded: bytes) -> None:
         self._encoded = encoded
         self._at = 0
 
     def parts(self, node: Node) -> Iterator[Node]:
-        """The types that follow each other within one, each to be read before the next."""
+        """Yields the types inside one; the caller reads each before it takes the next."""
         match node.kind:
             case "record":
                 for field in node.fields:
@@ -110,12 +110,12 @@ class _Source:
                         yield node.element
                         if self._at > len(self._encoded):
                             raise IndexError
-                        # Values without bytes hold nothing, however many are announced.
+                        # Empty values can't nest, however many the count announces.
                         if self._at == before:
                             break
 
     def skip(self, node: Node) -> None:
-        """Passes over a value that holds no others."""
+        """Skips a value without others inside."""
         if node.kind in {"string", "bytes"}:
             length = self._long()
             self._at += max(0, length)

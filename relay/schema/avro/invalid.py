@@ -1,4 +1,4 @@
-"""The refusal of a text that is not an Avro schema."""
+"""The error for schemas that are not valid."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ _SHOWN = 60
 
 
 class SchemaInvalid(CatalogInvalid):
-    """A text is not an Avro schema, or one that the encoder can't use.
-
-    path: JSON path of the mistake.
-    """
+    """Not an Avro schema, or not one that the encoder supports. path: JSON path of the error."""
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(f"{path}: {problem}")
@@ -25,6 +22,6 @@ class SchemaInvalid(CatalogInvalid):
 
 
 def quoted(value: Any) -> str:
-    """A value of a schema's JSON for a message; the end of a long one is left out."""
+    """Returns a value of a schema's JSON for a message, cut to 60 characters."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

@@ -1,4 +1,4 @@
-"""Names of types, fields and symbols.
+"""Names of types, fields and symbols, and how strictly they are checked.
 
 Source: Apache Avro 1.12 specification, "Names"; Apache Avro for Java 1.12.1, `NameValidator`.
 """
@@ -6,11 +6,11 @@ Source: Apache Avro 1.12 specification, "Names"; Apache Avro for Java 1.12.1, `N
 from __future__ import annotations
 
 import re
+from enum import Enum, auto
 from typing import Any
 
-from relay.schema.avro.strictness import Strictness
-
 __all__ = [
+    "Strictness",
     "full_alias",
     "full_name",
     "is_full_name",
@@ -23,8 +23,24 @@ __all__ = [
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
+class Strictness(Enum):
+    """Which rules apply to names and defaults.
+
+    STANDING: of a schema that a registry has accepted: any defaults, aliases and namespaces, since
+    records carry its id.
+    JAVA: Avro for Java, for new schemas: letters of any alphabet in names, any string as default of
+    an enum or a fixed, a number in quotes as default of a float or double, types that are defined
+    after they are referred to, or twice alike.
+    SPECIFICATION: the rules of the specification and of Java together, for schemas under review.
+    """
+
+    STANDING = auto()
+    JAVA = auto()
+    SPECIFICATION = auto()
+
+
 def full_name(name: str, namespace: str | None) -> str:
-    """A name with its namespace: its own, else the one around it."""
+    """Returns a name with its namespace: its own, else the enclosing one."""
     return name if "." in name or not namespace else f"{namespace}.{name}"
 
 
@@ -44,20 +60,20 @@ def namespace_of(name: str) -> str:
 
 
 def full_alias(alias: str, namespace: str) -> str:
-    """The full name that an alias of a type in a namespace stands for.
+    """Returns the full name of an alias of a type in a namespace.
 
-    Java can't name a type without namespace from within one: the alias `.Name` keeps its dot
-    there, and so matches nothing.
+    In Java a type in a namespace can't have an alias without one: `.Name` keeps its dot there,
+    and so matches nothing.
     """
     full = full_name(alias, namespace)
     return full if namespace else full.removeprefix(".")
 
 
 def is_name(name: str, strictness: Strictness) -> bool:
-    """Whether a field, a symbol or a type without its namespace may have this name."""
+    """Returns whether fields, symbols and types, without namespace, may have this name."""
     if _NAME.fullmatch(name):
         return True
-    # Java takes letters and digits of any alphabet, unless it is set to be strict.
+    # Java accepts letters and digits of any alphabet by default.
     return (
         strictness is not Strictness.SPECIFICATION
         and (name[:1].isalpha() or name[:1] == "_")
@@ -66,7 +82,7 @@ def is_name(name: str, strictness: Strictness) -> bool:
 
 
 def is_full_name(name: str, strictness: Strictness) -> bool:
-    """Whether a type may have this name. A standing schema may have any namespace."""
+    """Returns whether a type may have this name. A STANDING schema may have any namespace."""
     namespace, _, short = name.rpartition(".")
     if not is_name(short, strictness):
         return False

@@ -1,4 +1,4 @@
-"""The schema model: a graph of types with full names, which everything about schemas walks."""
+"""The schema model: a graph of types with full names, used by everything about schemas."""
 
 from __future__ import annotations
 
@@ -37,9 +37,8 @@ _TYPE_ATTRIBUTES = frozenset(
 class Field:
     """A field of a record.
 
-    default: in Avro's own JSON form, ABSENT when there is none. aliases: other names that a
-    reader finds it by, each once. order: how it counts when records are sorted. json: the field
-    as it is written.
+    default: in Avro's JSON form, ABSENT for none. aliases: other names that readers match it by,
+    each once. order: its role when records are sorted. json: the field as written.
     """
 
     name: str
@@ -56,18 +55,18 @@ class Field:
 
     @property
     def properties(self) -> dict[str, Any]:
-        """Attributes that are not Avro's."""
+        """Attributes that Avro does not define."""
         return {key: value for key, value in self.json.items() if key not in _FIELD_ATTRIBUTES}
 
 
 @dataclass(eq=False, slots=True)
 class Node:
-    """A type. A named type is one node wherever it is referred to; a recursive one is a cycle.
+    """A type. All references to a named type are one node; a recursive type is a cycle.
 
-    kind: Avro's type name, `union` for unions, `record` for errors. form: the logical type where
-    one is understood, else the kind. name, aliases: full names of a record, enum or fixed.
+    kind: Avro's type name, `union` for unions, `record` for errors. form: the logical type if it
+    is supported, else the kind. name, aliases: full names of a record, enum or fixed.
     size: bytes of a fixed. precision, scale: of a decimal. items: of an array or a map.
-    branches: of a union. json: the type as it is written, empty where its name says all.
+    branches: of a union. json: the type as written, empty for a name only.
     """
 
     kind: str
@@ -91,7 +90,7 @@ class Node:
 
     @property
     def properties(self) -> dict[str, Any]:
-        """Attributes that are not Avro's, and a logicalType that is not understood."""
+        """Attributes that Avro does not define, and a logicalType that is not supported."""
         understood = self.json.get("logicalType") == self.form
         return {
             key: value
@@ -101,13 +100,13 @@ class Node:
 
     @property
     def element(self) -> Node:
-        """What an array or a map holds."""
+        """The type of an array's items or a map's values."""
         assert self.items is not None
         return self.items
 
     @property
     def parts(self) -> list[Node]:
-        """The types that it is made of, in the order of the text."""
+        """The types directly inside, in the order of the schema."""
         items = [] if self.items is None else [self.items]
         return [*(field.node for field in self.fields), *items, *self.branches]
 
@@ -116,7 +115,7 @@ STRING = Node("string", "string")
 
 
 def types_of(root: Node) -> Iterator[Node]:
-    """A type and all types within it, each once, in the order of the text."""
+    """Yields a type and all types inside, each once, in the order of the schema."""
     seen: set[Node] = set()
     ahead = [root]
     while ahead:
@@ -128,11 +127,11 @@ def types_of(root: Node) -> Iterator[Node]:
 
 
 def records_and_enums(root: Node) -> list[Node]:
-    """Records and enums within a type, itself excluded, in the order of the text."""
+    """Returns the records and enums inside a type, in the order of the schema."""
     return [node for node in types_of(root) if node.kind in {"record", "enum"} and node is not root]
 
 
 def _doc(json: Mapping[str, Any]) -> str:
-    """As in Java, a doc that is not a string is none."""
+    """As in Java, a doc that is not a string is ignored."""
     doc = json.get("doc")
     return doc if isinstance(doc, str) else ""

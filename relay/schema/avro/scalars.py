@@ -1,7 +1,8 @@
-"""One value of natural JSON to Avro binary, for every type that holds no other types.
+"""Encodes single values of natural JSON: every type that has no other types in it.
 
 Natural JSON: timestamps RFC 3339 with an offset, dates and times ISO 8601, decimals, uuids and
-enums as strings, bytes as base64. Values are never rounded, cut or converted silently.
+enums as strings, bytes as base64. Values are never rounded, cut or converted silently, but for
+the digits of times below the schema's unit.
 """
 
 from __future__ import annotations
@@ -14,15 +15,16 @@ from decimal import Decimal
 from functools import partial
 from math import isfinite
 
+from relay.natural import in_one_line
 from relay.schema.avro.nodes import Node
 from relay.schema.avro.times import Refused, days, instant, shown, time_of_day
-from relay.schema.avro.varint import long_bytes
+from relay.schema.avro.varint import long_bytes, sized
 
-__all__ = ["SCALARS", "Remembered", "scalar"]
+__all__ = ["SCALARS", "Encode", "scalar"]
 
 INT = 2**31
 LONG = 2**63
-# The longest text that int() takes however Python is set up.
+# The longest string that int() takes under any setting of Python.
 SHORT_DIGITS = 640
 _DECIMAL = re.compile(r"(-?)(0|[1-9]\d*)(?:\.(\d+))?", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.I | re.ASCII)
@@ -30,23 +32,6 @@ _FLOAT = struct.Struct("<f").pack
 _DOUBLE = struct.Struct("<d").pack
 
 Encode = Callable[[object], bytes]
-
-
-class Remembered(dict[object, bytes]):
-    """Encodings of values that come again and again; starts over at `limit` entries."""
-
-    def __init__(self, encode: Encode, limit: int = 4096) -> None:
-        super().__init__()
-        self._encode, self._limit = encode, limit
-
-    def __missing__(self, value: object) -> bytes:
-        encoded = self._encode(value)
-        if len(self) >= self._limit:
-            self.clear()
-        # Only strings: True, 1 and 1.0 are one key to a dict but different JSON values.
-        if type(value) is str:
-            self[value] = encoded
-        return encoded
 
 
 def scalar(node: Node) -> Encode:
@@ -68,12 +53,12 @@ def _boolean(value: object) -> bytes:
         return b"\x01"
     if value is False:
         return b"\x00"
-    raise Refused(f"{shown(value)} is no boolean. Send true or false")
+    raise Refused(f"{shown(value)} is not a boolean. Send true or false")
 
 
 def _integer(bound: int, name: str, value: object) -> bytes:
     if type(value) is not int:
-        raise Refused(f"{shown(value)} is no {name}. Send a whole number without a point")
+        raise Refused(f"{shown(value)} is not a valid {name}. Send a whole number without a point")
     if not -bound <= value < bound:
         raise Refused(f"{shown(value)} is out of range for {name}, {-bound} to {bound - 1}")
     return long_bytes(value)
@@ -82,65 +67,75 @@ def _integer(bound: int, name: str, value: object) -> bytes:
 def _floating(pack: Callable[[float], bytes], name: str, value: object) -> bytes:
     if type(value) is int:
         # JSON writes 1.0 as 1 in many languages; beyond 2**53 not every integer is a double.
-        if abs(value) > 2**53:
-            raise Refused(f"{shown(value)} is not exact as {name}. Use a long or a decimal")
-        value = float(value)
+        value = _exactly(value, name)
     if type(value) is not float:
-        raise Refused(f"{shown(value)} is no {name}. Send a number")
+        raise Refused(f"{shown(value)} is not a valid {name}. Send a number")
     if not isfinite(value):
-        raise Refused(f"{value} has no form in JSON. Send a finite number, or null where allowed")
+        raise Refused(
+            "NaN and infinity are not in JSON. Send a finite number, or null where allowed"
+        )
     try:
         return pack(value)
     except OverflowError:
-        raise Refused(f"{value} is out of range for {name}. Use a double") from None
+        raise Refused(f"{shown(value)} is out of range for {name}. Use a double") from None
+
+
+def _exactly(number: int, name: str) -> float:
+    try:
+        found = float(number)
+    except OverflowError:
+        raise Refused(f"{shown(number)} is out of range for {name}") from None
+    if found != number:
+        raise Refused(f"{shown(number)} is not exact as {name}. Use a long or a decimal")
+    return found
 
 
 def _string(value: object) -> bytes:
     if not isinstance(value, str):
-        raise Refused(f"{shown(value)} is no string")
+        raise Refused(f"{shown(value)} is not a string")
     try:
         encoded = value.encode()
     except UnicodeEncodeError as error:
-        raise Refused(f"{shown(value)} is no Unicode text: {error.reason}") from None
-    return long_bytes(len(encoded)) + encoded
+        raise Refused(f"{shown(value)} is not valid Unicode: {error.reason}") from None
+    return sized(encoded)
 
 
 def _raw(value: object) -> bytes:
     if not isinstance(value, str):
-        raise Refused(f"{shown(value)} are no bytes. Send a base64 string")
+        raise Refused(f"{shown(value)} is not a string. Send bytes as base64")
+    digits = in_one_line(value)
     try:
-        raw = b64decode(value, validate=True)
+        raw = b64decode(digits, validate=True)
     except ValueError:
         raw = None
-    # b64decode takes more padding than there is room for.
-    if raw is None or len(value) % 4:
-        raise Refused(f"{shown(value)} is no base64 (RFC 4648, section 4, padded)")
+    # b64decode accepts too much padding.
+    if raw is None or len(digits) % 4:
+        raise Refused(f"{shown(value)} is not base64 (RFC 4648, section 4, padded)")
     return raw
 
 
 def _bytes(value: object) -> bytes:
-    raw = _raw(value)
-    return long_bytes(len(raw)) + raw
+    return sized(_raw(value))
 
 
 def _fixed(size: int, value: object) -> bytes:
     raw = _raw(value)
     if len(raw) != size:
-        raise Refused(f"{shown(value)} has {len(raw)} bytes, the schema says {size}")
+        raise Refused(f"{shown(value)} has {len(raw)} bytes, the schema requires {size}")
     return raw
 
 
 def _enum(symbols: tuple[str, ...], value: object) -> bytes:
-    # A default symbol is for readers of later versions; a writer has to know its own symbols.
+    # The enum's default is for readers of unknown symbols, not for writers.
     if not isinstance(value, str) or value not in symbols:
-        raise Refused(f"{shown(value)} is none of {', '.join(symbols)}")
+        raise Refused(f"{shown(value)} is not one of {', '.join(symbols)}")
     return long_bytes(symbols.index(value))
 
 
 def _uuid_text(value: object) -> str:
     if not isinstance(value, str) or not _UUID.fullmatch(value):
         raise Refused(
-            f'{shown(value)} is no uuid. Send "9f0c0d0e-5d1b-4b0a-8a39-0d6f2f9a1c11" (RFC 9562)'
+            f'{shown(value)} is not a uuid. Send "9f0c0d0e-5d1b-4b0a-8a39-0d6f2f9a1c11" (RFC 9562)'
         )
     return value.lower()
 
@@ -169,11 +164,11 @@ def _unscaled(node: Node, value: object) -> int:
             return _number(digits)
     match = _DECIMAL.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise Refused(f'{shown(value)} is no decimal. Send a string such as "12.50"')
+        raise Refused(f'{shown(value)} is not a decimal. Send a string such as "12.50"')
     fraction = (match[3] or "").rstrip("0")
     if len(fraction) > node.scale:
         raise Refused(
-            f"{shown(value)} has {len(fraction)} decimal places, the schema says {node.scale}. "
+            f"{shown(value)} has {len(fraction)} decimal places, the schema allows {node.scale}. "
             "Round it before you publish"
         )
     digits = (match[2] + fraction.ljust(node.scale, "0")).lstrip("0")
@@ -184,7 +179,7 @@ def _unscaled(node: Node, value: object) -> int:
 
 
 def _number(digits: str) -> int:
-    # Of more digits int() refuses to read a text.
+    # int() may refuse longer strings.
     return int(digits) if len(digits) <= SHORT_DIGITS else int(Decimal(digits))
 
 
@@ -192,7 +187,7 @@ def _decimal_bytes(node: Node, value: object) -> bytes:
     number = _unscaled(node, value)
     # The shortest two's complement form, most significant byte first.
     size = (number if number >= 0 else ~number).bit_length() // 8 + 1
-    return long_bytes(size) + number.to_bytes(size, "big", signed=True)
+    return sized(number.to_bytes(size, "big", signed=True))
 
 
 def _decimal_fixed(node: Node, value: object) -> bytes:
@@ -210,7 +205,7 @@ def _time(unit: str, value: object) -> bytes:
 def _timestamp(unit: str, local: bool, value: object) -> bytes:
     count = instant(value, unit, local=local)
     if not -LONG <= count < LONG:
-        raise Refused(f"{value!r} is out of range for a long of {unit}")
+        raise Refused(f"{shown(value)} is out of range for a long of {unit}")
     return long_bytes(count)
 
 

@@ -1,8 +1,11 @@
-"""Avro's variable-length zig-zag integers (Avro 1.12 specification, "Binary Encoding")."""
+"""Avro's zig-zag integers, and lengths and blocks made of them.
+
+Source: Apache Avro 1.12 specification, "Binary Encoding".
+"""
 
 from __future__ import annotations
 
-__all__ = ["LAST", "MIDDLE", "SMALL", "long_bytes"]
+__all__ = ["LAST", "MIDDLE", "SMALL", "block", "long_bytes", "sized"]
 
 
 def _pairs(last: bool) -> tuple[bytes, ...]:
@@ -32,3 +35,13 @@ def long_bytes(value: int) -> bytes:
         rest >>= 14
     pieces.append(LAST[rest])
     return b"".join(pieces)
+
+
+def sized(encoded: bytes) -> bytes:
+    """Bytes with their length before them: Avro's `bytes` and `string`."""
+    return long_bytes(len(encoded)) + encoded
+
+
+def block(items: list[bytes]) -> bytes:
+    """Encoded items of an array or a map as one block, and the empty block that ends it."""
+    return long_bytes(len(items)) + b"".join(items) + b"\x00" if items else b"\x00"

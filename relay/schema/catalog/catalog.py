@@ -1,14 +1,14 @@
-"""Questions that the rest of the relay asks the catalog."""
+"""The catalog: the whole schemas folder, loaded and checked."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from relay.errors import SchemaUnknown
-from relay.schema.catalog.entries import Domain, EventType, SchemaVersion
-from relay.schema.catalog.families import family_of
+from relay.schema.catalog.entries import Domain, EventType, SchemaVersion, base_of
 
 __all__ = ["Catalog"]
 
@@ -27,7 +27,7 @@ class Catalog:
         folder: holds `<domain>/domain.yaml` and `<domain>/<event type>.v<N>.avsc`.
         Raises CatalogInvalid, which names the file and what is wrong with it.
         """
-        # YAML is for those who read the folder, not for all who know a State.
+        # Imported here, so that using State does not import YAML.
         from relay.schema.catalog.load import load_domains
 
         return cls(Path(folder), load_domains(Path(folder)))
@@ -52,7 +52,7 @@ class Catalog:
             ) from None
 
     def active(self, event_type: str) -> SchemaVersion:
-        """The version under which events of this type are published now.
+        """Returns the version under which events of this type are published now.
 
         Raises SchemaUnknown when there is no such event type, or no active version of it.
         """
@@ -81,7 +81,19 @@ class Catalog:
 
     def family(self, event_type: str) -> list[EventType]:
         """All major versions of an event, the oldest first. Raises SchemaUnknown."""
-        return family_of(self.event_types, self.event_type(event_type).name)
+        first = self.event_type(event_type)
+        while first.replaces is not None:
+            first = self.event_types[first.replaces]
+        following = {each.replaces: each for each in self.event_types.values()}
+        family = [first]
+        while (after := following.get(family[-1].name)) is not None:
+            family.append(after)
+        return family
+
+    def missing_majors(self, event_type: str, in_use: Iterable[str]) -> list[str]:
+        """Major versions of an event, itself included, that are in use and not in the catalog."""
+        missing = (name for name in in_use if name not in self.event_types)
+        return sorted(name for name in missing if base_of(name) == base_of(event_type))
 
     def topic(self, event_type: str) -> str:
         """Topic of an event type. Raises SchemaUnknown."""
@@ -94,10 +106,7 @@ class Catalog:
 
     @cached_property
     def groups(self) -> dict[str, dict[str, tuple[str, ...]]]:
-        """Consumer group -> topic -> the event types that it wants there.
-
-        Groups that nobody runs are listed like all others.
-        """
+        """Consumer group -> topic -> the event types that it reads there."""
         wanted: dict[str, dict[str, list[str]]] = {}
         for event_type in self.event_types.values():
             for group in event_type.groups:
@@ -110,9 +119,8 @@ class Catalog:
         }
 
     def all_topics(self) -> dict[str, int]:
-        """Every topic that `relay migrate` creates -> partitions: the domains' topics and the
-        dead-letter and retry topics of each group that reads them, with one partition each: they
-        carry what fails, and one partition keeps it in order."""
+        """Every topic that `relay migrate` creates -> partitions: the domains' topics, and each
+        group's dead-letter and retry topics, whose one partition keeps what failed in order."""
         wide = dict(self.topics)
         for group, topics in self.groups.items():
             for topic in topics:
@@ -122,10 +130,10 @@ class Catalog:
 
     @staticmethod
     def dlq_topic(topic: str, group: str) -> str:
-        """Where `group` puts the dead letters of `topic`: `<topic>.<group>.dlq`."""
+        """Topic for dead letters of `group` from `topic`: `<topic>.<group>.dlq`."""
         return f"{topic}.{group}.dlq"
 
     @staticmethod
     def retry_topic(topic: str, group: str) -> str:
-        """Where replays for `group` alone go: `<topic>.<group>.retry`."""
+        """Topic for replays to `group` only: `<topic>.<group>.retry`."""
         return f"{topic}.{group}.retry"

@@ -1,4 +1,4 @@
-"""Entries of the catalog: values that never change after loading."""
+"""Entries of the catalog, immutable: domains, event types, schema versions and their states."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from relay.schema.avro.fingerprint import rabin
-from relay.schema.avro.logical import logical_digest
+from relay.schema.avro.fingerprint import logical_digest, rabin
 
 __all__ = [
     "Domain",
@@ -27,7 +26,11 @@ _MAJOR = re.compile(r"\.v([1-9]\d*)$")
 
 
 class State(StrEnum):
-    """proposed -> approved -> active -> deprecated -> retired."""
+    """State of a schema version, and what it permits.
+
+    proposed -> approved -> active -> deprecated -> retired. Code uses these predicates
+    instead of sets of states; `outbox.may_publish` in schema.sql is `is_publishable` in SQL.
+    """
 
     PROPOSED = "proposed"
     APPROVED = "approved"
@@ -35,16 +38,33 @@ class State(StrEnum):
     DEPRECATED = "deprecated"
     RETIRED = "retired"
 
+    @property
+    def is_publishable(self) -> bool:
+        """Services may write events: publishers of a deprecated version still have to move."""
+        return self in (State.ACTIVE, State.DEPRECATED)
+
+    @property
+    def can_register(self) -> bool:
+        """The schema belongs in the registry."""
+        return self is State.APPROVED or self.is_publishable
+
+    @property
+    def has_been_in_use(self) -> bool:
+        """Past its review: rows and records may have been written with the schema."""
+        return self is State.RETIRED or self.is_publishable
+
 
 @dataclass(frozen=True)
 class SchemaVersion:
     """One version of an event type's schema.
 
-    avsc: JSON of the schema; text: the file as it stands; record_name: full name of the record;
-    subject: by TopicRecordNameStrategy, `<topic>-<record full name>`.
+    aggregate_type: the event type's aggregate. avsc: JSON of the schema; text: content of the file;
+    record_name: full name of the record; subject: by TopicRecordNameStrategy,
+    `<topic>-<record full name>`.
     """
 
     event_type: str
+    aggregate_type: str
     version: int
     state: State
     avsc: dict[str, Any]
@@ -60,16 +80,17 @@ class SchemaVersion:
 
     @cached_property
     def logical_digest(self) -> bytes:
-        """Of the form and the logical types, 32 bytes; see relay.schema.avro.logical."""
+        """Of the form and the logical types, 32 bytes; see relay.schema.avro.fingerprint."""
         return logical_digest(self.avsc)
 
 
 @dataclass(frozen=True)
 class EventType:
-    """An event type. groups: names of the consumer groups that want it, in the file's order.
+    """An event type. groups: names of the consumer groups that read it, in the file's order.
 
     versions: by number, ascending. replaces: the event type of which this is the next major
-    version, a breaking change that is published beside it until nobody reads it any more.
+    version: a breaking change, and so a new event type with a subject of its own, as CloudEvents
+    1.0 recommends (primer, "Versioning of CloudEvents"), published beside the former one.
     converter: the file with the functions between the two; None where it replaces nothing.
     """
 
@@ -90,8 +111,8 @@ class EventType:
 
     @property
     def current(self) -> SchemaVersion | None:
-        """The version that the event type is known by: the active one, else the newest that was
-        or will be published; None while all are proposals."""
+        """The version to show and convert by: the active one, else the newest that was or will be
+        published; None while all are proposals."""
         for state in (State.ACTIVE, State.DEPRECATED, State.RETIRED, State.APPROVED):
             if found := [v for v in self.versions.values() if v.state is state]:
                 return found[-1]
@@ -139,5 +160,5 @@ def major_of(event_type: str) -> int:
 
 
 def base_of(event_type: str) -> str:
-    """What the major versions of an event have in common: order.paid of order.paid.v2."""
+    """The name shared by all major versions of an event: order.paid of order.paid.v2."""
     return _MAJOR.sub("", event_type)

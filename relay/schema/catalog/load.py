@@ -1,20 +1,26 @@
-"""Reads the schemas folder and refuses what is ambiguous, misspelt or missing."""
+"""Loads the schemas folder; rejects what is ambiguous, misspelt or missing."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import orjson
 import yaml
 
 from relay.errors import CatalogInvalid
-from relay.schema.avro.encoder import compile_encoder
 from relay.schema.avro.names import record_name
-from relay.schema.catalog.entries import Domain, EventType, SchemaVersion, State, class_name
-from relay.schema.catalog.families import check_majors, converter_of
+from relay.schema.catalog.avsc import check_usable, read_file
+from relay.schema.catalog.entries import (
+    Domain,
+    EventType,
+    SchemaVersion,
+    State,
+    class_name,
+    major_of,
+    snake_name,
+)
 from relay.schema.compatibility.levels import Level
 
 __all__ = ["load_domains"]
@@ -47,6 +53,7 @@ def load_domains(folder: Path) -> dict[str, Domain]:
         )
     domains: dict[str, Domain] = {}
     homes: dict[str, Path] = {}
+    classes: dict[str, str] = {}
     for file in files:
         domain = _domain(file)
         for name in domain.event_types:
@@ -55,8 +62,13 @@ def load_domains(folder: Path) -> dict[str, Domain]:
                     f"{file}: event type {name!r} is already in {homes[name]}. Keep one"
                 )
             homes[name] = file
+            other = classes.setdefault(class_name(name), name)
+            if other != name:
+                raise CatalogInvalid(
+                    f"{file}: event types {name!r} and {other!r} both become the class "
+                    f"{class_name(name)}. Rename one"
+                )
         domains[domain.name] = domain
-    _distinct_classes(homes)
     return domains
 
 
@@ -86,7 +98,9 @@ def _domain(file: Path) -> Domain:
     events = _required(file, "the file", content, "events", dict)
     event_types = {str(key): _event(file, name, topic, str(key), events[key]) for key in events}
     _no_stray_files(file, event_types)
-    check_majors(file, event_types)
+    for event_type in event_types.values():
+        if event_type.replaces is not None and (problem := _major_problem(event_type, event_types)):
+            raise CatalogInvalid(f"{file}: event {event_type.name!r} {problem}")
     return Domain(
         name=name,
         topic=topic,
@@ -101,13 +115,17 @@ def _domain(file: Path) -> Domain:
 def _event(file: Path, domain: str, topic: str, name: str, content: Any) -> EventType:
     where = f"event {name!r}"
     if not EVENT_NAME.fullmatch(name):
-        raise CatalogInvalid(f"{file}: {where} is no event type. Use letters, digits, _ and dots")
+        raise CatalogInvalid(
+            f"{file}: {where} is not an event type. Use letters, digits, _ and dots"
+        )
     if not isinstance(content, dict):
         raise CatalogInvalid(f"{file}: {where} must hold aggregate, versions and consumers")
     _known_keys(file, where, content, EVENT_KEYS)
     states = _required(file, where, content, "versions", dict)
+    aggregate = _required(file, where, content, "aggregate", str)
+    named = {"domain": domain, "topic": topic, "event": name, "aggregate": aggregate}
     versions = {
-        number: _version(file, domain=domain, topic=topic, event=name, number=number, state=state)
+        number: _version(file, **named, number=number, state=state)
         for number, state in sorted(states.items(), key=lambda item: str(item[0]).zfill(9))
     }
     active = [v.version for v in versions.values() if v.state is State.ACTIVE]
@@ -121,20 +139,22 @@ def _event(file: Path, domain: str, topic: str, name: str, content: Any) -> Even
         name=name,
         domain=domain,
         topic=topic,
-        aggregate=_required(file, where, content, "aggregate", str),
+        aggregate=aggregate,
         doc=str(content.get("doc") or ""),
         groups=_groups(file, where, content.get("consumers", [])),
         versions=versions,
         replaces=replaces,
-        converter=None if replaces is None else converter_of(file, name),
+        converter=None if replaces is None else file.parent / f"{snake_name(name)}.py",
     )
 
 
 def _version(
-    file: Path, *, domain: str, topic: str, event: str, number: Any, state: Any
+    file: Path, *, domain: str, topic: str, event: str, aggregate: str, number: Any, state: Any
 ) -> SchemaVersion:
     if type(number) is not int or number < 1:
-        raise CatalogInvalid(f"{file}: event {event!r}: version {number!r} is no number from 1 up")
+        raise CatalogInvalid(
+            f"{file}: event {event!r}: version {number!r} is not a number from 1 up"
+        )
     if not isinstance(state, str) or state not in set(State):
         raise CatalogInvalid(
             f"{file}: event {event!r}: version {number} is {state!r}. "
@@ -142,15 +162,12 @@ def _version(
         )
     path = file.parent / f"{event}.v{number}.avsc"
     try:
-        text = path.read_text("utf-8")
-        avsc = orjson.loads(text)
+        avsc, text = read_file(path)
     except FileNotFoundError:
         raise CatalogInvalid(
             f"{file}: event {event!r} lists version {number}, but {path} is missing. "
             "Write the schema or take the version out"
         ) from None
-    except (ValueError, OSError) as error:
-        raise CatalogInvalid(f"{path}: not readable as JSON: {error}. Correct the file") from error
     if not isinstance(avsc, dict) or avsc.get("type") != "record":
         raise CatalogInvalid(f"{path}: an event's schema must be a record")
     expected = f"relay.events.{domain}.{class_name(event)}"
@@ -158,11 +175,12 @@ def _version(
     if found != expected:
         raise CatalogInvalid(f"{path}: the record is named {found!r}, must be {expected!r}")
     try:
-        compile_encoder(avsc)
+        check_usable(avsc)
     except CatalogInvalid as error:
         raise CatalogInvalid(f"{path}: {error}") from error
     return SchemaVersion(
         event_type=event,
+        aggregate_type=aggregate,
         version=number,
         state=State(state),
         avsc=avsc,
@@ -179,7 +197,7 @@ def _groups(file: Path, where: str, groups: Any) -> tuple[str, ...]:
     for group in groups:
         if not isinstance(group, str) or not NAME.fullmatch(group):
             raise CatalogInvalid(
-                f"{file}: {where}: consumer {group!r} is no group name. "
+                f"{file}: {where}: consumer {group!r} is not a group name. "
                 "Use lower case letters, digits and hyphens, at most 60, a letter first"
             )
     if len(set(groups)) < len(groups):
@@ -205,7 +223,7 @@ class _NoDuplicates(yaml.SafeLoader):
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for number, key in enumerate(keys):
             if key in keys[:number]:
-                raise yaml.YAMLError(f"{key!r} stands twice in one mapping {node.start_mark}")
+                raise yaml.YAMLError(f"{key!r} occurs twice in one mapping {node.start_mark}")
         return super().construct_mapping(node, deep=deep)
 
 
@@ -235,12 +253,25 @@ def _no_stray_files(file: Path, event_types: dict[str, EventType]) -> None:
             )
 
 
-def _distinct_classes(homes: dict[str, Path]) -> None:
-    names: dict[str, str] = {}
-    for event, home in homes.items():
-        other = names.setdefault(class_name(event), event)
-        if other != event:
-            raise CatalogInvalid(
-                f"{home}: event types {event!r} and {other!r} both become the class "
-                f"{class_name(event)}. Rename one"
-            )
+def _major_problem(event_type: EventType, event_types: Mapping[str, EventType]) -> str | None:
+    former = event_types.get(str(event_type.replaces))
+    if former is None:
+        return (
+            f"replaces {event_type.replaces!r}, which is not an event of this domain. "
+            "A major version stays in the topic of the one before it, so that the order is kept"
+        )
+    base = former.name if former.replaces is None else former.name.rpartition(".")[0]
+    expected = f"{base}.v{major_of(former.name) + 1}"
+    if event_type.name != expected:
+        return f"replaces {former.name}, so it must be named {expected!r}"
+    if event_type.aggregate != former.aggregate:
+        return (
+            f"has the aggregate {event_type.aggregate!r}, {former.name} has "
+            f"{former.aggregate!r}. Keep it: events are ordered by it"
+        )
+    if event_type.converter is None or not event_type.converter.is_file():
+        return (
+            f"replaces {former.name}, but {event_type.converter} is missing. Write it with the "
+            "functions up(payload) and down(payload)"
+        )
+    return None

@@ -1,4 +1,4 @@
-"""What a working tree is compared with: the versions that were there before."""
+"""The versions that a working tree is compared with."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from relay.schema.avro.nodes import Schema
-from relay.schema.catalog import Catalog, State
+from relay.schema.catalog import Catalog, EventType
 from relay.schema.client.client import RegistryClient
 
 __all__ = [
-    "UNSETTLED",
     "Base",
     "BaseType",
     "Earlier",
@@ -19,15 +18,12 @@ __all__ = [
     "version_name",
 ]
 
-# Nobody has written events under these yet.
-UNSETTLED = frozenset({State.PROPOSED, State.APPROVED})
-
 
 @dataclass(frozen=True)
 class Earlier:
-    """A version to compare with. name: what a reviewer calls it; number: its place in order.
+    """A version to compare with. name: for reviewers; number: its place in order.
 
-    settled: events may be there that were written under it. Before that it may still change.
+    settled: events may have been written under it. Before that it may still change.
     """
 
     name: str
@@ -38,10 +34,9 @@ class Earlier:
 
 @dataclass(frozen=True)
 class BaseType:
-    """An event type in the base.
+    """An event type in the base. versions: oldest first. groups: those that the base lists.
 
-    versions: oldest first. level: of compatibility, None where the base says none. groups: those
-    that the base lists.
+    level: of compatibility, None where the base has none.
     """
 
     versions: tuple[Earlier, ...]
@@ -53,8 +48,8 @@ class BaseType:
 class Base:
     """Event types by name. name: of the base itself.
 
-    numbered: its numbers are the catalog's. A registry counts by itself, so that its versions are
-    known only by their content.
+    numbered: its numbers are the catalog's. A registry numbers versions itself, so they are
+    matched by content.
     """
 
     name: str
@@ -63,50 +58,44 @@ class Base:
 
 
 def version_name(event_type: str, number: int) -> str:
-    """order.paid@2, as the command line takes it."""
+    """order.paid@2, as on the command line."""
     return f"{event_type}@{number}"
 
 
 def base_of_catalog(catalog: Catalog, name: str) -> Base:
     """A whole catalog as a base."""
-    return Base(
-        name,
-        {
-            event_type.name: BaseType(
-                tuple(
-                    Earlier(
-                        version_name(event_type.name, number),
-                        number,
-                        version.avsc,
-                        version.state not in UNSETTLED,
-                    )
-                    for number, version in sorted(event_type.versions.items())
-                ),
-                catalog.domains[event_type.domain].compatibility,
-                event_type.groups,
-            )
-            for event_type in catalog.event_types.values()
-        },
-    )
+    found = {
+        event_type.name: BaseType(
+            tuple(_versions(event_type)),
+            catalog.domains[event_type.domain].compatibility,
+            event_type.groups,
+        )
+        for event_type in catalog.event_types.values()
+    }
+    return Base(name, found)
+
+
+def _versions(event_type: EventType) -> Iterable[Earlier]:
+    for number, version in event_type.versions.items():
+        settled = version.state.has_been_in_use
+        yield Earlier(version_name(event_type.name, number), number, version.avsc, settled)
 
 
 def base_of_registry(
     registry: RegistryClient, catalog: Catalog, event_types: Iterable[str]
 ) -> Base:
-    """What the registry has under the subjects of some event types of the catalog.
+    """The versions that the registry has of some event types of the catalog.
 
     Raises RegistryUnavailable, RegistryRefused.
     """
     found = {}
     for name in event_types:
-        versions = catalog.event_type(name).versions.values()
-        # All versions of an event type have one subject.
-        subject = next((version.subject for version in versions), None)
-        if subject is None:
-            continue
-        there = registry.versions(subject)
-        found[name] = BaseType(
-            tuple(Earlier(f"{subject} version {n}", n, schema) for n, schema in there),
-            registry.compatibility(subject) if there else None,
-        )
+        versions = list(catalog.event_type(name).versions.values())
+        if versions:
+            # All versions of an event type have one subject.
+            subject = versions[0].subject
+            there = registry.versions(subject)
+            level = registry.compatibility(subject) if there else None
+            earlier = (Earlier(f"{subject} version {n}", n, schema) for n, schema in there)
+            found[name] = BaseType(tuple(earlier), level)
     return Base("the registry", found, numbered=False)

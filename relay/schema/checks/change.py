@@ -1,16 +1,20 @@
-"""One difference between two schemas: a value with a sentence."""
+"""One difference between two schemas, and the shapes in which most differences come."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["Change", "Effect", "Kind"]
+from relay.schema.avro.nodes import ABSENT
+from relay.schema.checks.words import listed, same_value, value_words
+
+__all__ = ["Attribute", "Change", "Effect", "Kind", "aliases", "attribute", "order"]
 
 
 class Effect(StrEnum):
-    """What a kind of change does to the schema."""
+    """The effect of a change on the schema."""
 
     ADDED = "added"
     REMOVED = "removed"
@@ -18,9 +22,9 @@ class Effect(StrEnum):
 
 
 class Kind(StrEnum):
-    """What can differ between two schemas; the value ends with its effect where it has one.
+    """A kind of difference; the value ends with its effect where it has one.
 
-    A rename has an alias that says so; without one a type's name has changed, and a field is
+    A rename is declared by an alias. Without one a type's name has changed, and a field is
     removed and another one added.
     """
 
@@ -66,7 +70,7 @@ class Change:
     """A difference. path: JSONPath of the value in the payload, by the new names.
 
     before, after: JSON; None where that side has nothing. Types are in words, as
-    `relay.schema.checks.words.type_words` gives them. sentence: the whole of it for a reviewer.
+    `relay.schema.checks.words.type_words` gives them. sentence: the change for a reviewer.
     """
 
     path: str
@@ -77,11 +81,55 @@ class Change:
 
     def to_json(self) -> dict[str, Any]:
         """The change for `relay schemas diff --format json`."""
-        return {
-            "path": self.path,
-            "kind": self.kind.value,
-            "effect": self.kind.effect.value,
-            "before": self.before,
-            "after": self.after,
-            "sentence": self.sentence,
-        }
+        return {**asdict(self), "effect": self.kind.effect}
+
+
+class Attribute(NamedTuple):
+    """Kinds and sentences of an optional attribute that was added, removed or changed.
+
+    Sentences are templates over `what`, `before` and `after`.
+    """
+
+    added: tuple[Kind, str]
+    removed: tuple[Kind, str]
+    changed: tuple[Kind, str]
+
+
+def attribute(
+    path: str,
+    what: str,
+    of: Attribute,
+    before: Any,
+    after: Any,
+    words: Callable[[Any], str] = value_words,
+) -> Iterator[Change]:
+    """The change of an attribute, if there is one. what: its owner; before, after: or ABSENT."""
+    if before is after or (ABSENT not in (before, after) and same_value(before, after)):
+        return
+    if before is ABSENT:
+        kind, sentence = of.added
+    elif after is ABSENT:
+        kind, sentence = of.removed
+    else:
+        kind, sentence = of.changed
+    before, after = (None if side is ABSENT else side for side in (before, after))
+    text = sentence.format(what=what, before=words(before), after=words(after))
+    yield Change(path, kind, before, after, text[:1].upper() + text[1:])
+
+
+def order(
+    path: str, what: str, kind: Kind, before: Sequence[str], after: Sequence[str]
+) -> Iterator[Change]:
+    """The change of the order in which both sides have the same names."""
+    if before != after:
+        sentence = f"{what} are in another order: {listed(after)} instead of {listed(before)}."
+        yield Change(path, kind, list(before), list(after), sentence)
+
+
+def aliases(
+    path: str, what: str, old: Sequence[str], new: Sequence[str], *, renamed: str | None
+) -> Iterator[Change]:
+    """The change of aliases. renamed: the former name, whose alias is reported as a rename."""
+    if sorted(old) != sorted(alias for alias in new if alias != renamed):
+        sentence = f"The aliases of {what} are {listed(new)} instead of {listed(old)}."
+        yield Change(path, Kind.ALIASES_CHANGED, list(old), list(new), sentence)

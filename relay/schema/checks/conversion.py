@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from io import BytesIO
+from dataclasses import asdict, dataclass, field
 from time import monotonic
 from typing import Any
-
-from fastavro import schemaless_writer
 
 from relay.errors import CatalogInvalid, PayloadInvalid
 from relay.schema.avro.decoder import compile_decoder
 from relay.schema.avro.encoder import compile_encoder
 from relay.schema.catalog import Catalog, EventType, SchemaVersion, State
-from relay.schema.checks.probe import SECONDS, SHOWN, VALUES, Side, tagged
+from relay.schema.checks.probe import SECONDS, SHOWN, VALUES, Side
 from relay.schema.checks.samples import TooLarge, samples
-from relay.schema.majors.converters import conversion
-from relay.schema.majors.payloads import reads
+from relay.schema.checks.words import cut
+from relay.schema.majors.converters import Convert, conversion, reads
 
 __all__ = ["ConversionFailure", "Converted", "check_converter"]
 
-# Distinct failures a direction; a converter that fails at every value need not say so 500 times.
+# Distinct failures per direction, for converters that fail at every value.
 MOST = 10
 
 
 @dataclass(frozen=True)
 class ConversionFailure:
-    """A payload that does not get across; the first one of its problem.
+    """A payload that can't be converted; the first one of its problem.
 
-    function: up or down. version: number of the version that the payload is of. path: JSONPath in
-    what was made of it, `$` where the function itself failed. payload: as the function got it,
-    JSON cut at 500 characters.
+    function: up or down. version: of the payload. path: JSONPath in the result, `$` where the
+    function itself failed. payload: as the function got it, JSON cut to 500 characters.
     """
 
     function: str
@@ -43,21 +38,11 @@ class ConversionFailure:
 
     @property
     def sentence(self) -> str:
-        """All of it in one line."""
+        """The failure in one line."""
         return (
             f"{self.function} fails at {self.path}: {self.problem}. "
             f"It got {self.payload}, of version {self.version}"
         )
-
-    def to_json(self) -> dict[str, Any]:
-        """The failure for programs."""
-        return {
-            "function": self.function,
-            "version": self.version,
-            "path": self.path,
-            "problem": self.problem,
-            "payload": self.payload,
-        }
 
 
 @dataclass(frozen=True)
@@ -65,9 +50,8 @@ class Converted:
     """The verdict on a converter.
 
     event_type: the newer one; former: what it replaces. refusal: why the file can't be run.
-    lost: fields of `former` that are not the same after up and down; lost_newer: fields of the
-    newer one after down and up, which groups on `former` and those converted from it do not get.
-    unprobed: why not everything was tried.
+    lost: fields of `former` that differ after up and down; lost_newer: fields of the newer one
+    that differ after down and up. unprobed: why not everything was tried.
     """
 
     event_type: str
@@ -80,7 +64,7 @@ class Converted:
 
     @property
     def passed(self) -> bool:
-        """Whether every value gets across; what is lost on the way there and back may be meant."""
+        """Every value can be converted; fields lost on a round trip may be intended."""
         return self.refusal is None and not self.failures
 
     def to_json(self) -> dict[str, Any]:
@@ -89,7 +73,7 @@ class Converted:
             "eventType": self.event_type,
             "replaces": self.former,
             "passed": self.passed,
-            "failures": [failure.to_json() for failure in self.failures],
+            "failures": [asdict(failure) for failure in self.failures],
             "lost": list(self.lost),
             "lostNewer": list(self.lost_newer),
             "refusal": self.refusal,
@@ -98,13 +82,13 @@ class Converted:
 
 
 def check_converter(
-    catalog: Catalog, event_type: EventType, *, seed: int = 0, seconds: float = SECONDS
+    catalog: Catalog, event_type: EventType, *, seconds: float = SECONDS
 ) -> Converted:
     """Converts values of the newest versions of an event type and of the one that it replaces.
 
-    Versions that are proposals still count: a converter is reviewed with them. So do older ones
-    that are not retired and that the newest can't read, since a converter gets their values as
-    they were written. seconds: each way and version.
+    Proposals are included: a converter is reviewed with them. So are older versions in use that
+    the newest can't read, since a converter gets their values as they were written.
+    seconds: for each direction and version.
     Raises CatalogInvalid for an event type that replaces nothing.
     """
     if event_type.replaces is None:
@@ -125,7 +109,7 @@ def check_converter(
         *(_Way("down", older, old, down) for older in _unreadable(event_type, new)),
     ]
     for way in ways:
-        way.run(seed, seconds)
+        way.run(seconds)
     return Converted(
         event_type.name,
         former.name,
@@ -137,72 +121,63 @@ def check_converter(
     )
 
 
+@dataclass
 class _Way:
-    """One direction of a converter. back: the other one, to see what is lost on both."""
+    """One direction of a converter, and what was found in it.
 
-    def __init__(
-        self,
-        function: str,
-        source: SchemaVersion,
-        target: SchemaVersion,
-        convert: Callable[[Any], Any],
-        back: Callable[[Any], Any] | None = None,
-    ) -> None:
-        self.failures: dict[tuple[str, str], ConversionFailure] = {}
-        self.lost: set[str] = set()
-        self.unprobed: list[str] = []
-        self._function = function
-        self._version = source.version
-        self._source = Side(source.avsc)
-        self._across = _through(target, convert)
-        self._back = _through(source, back) if back is not None else None
+    back: the other direction, to find what is lost on a round trip. failures: by path and kind of
+    problem.
+    """
 
-    def run(self, seed: int, seconds: float) -> None:
+    function: str
+    source: SchemaVersion
+    target: SchemaVersion
+    convert: Convert
+    back: Convert | None = None
+    failures: dict[tuple[str, str], ConversionFailure] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
+    unprobed: list[str] = field(default_factory=list)
+
+    def run(self, seconds: float) -> None:
+        """Converts generated values of the source."""
         end = monotonic() + seconds
-        for number, payload in enumerate(self._payloads(seed)):
-            if monotonic() > end:
-                self.unprobed.append(
-                    f"{self._function} got through {number} values in {seconds:g} s"
-                )
-                return
-            text = json.dumps(payload, ensure_ascii=False)
-            try:
-                converted = self._across(json.loads(text))
-            except PayloadInvalid as error:
-                shown = text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
-                failure = ConversionFailure(
-                    self._function, self._version, error.path, error.problem, shown
-                )
-                self.failures.setdefault((error.path, _kind(error.problem)), failure)
+        side = Side(self.source.avsc)
+        across = _through(self.target, self.convert)
+        back = _through(self.source, self.back) if self.back is not None else None
+        try:
+            for number, value in enumerate(samples(side.node, limit=VALUES)):
+                if monotonic() > end:
+                    tried = f"{self.function} got through {number} values in {seconds:g} s"
+                    self.unprobed.append(tried)
+                    return
+                self._attempt(side.decode(side.encode(value)), across, back)
                 if len(self.failures) >= MOST:
                     return
-                continue
-            if self._back is None:
-                continue
-            try:
-                returned = self._back(converted)
-            except PayloadInvalid:
-                continue  # The other way has the same function and reports it.
-            self.lost |= {name for name, value in payload.items() if returned[name] != value}
-
-    def _payloads(self, seed: int) -> Iterator[dict[str, Any]]:
-        source = self._source
-        try:
-            values = samples(source.node, seed=seed, limit=VALUES)
         except TooLarge:
-            self.unprobed.append(f"{self._function}: its values are too many or too large to list")
+            self.unprobed.append(f"{self.function}: its values are too many or too large to list")
+
+    def _attempt(self, payload: dict[str, Any], across: Convert, back: Convert | None) -> None:
+        text = json.dumps(payload, ensure_ascii=False)
+        try:
+            converted = across(json.loads(text))
+        except PayloadInvalid as error:
+            failure = ConversionFailure(
+                self.function, self.source.version, error.path, error.problem, cut(text, SHOWN)
+            )
+            # Each problem is reported once, whatever value it names.
+            kind = error.problem.partition("'")[0][:60]
+            self.failures.setdefault((error.path, kind), failure)
             return
-        for value in values:
-            buffer = BytesIO()
-            try:
-                schemaless_writer(buffer, source.parsed, tagged(source.node, value), strict=True)
-            except Exception as error:  # fastavro lets KeyError, struct.error, ... through
-                self.unprobed.append(f"{self._function}: fastavro can't write a value: {error!r}")
-                return
-            yield source.decode(buffer.getvalue())
+        if back is None:
+            return
+        try:
+            returned = back(converted)
+        except PayloadInvalid:
+            return  # The other direction calls the same function and reports it.
+        self.lost |= {name for name, value in payload.items() if returned[name] != value}
 
 
-def _through(target: SchemaVersion, convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _through(target: SchemaVersion, convert: Convert) -> Convert:
     """Converts, encodes, and decodes again: what a reader of the target gets."""
     encode, decode = compile_encoder(target.avsc), compile_decoder(target.avsc)
     return lambda payload: decode(encode(convert(payload)))
@@ -215,14 +190,9 @@ def _newest(event_type: EventType) -> SchemaVersion:
 
 
 def _unreadable(event_type: EventType, newest: SchemaVersion) -> list[SchemaVersion]:
-    """Versions of which values may still come, and come as they were written."""
+    """Versions whose values may still come, as they were written."""
     return [
         version
         for version in event_type.versions.values()
         if version.state is not State.RETIRED and not reads(newest.avsc, version.avsc)
     ]
-
-
-def _kind(problem: str) -> str:
-    """A problem without the value that it names, so that each is reported once."""
-    return problem.partition("'")[0][:60]

@@ -1,4 +1,4 @@
-"""Values really written with one schema and read with the other, both ways, by fastavro."""
+"""Writes values with one schema and reads them with the other, in both directions."""
 
 from __future__ import annotations
 
@@ -10,41 +10,40 @@ from io import BytesIO
 from time import monotonic
 from typing import Any
 
-from fastavro import schemaless_reader, schemaless_writer
-
-from relay.errors import PayloadInvalid
-from relay.schema.avro.decoder import compile_decoder
-from relay.schema.avro.fastavro_schema import parsed, schema_of
-from relay.schema.avro.nodes import Node, Schema
+from relay.errors import CatalogInvalid, PayloadInvalid
+from relay.schema.avro.decoder import compile_decoder, compile_resolver
+from relay.schema.avro.nodes import Schema
 from relay.schema.avro.parse import read_schema
-from relay.schema.checks.comparison import differences
-from relay.schema.checks.resolution import blocked_in, misread_in, resolve
-from relay.schema.checks.samples import Branch, TooLarge, samples
-from relay.schema.checks.words import ROOT
+from relay.schema.avro.plain import plain_schema, read, write
+from relay.schema.avro.resolver import resolution
+from relay.schema.checks.resolution import UNREAD, Fault, faults
+from relay.schema.checks.samples import TooLarge, samples
+from relay.schema.checks.words import ROOT, cut
 
-__all__ = ["Direction", "Failure", "Outcome", "Side", "probe", "tagged"]
+__all__ = ["Direction", "ProbeFailure", "ProbeOutcome", "Side", "probe"]
 
+# Values and seconds for each direction; characters of a payload or an error that are shown.
 VALUES = 500
 SECONDS = 5.0
 SHOWN = 500
 
 
 class Direction(StrEnum):
-    """Whose events who reads."""
+    """Which version writes and which reads."""
 
     BACKWARD = "backward"
     FORWARD = "forward"
 
     @property
     def words(self) -> str:
-        """What it means to a reviewer."""
+        """The direction in a sentence."""
         if self is Direction.BACKWARD:
             return "events of the old version, read with the new one"
         return "events of the new version, read with the old one"
 
 
-class Outcome(StrEnum):
-    """What became of a value."""
+class ProbeOutcome(StrEnum):
+    """Why the reader did not get a value."""
 
     UNREADABLE = "unreadable"
     MISREAD = "misread"
@@ -52,15 +51,15 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A value that did not get across; the first one of its place and problem.
+class ProbeFailure:
+    """A value that the reader did not get; the first one of its path and problem.
 
     path: JSONPath in the reader's shape, `$` where no part can be blamed. value: what was written
-    there, as the payload has it. payload: the whole payload as JSON, cut at 500 characters.
+    there, as the payload has it. payload: the whole payload as JSON, cut to 500 characters.
     """
 
     direction: Direction
-    outcome: Outcome
+    outcome: ProbeOutcome
     path: str
     value: str
     problem: str
@@ -68,62 +67,72 @@ class Failure:
 
     @property
     def sentence(self) -> str:
-        """All of it in one line."""
+        """The failure in one line."""
         return (
             f"{self.direction.words}: {self.path} is {self.outcome}: {self.value}: {self.problem}"
         )
 
-    def to_json(self) -> dict[str, str]:
-        """The failure for programs."""
-        return {
-            "direction": self.direction.value,
-            "outcome": self.outcome.value,
-            "path": self.path,
-            "value": self.value,
-            "problem": self.problem,
-            "payload": self.payload,
-        }
 
+def probe(old: Schema, new: Schema, *, seconds: float = SECONDS) -> list[ProbeFailure]:
+    """Writes values with one schema and reads them with the other; returns what fails.
 
-def probe(
-    old: Schema, new: Schema, *, seed: int = 0, values: int = VALUES, seconds: float = SECONDS
-) -> list[Failure]:
-    """Failures of values written with one schema and read with the other; empty when all is well.
-
-    old, new: JSON of the schemas as parsed from .avsc files. values: at most so many each way.
-    seconds: after so long each way the probe ends with a failure that says so. The same arguments
-    give the same failures. Values cover the edge cases of every type, every branch and symbol.
-    What was read is compared with what Avro's rules say, and logical types are taken as each
-    side's own schema has them, as most clients do: a decimal whose scale changed is a failure.
+    old, new: JSON of the schemas as parsed from .avsc files. seconds: for each direction, after
+    which it ends with a failure of its own. Values cover the edge cases of every type, every
+    branch and symbol. What was read is compared with Avro's rules, and logical types are
+    interpreted by each side's own schema, as most clients do: a decimal whose scale changed is
+    a failure. The same schemas give the same failures.
     Raises CatalogInvalid when one of them is not an Avro schema.
     """
     one, other = Side(old), Side(new)
     return [
-        *_across(Direction.BACKWARD, one, other, seed=seed, values=values, seconds=seconds),
-        *_across(Direction.FORWARD, other, one, seed=seed, values=values, seconds=seconds),
+        *_across(Direction.BACKWARD, one, other, seconds),
+        *_across(Direction.FORWARD, other, one, seconds),
     ]
 
 
 class Side:
-    """A schema as the probe needs it: plain is without logical types."""
+    """A schema with what writes and reads its values."""
 
     def __init__(self, schema: Schema) -> None:
+        self.schema = schema
         self.node = read_schema(schema)
-        self.parsed = parsed(schema)
-        self.plain = parsed(schema_of(self.node, default=lambda field: field.default))
         self.decode = compile_decoder(schema)
+
+    def encode(self, value: Any) -> bytes:
+        """Avro binary of a value of `samples`."""
+        return write(self.node, value)
+
+
+class _Pair:
+    """A writer and a reader."""
+
+    def __init__(self, writer: Side, reader: Side) -> None:
+        self.writer = writer
+        self.reader = reader
+        self._schema = plain_schema(writer.node)
+        # Defaults are not compared, since nothing was written.
+        self._resolve = resolution(writer.node, reader.node, lambda _: None, plain=True)
+
+    def plain(self, encoded: bytes) -> Any:
+        """What the reader gets, without logical types. Raises PayloadInvalid."""
+        return self._resolve(read(BytesIO(encoded), self._schema))
+
+    def natural(self, encoded: bytes) -> Any:
+        """What a consumer gets. Raises PayloadInvalid, CatalogInvalid."""
+        return compile_resolver(self.writer.schema, self.reader.schema)(encoded)
 
 
 def _across(
-    direction: Direction, writer: Side, reader: Side, *, seed: int, values: int, seconds: float
-) -> Iterator[Failure]:
+    direction: Direction, writer: Side, reader: Side, seconds: float
+) -> Iterator[ProbeFailure]:
     end = monotonic() + seconds
+    pair = _Pair(writer, reader)
 
-    def not_probed(problem: str) -> Failure:
-        return Failure(direction, Outcome.NOT_PROBED, ROOT, "all values", problem, "")
+    def not_probed(problem: str, value: str = "all values") -> ProbeFailure:
+        return ProbeFailure(direction, ProbeOutcome.NOT_PROBED, ROOT, value, problem, "")
 
     try:
-        written = samples(writer.node, seed=seed, limit=values)
+        written = samples(writer.node, limit=VALUES)
     except TooLarge:
         yield not_probed("its values are too many or too large to list. Look at the schema by hand")
         return
@@ -135,74 +144,39 @@ def _across(
             tried = f"{number} of {len(written)} values in {seconds:g} s"
             yield not_probed(f"the probe got through {tried}. Give it more time")
             return
-        for failure in _attempt(direction, writer, reader, value):
-            # A misreading is reported once a place, another reason each time.
-            problem = "" if failure.outcome is Outcome.MISREAD else failure.problem
+        for failure in _attempt(direction, pair, value):
+            # A misreading is reported once per place, other outcomes once per reason.
+            problem = "" if failure.outcome is ProbeOutcome.MISREAD else failure.problem
             if (failure.path, problem) not in seen:
                 seen.add((failure.path, problem))
                 yield failure
 
 
-def _attempt(direction: Direction, writer: Side, reader: Side, value: Any) -> Iterator[Failure]:
-    buffer = BytesIO()
+def _attempt(direction: Direction, pair: _Pair, value: Any) -> Iterator[ProbeFailure]:
+    writer, reader = pair.writer, pair.reader
+    encoded = writer.encode(value)
+    raised: Fault | None = None
     try:
-        schemaless_writer(buffer, writer.parsed, tagged(writer.node, value), strict=True)
-    except Exception as error:  # fastavro lets KeyError, struct.error, ... through
-        problem = f"fastavro can't write it: {type(error).__name__}: {error}"[:SHOWN]
-        yield Failure(direction, Outcome.NOT_PROBED, ROOT, repr(value)[:SHOWN], problem, "")
-        return
-    encoded = buffer.getvalue()
-
-    def failure(outcome: Outcome, path: str, part: str | None, problem: str) -> Failure:
+        got = pair.plain(encoded)
+        pair.natural(encoded)
+    except PayloadInvalid as error:
+        got = UNREAD
+        raised = Fault("blocked", error.path, None, error.problem[:SHOWN])
+    except CatalogInvalid as error:
+        got = UNREAD
+        raised = Fault("blocked", ROOT, None, str(error)[:SHOWN])
+    found = list(faults(writer.node, reader.node, value, got))
+    if raised is not None and not found:
+        found.append(raised)
+    for fault in found:
+        outcome = ProbeOutcome.UNREADABLE if fault.kind == "blocked" else ProbeOutcome.MISREAD
         payload = _payload(writer, encoded)
-        return Failure(direction, outcome, path, part or payload, problem, payload)
-
-    expected = resolve(writer.node, reader.node, value)
-    for given in misread_in(expected):
-        yield failure(Outcome.MISREAD, given.path, given.shown, str(given.misread))
-    try:
-        got = _read(encoded, writer.plain, reader.plain)
-        # Once more with fastavro's own conversions, which clients in Python run into.
-        _read(encoded, writer.parsed, reader.parsed)
-    except Exception as error:  # fastavro lets EOFError, KeyError, TypeError, ... through
-        raised = f"{type(error).__name__}: {error}"[:SHOWN]
-        blocked = list(blocked_in(expected))
-        for place in blocked:
-            yield failure(Outcome.UNREADABLE, place.path, place.shown, place.reason)
-        if not blocked:
-            yield failure(Outcome.UNREADABLE, ROOT, None, f"fastavro raises {raised}")
-        return
-    for difference in differences(expected, got):
-        yield failure(Outcome.MISREAD, difference.path, difference.shown, difference.problem)
-
-
-def _read(encoded: bytes, writer: Any, reader: Any) -> Any:
-    source = BytesIO(encoded)
-    value = schemaless_reader(source, writer, reader)
-    if source.tell() != len(encoded):
-        raise ValueError(f"{len(encoded) - source.tell()} bytes are left over")
-    return value
+        part = fault.shown or payload
+        yield ProbeFailure(direction, outcome, fault.path, part, fault.problem, payload)
 
 
 def _payload(side: Side, encoded: bytes) -> str:
     try:
-        text = json.dumps(side.decode(encoded), ensure_ascii=False)
+        return cut(json.dumps(side.decode(encoded), ensure_ascii=False), SHOWN)
     except PayloadInvalid as error:
-        return f"no JSON: {error}"[:SHOWN]
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
-
-
-def tagged(node: Node, value: Any) -> Any:
-    """The value with branches as fastavro has them named: (type, value)."""
-    match node.kind:
-        case "union":
-            assert isinstance(value, Branch)
-            branch = node.branches[value.index]
-            return (branch.name or branch.kind, tagged(branch, value.value))
-        case "record":
-            return {field.name: tagged(field.node, value[field.name]) for field in node.fields}
-        case "array":
-            return [tagged(node.element, item) for item in value]
-        case "map":
-            return {key: tagged(node.element, item) for key, item in value.items()}
-    return value
+        return f"can't be written as JSON: {error}"[:SHOWN]

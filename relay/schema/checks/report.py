@@ -1,31 +1,24 @@
-"""What a check found, in sentences that every form of it shares."""
+"""The report of a check for the terminal, for a pull request, and for programs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from relay.schema.approvals.affected import Reading
-from relay.schema.checks.change import Change
-from relay.schema.checks.check import Checked, Comparison, Problem
+from relay.schema.approvals.affected import GroupReading
+from relay.schema.checks.check import CheckedVersion, Comparison
 from relay.schema.checks.conversion import Converted
-from relay.schema.checks.finding import Finding, Severity
-from relay.schema.checks.levels import LevelChange, lost
+from relay.schema.checks.levels import LevelChange
 from relay.schema.checks.plan import Status
+from relay.schema.checks.render import Line, escaped, finding_line, items, print_section
 from relay.schema.checks.words import listed
 
-__all__ = [
-    "Line",
-    "Report",
-    "Weight",
-    "converter_headline",
-    "converter_lines",
-    "headline",
-    "level_line",
-    "lines",
-    "summary",
-]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["Report", "as_json", "as_markdown", "print_text", "summary"]
 
 STATUS = {
     Status.NEW: "is new",
@@ -34,197 +27,177 @@ STATUS = {
     Status.DEMOTED: "was in use and is listed as proposed or approved",
     Status.DELETED: "is gone",
 }
+PROBLEMS = {
+    "deleted": "{name} is not in the catalog any more. Events may have been written under it: put "
+    "its file back, and list it in domain.yaml as retired",
+    "demoted": "{name} was listed as in use, and events may have been written under it, but a "
+    "proposal may still change. List it as it was; to abandon it, list it as retired",
+    "refused": "It is not an Avro schema by the specification: {refusal}",
+    "changed": "{name} was edited, and versions must not change. Undo the changes and write them "
+    "into a new version",
+}
 
-
-class Weight(StrEnum):
-    """What a line means for the verdict: an error stops the change, nothing else does."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    CHANGE = "change"
-    NOTE = "note"
-
-
-@dataclass(frozen=True)
-class Line:
-    """One thing to read."""
-
-    weight: Weight
-    sentence: str
+# An error stops the change, nothing else does.
+error = partial(Line, "error", "red")
+warning = partial(Line, "warning", "yellow")
+change = partial(Line, "change", "cyan")
+note = partial(Line, "note", "dim")
 
 
 @dataclass(frozen=True)
 class Report:
     """All verdicts of a check. against: the base's name; levels: of domains, that changed.
 
-    readers: by event type, who reads it; None where nobody was asked. accepted: domains whose
-    level may be loosened. converters: of the major versions among the event types.
+    readers: by event type, who reads it; None where that was not requested. converters: of the
+    major versions among the event types.
     """
 
     against: str
     levels: tuple[LevelChange, ...]
-    checked: tuple[Checked, ...]
-    readers: Mapping[str, Sequence[Reading]] | None = None
-    accepted: frozenset[str] = frozenset()
+    checked: tuple[CheckedVersion, ...]
+    readers: Mapping[str, Sequence[GroupReading]] | None = None
     converters: tuple[Converted, ...] = ()
-
-    def stopped(self, change: LevelChange) -> bool:
-        """Whether a level was loosened, and nobody accepts it."""
-        return change.loosened and change.domain not in self.accepted
 
     @property
     def passed(self) -> bool:
-        """Whether every version, every converter and every level passes."""
+        """Every version, every converter and every level passes."""
         return (
             all(checked.passed for checked in self.checked)
             and all(converted.passed for converted in self.converters)
-            and not any(self.stopped(change) for change in self.levels)
+            and all(level.passed for level in self.levels)
         )
 
 
 def summary(report: Report) -> str:
     """The whole report in a line."""
-    loosened = [change.domain for change in report.levels if report.stopped(change)]
-    levels = f" Compatibility of {listed(loosened)} is loosened: stopped." if loosened else ""
-    broken = [one.event_type for one in report.converters if not one.passed]
-    converters = f" The converter of {listed(broken)} fails: stopped." if broken else ""
-    return _versions(report) + levels + converters
-
-
-def level_line(report: Report, change: LevelChange) -> Line:
-    """A domain's level that changed: an error where less is promised, unless it is accepted."""
-    sentence = (
-        f"The compatibility level of domain {change.domain} is {change.now}; in {report.against} "
-        f"it is {change.was}. All versions here are judged by {change.now}."
-    )
-    if not change.loosened:
-        return Line(Weight.NOTE, sentence)
-    sentence += f" It promises less: {'; '.join(lost(change.was, change.now))}."
-    if report.stopped(change):
-        fix = f"Take it back, or accept it with --accept-level {change.domain}."
-        return Line(Weight.ERROR, f"{sentence} {fix}")
-    return Line(Weight.WARNING, f"{sentence} That was accepted.")
-
-
-def _versions(report: Report) -> str:
-    if not report.checked:
-        return f"No schema has changed since {report.against}."
-    stopped = sum(not checked.passed for checked in report.checked)
     total = len(report.checked)
+    stopped = sum(not checked.passed for checked in report.checked)
     versions = "1 version" if total == 1 else f"{total} versions"
-    return f"{versions} new, changed or gone since {report.against}, {stopped} stopped."
+    text = f"{versions} new, changed or gone since {report.against}, {stopped} stopped."
+    if not total:
+        text = f"No schema has changed since {report.against}."
+    loosened = [level.domain for level in report.levels if not level.passed]
+    if loosened:
+        text += f" Compatibility of {listed(loosened)} is loosened: stopped."
+    broken = [converted.event_type for converted in report.converters if not converted.passed]
+    if broken:
+        text += f" The converter of {listed(broken)} fails: stopped."
+    return text
 
 
-def headline(checked: Checked) -> str:
-    """What a version is, with its verdict."""
-    verdict = "passes" if checked.passed else "stopped"
-    return f"{checked.task.name} {STATUS[checked.task.status]}: {verdict}"
+def print_text(console: Console, report: Report) -> None:
+    """Prints the summary and a line for each result, coloured by its weight."""
+    print_section(console, summary(report), _levels(report))
+    for title, passed, lines in _sections(report):
+        console.print()
+        print_section(console, title, lines, style=f"bold {'green' if passed else 'red'}")
 
 
-def converter_headline(converted: Converted) -> str:
-    """Which converter it is, with its verdict."""
-    verdict = "passes" if converted.passed else "stopped"
-    return f"The converter between {converted.former} and {converted.event_type}: {verdict}"
+def as_markdown(report: Report) -> str:
+    """A heading for each version and a list item for each result, its weight first."""
+    parts = ["## Schemas", "", escaped(summary(report))]
+    if report.levels:
+        parts += ["", *items(_levels(report))]
+    for title, _, lines in _sections(report):
+        parts += ["", f"### {escaped(title)}", "", *items(lines)]
+    return "\n".join(parts) + "\n"
 
 
-def converter_lines(converted: Converted) -> Iterator[Line]:
-    """Everything about one converter: what stops it first, then what it does not keep."""
+def as_json(report: Report) -> dict[str, Any]:
+    """The document of `relay schemas check --format json`."""
+    versions = [checked.to_json() for checked in report.checked]
+    if report.readers is not None:
+        for version in versions:
+            readings = report.readers.get(version["eventType"], ())
+            version["readers"] = [reading.to_json() for reading in readings]
+    return {
+        "against": report.against,
+        "passed": report.passed,
+        "levels": [level.to_json(report.against) for level in report.levels],
+        "versions": versions,
+        "converters": [converted.to_json() for converted in report.converters],
+    }
+
+
+def _levels(report: Report) -> Iterator[Line]:
+    for level in report.levels:
+        if not level.loosened:
+            yield note(level.sentence(report.against))
+        elif level.passed:
+            yield warning(level.sentence(report.against))
+        else:
+            yield error(level.sentence(report.against))
+
+
+def _sections(report: Report) -> Iterator[tuple[str, bool, Iterator[Line]]]:
+    """Title, verdict and lines of each version and each converter."""
+    for checked in report.checked:
+        title = f"{checked.task.name} {STATUS[checked.task.status]}"
+        yield f"{title}: {_verdict(checked)}", checked.passed, _version(report, checked)
+    for converted in report.converters:
+        title = f"The converter between {converted.former} and {converted.event_type}"
+        yield f"{title}: {_verdict(converted)}", converted.passed, _converter(converted)
+
+
+def _verdict(one: CheckedVersion | Converted) -> str:
+    return "passes" if one.passed else "stopped"
+
+
+def _converter(converted: Converted) -> Iterator[Line]:
+    """Lines about a converter: what stops it first, then what it loses."""
     if converted.refusal is not None:
-        yield Line(Weight.ERROR, converted.refusal)
+        yield error(converted.refusal)
     for failure in converted.failures:
-        yield Line(Weight.ERROR, f"{failure.sentence}.")
+        yield error(f"{failure.sentence}.")
     former, newer = converted.former, converted.event_type
     for owner, other, fields in (
         (former, newer, converted.lost),
         (newer, former, converted.lost_newer),
     ):
         if fields:
-            yield Line(
-                Weight.WARNING,
-                f"Of {owner}, {listed(fields)} can be another after the way to {other} and back. "
-                f"Groups on {other} get what the converter makes of it",
+            yield warning(
+                f"Of {owner}, {listed(fields)} can differ after a conversion to {other} and back. "
+                f"Groups on {other} get the converted value"
             )
     for problem in converted.unprobed:
-        yield Line(Weight.WARNING, f"Not everything was tried: {problem}")
+        yield warning(f"Not everything was tried: {problem}")
 
 
-def lines(report: Report, checked: Checked) -> Iterator[Line]:
-    """Everything about one version: what stops it first, then what was compared, then who reads."""
-    yield from _standing(checked)
-    yield from map(_finding, checked.findings)
-    for comparison in checked.comparisons:
-        yield from _comparison(checked, comparison)
-    yield Line(Weight.NOTE, _groups(report, checked))
-
-
-def _standing(checked: Checked) -> Iterator[Line]:
+def _version(report: Report, checked: CheckedVersion) -> Iterator[Line]:
+    """Lines about a version: what stops it first, then comparisons, then who reads it."""
     task = checked.task
-    match checked.problem:
-        case Problem.DELETED:
-            yield Line(
-                Weight.ERROR,
-                f"{task.name} was there, and the catalog has it no more. Events may have been "
-                "written under it: put its file back, and list it in domain.yaml as retired",
-            )
-        case Problem.DEMOTED:
-            yield Line(
-                Weight.ERROR,
-                f"{task.name} was listed as in use, and events may have been written under it, but "
-                "a proposal may still change. List it as it was; one to be given up is retired",
-            )
-        case Problem.REFUSED:
-            yield Line(
-                Weight.ERROR,
-                f"A registry refuses it, which is not an Avro schema: {checked.refusal}",
-            )
-        case Problem.CHANGED:
-            yield Line(
-                Weight.ERROR,
-                f"{task.name} was there with other contents, and versions stay as they are. "
-                "Take the changes back and write them into a new version",
-            )
+    if checked.problem is not None:
+        problem = PROBLEMS[checked.problem]
+        yield error(problem.format(name=task.name, refusal=checked.refusal))
     if task.status is Status.REWORDED:
-        yield Line(
-            Weight.WARNING,
+        yield warning(
             "An existing version was edited. Its bytes and its readers stay as they are; "
-            "registries know schemas by their text and keep the one that was approved",
+            "registries identify schemas by text and keep the one that was approved"
         )
-    yield from map(_change, checked.changes)
+    yield from (change(one.sentence) for one in checked.changes)
+    yield from map(finding_line, checked.findings)
+    for comparison in checked.comparisons:
+        yield from _comparison(task.level, comparison)
+    if report.readers is None:
+        yield note(f"Groups in the domain file: {listed(task.groups)}.")
+    else:
+        readings = map(_reading, report.readers.get(task.event_type, ()))
+        yield note(f"Groups that read {task.event_type}: {listed(readings)}.")
 
 
-def _comparison(checked: Checked, comparison: Comparison) -> Iterator[Line]:
-    level = checked.task.level
+def _comparison(level: str, comparison: Comparison) -> Iterator[Line]:
     verdict = "incompatible" if comparison.incompatibilities else "compatible"
     if level == "NONE":
-        verdict = "compatibility is not asked for"
-    yield Line(Weight.NOTE, f"Compared with {comparison.earlier} by {level}: {verdict}.")
-    for incompatibility in comparison.incompatibilities:
-        yield Line(Weight.ERROR, incompatibility.sentence)
-    yield from map(_change, comparison.changes)
-    yield from map(_finding, comparison.findings)
-    for failure in comparison.failures:
-        yield Line(Weight.ERROR, f"Probe, {failure.sentence}")
-    for failure in comparison.beyond:
-        yield Line(Weight.WARNING, f"Probe, {failure.sentence}")
+        verdict = "compatibility is not required"
+    yield note(f"Compared with {comparison.earlier} by {level}: {verdict}.")
+    yield from (error(one.sentence) for one in comparison.incompatibilities)
+    yield from (change(one.sentence) for one in comparison.changes)
+    yield from map(finding_line, comparison.findings)
+    yield from (error(f"Probe, {failure.sentence}") for failure in comparison.failures)
+    yield from (warning(f"Probe, {failure.sentence}") for failure in comparison.beyond)
 
 
-def _finding(finding: Finding) -> Line:
-    weight = Weight.ERROR if finding.severity is Severity.ERROR else Weight.WARNING
-    return Line(weight, f"{finding.rule} at {finding.path}: {finding.problem} {finding.fix}")
-
-
-def _change(change: Change) -> Line:
-    return Line(Weight.CHANGE, change.sentence)
-
-
-def _groups(report: Report, checked: Checked) -> str:
-    if report.readers is None:
-        return f"Groups in the domain file: {listed(checked.task.groups)}."
-    readings = report.readers.get(checked.task.event_type, ())
-    return f"Groups that read {checked.task.event_type}: {listed([_reading(r) for r in readings])}."
-
-
-def _reading(reading: Reading) -> str:
+def _reading(reading: GroupReading) -> str:
     if reading.version is not None:
         read = f"version {reading.version}"
     elif reading.schema_id is not None:

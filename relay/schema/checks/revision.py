@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Container, Iterator
-from contextlib import contextmanager
+from collections.abc import Container
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -17,7 +16,7 @@ __all__ = ["Revision", "catalog_of", "find_revision", "former_place"]
 
 DOMAIN_FILE = "domain.yaml"
 FILE_MODES = frozenset({"100644", "100755"})
-# Schemas, and the converters without which a major version is none.
+# Schemas, and converters, which a major version needs.
 SUFFIXES = frozenset({".avsc", ".py"})
 
 
@@ -25,8 +24,8 @@ SUFFIXES = frozenset({".avsc", ".py"})
 class Revision:
     """A commit, and where the schemas folder lies in it.
 
-    name: as it was asked for; commit: its full hash; prefix: the folder below the repository's
-    root, empty for the root, else with a slash at its end.
+    name: as requested; commit: its full hash; prefix: the folder below the repository's root,
+    empty for the root, else with a slash at its end.
     """
 
     name: str
@@ -39,9 +38,9 @@ class Revision:
 
 
 def find_revision(folder: Path, name: str) -> Revision:
-    """The commit that a name means in the checkout that holds `folder`.
+    """The commit that a name means in the checkout that contains `folder`.
 
-    name: a commit, branch or tag, as git takes it.
+    name: a commit, branch or tag, as git accepts it.
     Raises ConfigurationInvalid outside of a checkout, for an unknown revision, and without git.
     """
     if not name:
@@ -67,31 +66,28 @@ def find_revision(folder: Path, name: str) -> Revision:
     return Revision(name, commit.stdout.decode().strip(), Path(root), prefix)
 
 
-@contextmanager
-def catalog_of(revision: Revision) -> Iterator[Catalog | None]:
-    """The revision's catalog, on files that are gone afterwards; None where it had none.
+def catalog_of(revision: Revision) -> Catalog | None:
+    """The revision's catalog, whose files are gone afterwards; None where it had none.
 
     Raises CatalogInvalid when it can't be read, ConfigurationInvalid.
     """
     with TemporaryDirectory(prefix="relay-schemas-") as folder:
         if not _write(revision, Path(folder)):
-            yield None
-            return
+            return None
         try:
-            catalog = Catalog.load(folder)
+            return Catalog.load(folder)
         except CatalogInvalid as error:
             there = str(error).replace(f"{folder}/", f"{revision.name}:{revision.prefix}")
             raise CatalogInvalid(f"the catalog of {revision} can't be read: {there}") from None
-        yield catalog
 
 
 def former_place(revision: Revision, domains: Container[str]) -> Revision | None:
-    """The revision with the folder that its schemas lay in, where that has moved since.
+    """The revision with the former folder of its schemas, where the folder was moved since.
 
-    domains: names of the catalog's; a folder that had one of them and is not there any more is
-    its former place. None where there is none. Raises ConfigurationInvalid where there are several.
+    domains: names of the catalog's. The former folder had one of them and does not exist any more.
+    None where there is none. Raises ConfigurationInvalid where there are several.
     """
-    listed = _needed(revision, "ls-tree", "-r", "-z", "--name-only", revision.commit)
+    listed = _output(revision, "ls-tree", "-r", "-z", "--name-only", revision.commit)
     paths = [Path(os.fsdecode(path)) for path in listed.split(b"\0")]
     places = {
         "".join(f"{part}/" for part in path.parts[:-2])
@@ -108,11 +104,11 @@ def former_place(revision: Revision, domains: Container[str]) -> Revision | None
 
 
 def _write(revision: Revision, folder: Path) -> bool:
-    """Writes the catalog's files and answers whether there is a domain among them.
+    """Writes the catalog's files and returns whether there is a domain among them.
 
-    git archive would leave out what .gitattributes says, and with it what is reviewed.
+    git archive would leave out files that .gitattributes excludes from archives.
     """
-    listed = _needed(revision, "ls-tree", "-r", "-z", revision.commit, "--", revision.prefix or ".")
+    listed = _output(revision, "ls-tree", "-r", "-z", revision.commit, "--", revision.prefix or ".")
     found = []
     for entry in listed.decode("utf-8", "surrogateescape").split("\0"):
         about, tab, path = entry.partition("\t")
@@ -121,11 +117,11 @@ def _write(revision: Revision, folder: Path) -> bool:
         inside = PurePosixPath(path.removeprefix(revision.prefix))
         if len(inside.parts) == 2 and (inside.name == DOMAIN_FILE or inside.suffix in SUFFIXES):
             found.append((inside, about.split()[2]))
-    asked = "".join(f"{blob}\n" for _, blob in found).encode()
-    contents = _needed(revision, "cat-file", "--batch", given=asked) if found else b""
+    blobs = "".join(f"{blob}\n" for _, blob in found).encode()
+    contents = _output(revision, "cat-file", "--batch", given=blobs) if found else b""
     at = 0
     for inside, _ in found:
-        # <hash> blob <size>, a line end, so many bytes, a line end.
+        # <hash> blob <size>, a line break, the contents, a line break.
         end = contents.index(b"\n", at)
         size = int(contents[at:end].split()[2])
         file = folder.joinpath(*inside.parts)
@@ -135,7 +131,7 @@ def _write(revision: Revision, folder: Path) -> bool:
     return any(inside.name == DOMAIN_FILE for inside, _ in found)
 
 
-def _needed(revision: Revision, *words: str, given: bytes = b"") -> bytes:
+def _output(revision: Revision, *words: str, given: bytes = b"") -> bytes:
     done = _git(revision.root, *words, given=given)
     if done.returncode:
         raise ConfigurationInvalid(
@@ -146,7 +142,7 @@ def _needed(revision: Revision, *words: str, given: bytes = b"") -> bytes:
 
 
 def _git(folder: Path, *words: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    # Hooks in a linked work tree get GIT_DIR; git then takes any folder for the root of the tree.
+    # Hooks in a linked work tree get GIT_DIR; git then treats any folder as the root of the tree.
     ours = {k: v for k, v in os.environ.items() if k != "GIT_DIR" or "GIT_WORK_TREE" in os.environ}
     try:
         return subprocess.run(
@@ -163,8 +159,7 @@ def _git(folder: Path, *words: str, given: bytes = b"") -> subprocess.CompletedP
 
 
 def _words(done: subprocess.CompletedProcess[bytes]) -> str:
-    """What git says, in one line."""
-    said = done.stderr.decode("utf-8", "replace").splitlines()
-    return (
-        said[0].removeprefix("fatal: ").rstrip(".") if said else f"git ends with {done.returncode}"
-    )
+    """The first line of git's error output."""
+    for line in done.stderr.decode("utf-8", "replace").splitlines():
+        return line.removeprefix("fatal: ").rstrip(".")
+    return f"git ends with {done.returncode}"

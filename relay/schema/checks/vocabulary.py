@@ -1,7 +1,7 @@
-"""Which names of fields speak of money and of people.
+"""Recognises money and personal data by the name of a field.
 
-A name is taken apart into its words: `customerEmail` speaks of email, `mailbox` does not. Names
-are all that a rule can see, so it asks rather too often; one property on the field answers it.
+A name is split into words: `customerEmail` contains email, `mailbox` does not. Rules see only
+names, so expect false positives; a property on the field settles them.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ MONEY = _set(
     """amount balance charge cost deposit discount fee fees gross net payment payout premium price
     refund revenue salary subtotal surcharge tax tip total turnover vat wage"""
 )
-# With one of these the number is a ratio, a count or a name of something, and not money.
+# With one of these words the number is a ratio, a count or an id.
 NOT_MONEY = _set(
     """attempt attempts code count factor id index items lines number parcels percent percentage
     pieces quantity rate ratio rank share term terms type weight"""
 )
-# An integer in minor units says so last: feeCents, amountMinor.
+# An integer in minor units ends with one of these: feeCents, amountMinor.
 MINOR_UNITS = frozenset({"cent", "cents", "micros", "minor", "pence", "units"})
 
 PERSONAL = _set(
@@ -32,13 +32,13 @@ PERSONAL = _set(
     lastname mobile passport phone postal postcode recipient ssn street surname telephone username
     zip nationality religion ethnicity"""
 )
-# Before `name` these mean a person; other names are those of things (fileName, productName).
+# Before `name` these mean a person; others mean a thing (fileName, productName).
 PERSONS = _set(
     """actor author billing buyer cardholder company contact customer display driver employee
     family first full given holder invoice last legal maiden member middle nick owner patient person
     recipient sender shipping signer user"""
 )
-# What these end is about personal data without being any: addressId, emailCount, phoneType.
+# Names that end with these are not personal data: addressId, emailCount, phoneType.
 ABOUT = _set("count hash id ids kind number state status type version")
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -50,10 +50,10 @@ def words_of(name: str) -> list[str]:
 
 
 def speaks_of_money(name: str, *, whole: bool = False) -> bool:
-    """Whether a name means an amount of money.
+    """Checks whether a name means an amount of money.
 
-    whole: the number is an integer, where the word has to come last (or before minor units):
-    `total` and `feeCents` are money, `totalSeen` is a count, and so is `payments`.
+    whole: the number is an integer, so the word has to come last or before minor units:
+    `total` and `feeCents` are money, `totalSeen` and `payments` are counts.
     """
     words = words_of(name)
     if NOT_MONEY.intersection(words):
@@ -66,7 +66,7 @@ def speaks_of_money(name: str, *, whole: bool = False) -> bool:
 
 
 def speaks_of_people(name: str) -> bool:
-    """Whether a name means data about a person."""
+    """Checks whether a name means data about a person."""
     words = words_of(name)
     if not words or (words[-1] in ABOUT and words[-2:] not in (["phone", "number"],)):
         return False
@@ -78,7 +78,7 @@ def speaks_of_people(name: str) -> bool:
 
 
 def _any_of(vocabulary: frozenset[str], words: list[str]) -> bool:
-    """Whether a word, or what it is the plural of, is in a vocabulary."""
+    """Checks whether a word or its singular is in a vocabulary."""
     return any(vocabulary.intersection(_singulars(word)) for word in words)
 
 

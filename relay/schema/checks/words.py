@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from relay.schema.avro.names import short_name
@@ -10,6 +11,7 @@ from relay.schema.avro.nodes import ABSENT, Field, Node
 
 __all__ = [
     "ROOT",
+    "cut",
     "default_words",
     "item_path",
     "listed",
@@ -20,8 +22,8 @@ __all__ = [
     "value_words",
 ]
 
-# Paths are JSONPath (RFC 9535) of the values in the payload; branches of a union leave no trace
-# there, because the payload writes unions untagged.
+# Paths are JSONPath (RFC 9535) of the value in the payload. Branches of a union do not appear in
+# them, because the payload has unions untagged.
 ROOT = "$"
 
 
@@ -36,7 +38,7 @@ def value_path(path: str) -> str:
 
 
 def place(path: str) -> str:
-    """What a sentence calls a path: `$.lines[*].sku` -> "`lines[*].sku`"."""
+    """A path in a sentence: `$.lines[*].sku` -> "`lines[*].sku`"."""
     return "The event itself" if path == ROOT else f"`{path.removeprefix(ROOT).lstrip('.')}`"
 
 
@@ -48,7 +50,7 @@ def type_words(node: Node) -> str:
         case "uuid":
             return f"uuid{_in_fixed(node)}"
         case "union":
-            # A union of only null is null; null comes last, as people say it.
+            # Null comes last, as people say it.
             branches = sorted(node.branches, key=lambda branch: branch.kind == "null")
             return " or ".join(type_words(branch) for branch in branches)
         case "array" | "map":
@@ -61,22 +63,23 @@ def type_words(node: Node) -> str:
 
 
 def _in_fixed(node: Node) -> str:
-    # Bytes of their own length and those of a fixed are not read as each other.
+    # Readers can't turn bytes into a fixed or back.
     return f" in a fixed of {node.size} bytes" if node.kind == "fixed" else ""
 
 
 def same_value(one: Any, other: Any) -> bool:
-    """Whether two values of a schema are one JSON: 1, 1.0 and true differ, an object's order not.
-
-    Python says 1 == True and 1 == 1.0.
-    """
+    """Compares values of a schema as JSON: 1, 1.0 and true differ, which are equal in Python."""
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def value_words(value: Any) -> str:
-    """A value of a schema as JSON writes it, cut where it is long; a Boolean is true or false."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 120 else f"{text[:117]}..."
+    """A value of a schema as JSON, cut to 120 characters."""
+    return cut(json.dumps(value, ensure_ascii=False), 120)
+
+
+def cut(text: str, most: int) -> str:
+    """Cuts a string to at most so many characters; a cut one ends with dots."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def default_words(field: Field) -> str:
@@ -86,6 +89,6 @@ def default_words(field: Field) -> str:
     return f"default {value_words(field.default)}"
 
 
-def listed(names: list[str] | tuple[str, ...]) -> str:
-    """Names as a list in a sentence; `none` where it is empty."""
+def listed(names: Iterable[str]) -> str:
+    """Names for a sentence; `none` where there are none."""
     return ", ".join(names) or "none"

@@ -1,4 +1,4 @@
-"""What a schema registry's answer says, or that it is none.
+"""Reads the answers of a schema registry.
 
 Source: Confluent Schema Registry API reference.
 """
@@ -18,7 +18,7 @@ _NOT_FOUND = frozenset({40401, 40402, 40403})
 
 
 class RegistryRefused(RelayError):
-    """The registry said no for good.
+    """The registry refused a request; trying again does not help.
 
     code: its error code (409 or 40901 incompatible, 42201 invalid schema, 42205 read-only).
     """
@@ -34,12 +34,12 @@ def content_of(
     having: Mapping[str, type] | type[list[Any]],
     also_absent: frozenset[int] = frozenset(),
 ) -> Any:
-    """The JSON of an answer, None when the thing does not exist.
+    """Returns the JSON of an answer, None when the thing does not exist.
 
-    having: fields that a success has, by type, or that it is a list. also_absent: error codes
-    that say, beside 40401-40403, that the thing does not exist.
-    Raises RegistryRefused, and RegistryUnavailable for what no registry answers: it comes from
-    something before or in place of it, and says nothing about schemas.
+    having: fields of a success by type, or that it is a list. also_absent: error codes besides
+    40401-40403 that mean that the thing does not exist.
+    Raises RegistryRefused, and RegistryUnavailable for an answer that no registry gives: it comes
+    from a proxy or another server, and says nothing about schemas.
     """
     try:
         content = response.json()
@@ -58,7 +58,7 @@ def content_of(
 
 
 def without_password(url: str) -> str:
-    """`url` for messages."""
+    """Returns `url` for messages."""
     head, at, rest = url.rpartition("@")
     return f"{head.partition('://')[0]}://{rest}" if at else url
 

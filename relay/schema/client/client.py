@@ -1,4 +1,4 @@
-"""Asks a schema registry that speaks Confluent's API.
+"""Client of any schema registry with Confluent's API.
 
 Source: Confluent Schema Registry API reference.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from threading import Lock
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
@@ -20,9 +19,9 @@ from relay.errors import (
     RegistryUnavailable,
     SchemaUnknown,
 )
-from relay.schema.avro.fingerprint import rabin
-from relay.schema.avro.logical import logical_digest
+from relay.schema.avro.fingerprint import logical_digest, rabin
 from relay.schema.client.answer import RegistryRefused, content_of, without_password
+from relay.schema.client.references import whole_schema
 
 __all__ = ["RegistryClient", "RegistryRefused"]
 
@@ -31,16 +30,16 @@ _NOTHING: Mapping[str, type] = MappingProxyType({})
 
 
 class RegistryClient:
-    """Ids and texts of schemas; answers that can't change are kept for ever, others never.
+    """Reads and registers schemas; caches only answers that can't change, and those forever.
 
-    Threads may share one. Nothing but `register` and `set_compatibility` changes the registry.
+    Thread-safe. Nothing but `register` and `set_compatibility` changes the registry.
     """
 
     def __init__(
         self, url: str, *, connect_timeout: float = 2.0, read_timeout: float = 5.0
     ) -> None:
         """url: one or several of the same registry, separated by commas, each with
-        `user:password@` where it wants that; timeouts in seconds.
+        `user:password@` where needed; timeouts in seconds.
         Raises ConfigurationInvalid.
         """
         self._urls = [part.strip().rstrip("/") for part in url.split(",") if part.strip()]
@@ -48,7 +47,7 @@ class RegistryClient:
             if not _is_url(part):
                 raise ConfigurationInvalid(
                     f"EVENT_BUS_SCHEMA_REGISTRY_URL has {without_password(part)!r}, "
-                    "which is no URL: write http://host:port"
+                    "which is not a URL: write http://host:port"
                 )
         if not self._urls:
             raise ConfigurationInvalid(
@@ -58,13 +57,12 @@ class RegistryClient:
             timeout=httpx.Timeout(read_timeout, connect=connect_timeout),
             headers={"Accept": f"{_MEDIA_TYPE}, application/json"},
         )
-        self._lock = Lock()
-        # By subject, fingerprint and logical digest, which is None where it was not asked for.
+        # By subject, fingerprint and logical digest, which is None for id_of_fingerprint.
         self._ids: dict[tuple[str, bytes, bytes | None], int] = {}
         self._schemas: dict[int, Any] = {}
 
     def close(self) -> None:
-        """Ends the connections."""
+        """Closes the connections."""
         self._http.close()
 
     def __enter__(self) -> RegistryClient:
@@ -74,13 +72,13 @@ class RegistryClient:
         self.close()
 
     def id_of(self, subject: str, schema_text: str, fingerprint: bytes) -> int:
-        """Id under which bytes written with this schema are framed.
+        """Returns the id for the frame of bytes that were written with this schema.
 
-        fingerprint: CRC-64-AVRO of the schema's Parsing Canonical Form, 8 bytes. An id is
-        answered only when the text that the registry holds has that fingerprint and the logical
-        types of `schema_text`: under another decimal scale the same bytes are another amount.
-        Version numbers play no part, since the registry's may differ from the catalog's.
-        Raises SchemaUnknown when no version of the subject is so, RegistryUnavailable.
+        fingerprint: CRC-64-AVRO of the schema's Parsing Canonical Form, 8 bytes. The registry's
+        text must have that fingerprint and the logical types of `schema_text`: under another
+        decimal scale the same bytes are another amount. Version numbers are not compared, since
+        the registry's may differ from the catalog's.
+        Raises SchemaUnknown when no version of the subject matches, RegistryUnavailable.
         """
         wanted = _meaning(schema_text)
         if wanted is None or wanted[0] != fingerprint:
@@ -93,10 +91,10 @@ class RegistryClient:
             found = next((each for each in versions if _meaning(each["schema"]) == wanted), None)
         if found is None:
             raise self._unknown(subject, fingerprint)
-        return self._remember((subject, *wanted), int(found["id"]))
+        return self._ids.setdefault((subject, *wanted), int(found["id"]))
 
     def id_of_fingerprint(self, subject: str, fingerprint: bytes) -> int:
-        """As `id_of` where the text is not at hand: compares all versions.
+        """As `id_of` where the text is unknown: compares all versions.
 
         Raises SchemaUnknown, also when versions with the fingerprint differ by logical types;
         RegistryUnavailable.
@@ -114,15 +112,15 @@ class RegistryClient:
             ids = ", ".join(map(str, sorted(found.values())))
             raise SchemaUnknown(
                 f"subject {subject!r} has the fingerprint {fingerprint.hex()} with different "
-                f"logical types (ids {ids}), so it does not say what the bytes mean. Have the "
-                "schema that they were written with in the catalog, and have it approved"
+                f"logical types (ids {ids}), so the bytes are ambiguous. Add the schema that "
+                "they were written with to the catalog, and have it approved"
             )
-        return self._remember((subject, fingerprint, None), *found.values())
+        return self._ids.setdefault((subject, fingerprint, None), *found.values())
 
     def schema(self, schema_id: int) -> Any:
-        """JSON of the schema with this id, a dict for a record.
+        """Returns the JSON of the schema with this id, a dict for a record.
 
-        Raises SchemaUnknown, RegistryUnavailable.
+        The types of schemas that it refers to are in it. Raises SchemaUnknown, RegistryUnavailable.
         """
         if schema_id in self._schemas:
             return self._schemas[schema_id]
@@ -132,14 +130,13 @@ class RegistryClient:
                 f"the schema registry has no schema with id {schema_id}. "
                 "Check that EVENT_BUS_SCHEMA_REGISTRY_URL is the registry of this cluster"
             )
-        schema = _avro(found, f"the schema with id {schema_id}")
-        with self._lock:
-            return self._schemas.setdefault(schema_id, schema)
+        schema = whole_schema(found, self._version, f"the schema with id {schema_id}")
+        return self._schemas.setdefault(schema_id, schema)
 
     def lookup(self, subject: str, schema_text: str) -> dict[str, Any] | None:
-        """{"subject", "version", "id", "schema"} of this text under the subject, or None.
+        """Returns {"subject", "version", "id", "schema"} of this text under the subject, or None.
 
-        Raises RegistryUnavailable, RegistryRefused when the text is no schema.
+        Raises RegistryUnavailable, RegistryRefused when the text is not a schema.
         """
         found = self._ask(
             "POST",
@@ -150,18 +147,21 @@ class RegistryClient:
         return dict(found) if found is not None else None
 
     def versions(self, subject: str) -> list[tuple[int, Any]]:
-        """(version, JSON of the schema) of a subject, oldest first; empty where there is none.
+        """Lists (version, JSON of the schema) of a subject, oldest first.
 
-        Raises SchemaUnknown where one is no Avro, RegistryUnavailable.
+        Raises SchemaUnknown where one is not Avro, RegistryUnavailable.
         """
         found = [
-            (one["version"], _avro(one, f"version {one['version']} of subject {subject!r}"))
+            (
+                one["version"],
+                whole_schema(one, self._version, f"version {one['version']} of {subject!r}"),
+            )
             for one in self._versions(subject)
         ]
         return found[::-1]
 
     def register(self, subject: str, schema_text: str) -> int:
-        """Registers a schema, or finds it where it is, and answers its id.
+        """Registers a schema, or finds it where it is registered, and returns its id.
 
         Raises RegistryRefused, RegistryUnavailable.
         """
@@ -176,7 +176,7 @@ class RegistryClient:
         return int(found["id"])
 
     def compatibility(self, subject: str) -> str | None:
-        """The level that the subject itself has got, None where it follows the global one."""
+        """Returns the level of the subject itself, None where it follows the global one."""
         found = self._ask(
             "GET",
             f"/config/{_quoted(subject)}",
@@ -189,16 +189,16 @@ class RegistryClient:
         """Sets the subject's level. Raises RegistryRefused, RegistryUnavailable."""
         self._ask("PUT", f"/config/{_quoted(subject)}", {"compatibility": level})
 
-    def _remember(self, key: tuple[str, bytes, bytes | None], schema_id: int) -> int:
-        with self._lock:
-            return self._ids.setdefault(key, schema_id)
-
     @staticmethod
     def _unknown(subject: str, fingerprint: bytes) -> SchemaUnknown:
         return SchemaUnknown(
             f"the schema with fingerprint {fingerprint.hex()} is not registered under subject "
             f"{subject!r}. Register it: relay schemas register"
         )
+
+    def _version(self, subject: str, version: int) -> Any:
+        address = f"/subjects/{_quoted(subject)}/versions/{version}?deleted=true"
+        return self._ask("GET", address, having={"schema": str})
 
     def _versions(self, subject: str) -> Iterator[dict[str, Any]]:
         address = f"/subjects/{_quoted(subject)}/versions"
@@ -216,13 +216,13 @@ class RegistryClient:
         also_absent: frozenset[int] = frozenset(),
         having: Mapping[str, type] | type[list[Any]] = _NOTHING,
     ) -> Any:
-        """The answer's JSON, None when the thing does not exist; see `content_of`."""
+        """Returns the answer's JSON, None when the thing does not exist; see `content_of`."""
         return content_of(self._send(method, address, body), having, also_absent)
 
     def _send(self, method: str, address: str, body: dict[str, Any] | None) -> httpx.Response:
-        """The first answer that is more than an outage, from the URL that worked last first."""
+        """Returns the first answer that is not an outage; tries the URL that worked last first."""
         problems = []
-        for url in list(self._urls):
+        for url in self._urls:
             try:
                 response = self._http.request(
                     method,
@@ -234,28 +234,17 @@ class RegistryClient:
                 problems.append(f"{without_password(url)}: {error or type(error).__name__}")
                 continue
             if response.status_code in (401, 403):
-                problems.append(f"{without_password(url)}: it wants other credentials")
+                problems.append(f"{without_password(url)}: other credentials are needed")
             elif response.status_code >= 500 or response.status_code in (408, 429):
-                problems.append(f"{without_password(url)}: it answers {response.status_code}")
+                problems.append(f"{without_password(url)}: status {response.status_code}")
             else:
-                with self._lock:
-                    self._urls.sort(key=lambda other: other != url)
+                # Replaced and not sorted in place, since other threads iterate over it.
+                self._urls = sorted(self._urls, key=lambda other: other != url)
                 return response
         raise RegistryUnavailable(
             f"the schema registry can't be reached: {'; '.join(problems)}. "
             "Check that it runs and EVENT_BUS_SCHEMA_REGISTRY_URL"
         )
-
-
-def _avro(found: Mapping[str, Any], what: str) -> Any:
-    """JSON of a schema that was answered. Raises SchemaUnknown."""
-    try:
-        return json.loads(found["schema"])
-    except ValueError:
-        kind = found.get("schemaType", "of another type")
-        raise SchemaUnknown(
-            f"{what} is {kind}, and not Avro: see who registers it at this registry"
-        ) from None
 
 
 def _is_url(text: str) -> bool:
@@ -266,8 +255,8 @@ def _is_url(text: str) -> bool:
 
 
 def _meaning(text: str) -> tuple[bytes, bytes] | None:
-    """Fingerprint and logical digest of a schema; None for one that no event has, such as one of
-    another language, or one that refers to others."""
+    """Fingerprint and logical digest of a schema; None for one that no event can have: in another
+    schema language, or with references."""
     try:
         schema = json.loads(text)
         return rabin(schema), logical_digest(schema)

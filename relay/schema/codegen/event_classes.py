@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import tokenize
+from collections.abc import Iterator
 from dataclasses import replace
 from io import StringIO
 from typing import Any
@@ -11,31 +11,38 @@ from typing import Any
 from relay.errors import CatalogInvalid
 from relay.natural import json_name
 from relay.schema.avro.decoder import natural_default
-from relay.schema.avro.nodes import ABSENT, Field, Node, records_and_enums
+from relay.schema.avro.nodes import ABSENT, Field, Node, records_and_enums, types_of
 from relay.schema.avro.parse import read_schema
 from relay.schema.catalog import Domain, EventType, SchemaVersion, State
 from relay.schema.catalog.entries import class_name
-from relay.schema.codegen.factories import factory
-from relay.schema.codegen.names import IMPORTS, RELAY, function_name, snake, type_name
 from relay.schema.codegen.source import (
+    WIDTH,
     alias,
     bracketed,
     docstring,
     exploded,
-    exports,
     imported,
     literal,
-    wrapped_text,
 )
-from relay.schema.codegen.types import class_of, default_of_field, type_of
+from relay.schema.codegen.types import (
+    IMPORTS,
+    RELAY,
+    class_of,
+    default_of_field,
+    function_name,
+    snake,
+    type_name,
+    type_of,
+)
 
 __all__ = ["domain_module", "event_class_name", "generated_versions", "union_name"]
 
 DATACLASS = "@dataclass(frozen=True, slots=True, kw_only=True)"
+FACTORIES = "# A factory takes the aggregate's id first; the event occurred now by default."
 
 
 def generated_versions(event_type: EventType) -> list[SchemaVersion]:
-    """The versions that get a class: all but the proposed ones, which nobody has reviewed."""
+    """Returns the versions that get a class: all but proposed ones, which are not reviewed."""
     return [v for v in event_type.versions.values() if v.state is not State.PROPOSED]
 
 
@@ -55,7 +62,7 @@ def union_name(domain: Domain) -> str:
 def domain_module(domain: Domain) -> str:
     """Source of `<domain>/events.py` without its docstring.
 
-    Raises CatalogInvalid where two types of the domain have one name and different contents.
+    Raises CatalogInvalid if two types of the domain have the same name and different contents.
     """
     return _Module(domain).text()
 
@@ -67,45 +74,58 @@ def _suffix(event_type: EventType, version: SchemaVersion) -> str:
 class _Module:
     def __init__(self, domain: Domain) -> None:
         self._domain = domain
+        # Name -> what it stands for, and where.
         self._names: dict[str, tuple[str, str]] = {}
+        self._of_unions = {
+            name
+            for event_type in domain.event_types.values()
+            for version in generated_versions(event_type)
+            for name in _records_of_unions(read_schema(version.avsc))
+        }
 
     def text(self) -> str:
-        """Blocks of source, two empty lines between them."""
-        types: list[list[str]] = []
-        events: list[list[str]] = []
-        factories: list[list[str]] = []
-        active: list[str] = []
+        """Aliases of enums, then classes, then the union of the active ones and factories."""
+        aliases: list[str] = []
+        blocks: list[str] = []
+        factories: dict[str, str] = {}
         for event_type in self._domain.event_types.values():
             for version in generated_versions(event_type):
-                root = _root(version)
+                root, suffix = _root(version), _suffix(event_type, version)
+                for node in records_and_enums(root):
+                    record = self._record(node, root)
+                    shape = f"{record} {_shape(node)}"
+                    if not self._claim(class_of(node, suffix), shape, version.path.name):
+                        continue
+                    if node.kind == "enum":
+                        aliases.append("\n".join(_literal_alias(node, suffix)))
+                    else:
+                        blocks.append("\n".join(_part(node, suffix, record)))
                 name = event_class_name(event_type, version)
-                types += self._types(root, version, _suffix(event_type, version))
-                self._claim_once(name, version)
-                events.append(_event(self._domain, event_type, version, root))
+                self._claim(name, version.path.name, version.path.name)
+                blocks.append("\n".join(_event(self._domain, event_type, version, root)))
                 if version.state is State.ACTIVE:
-                    active.append(name)
-                    self._claim_once(function_name(name), version)
-                    factories.append(factory(event_type, name, root))
-        union: list[list[str]] = []
-        if active:
-            self._claim(union_name(self._domain), "the union", f"the domain {self._domain.name}")
-            union = [alias(union_name(self._domain), active)]
-        body = "\n\n\n".join("\n".join(b) for b in [*types, *events, *union, *factories])
-        head = "\n".join([*_imports(body), "", *exports(self._names)])
-        return f"\n{head}\n\n\n{body}\n" if body else f"\n{head}\n"
+                    self._claim(function_name(name), version.path.name, version.path.name)
+                    factories[name] = f"{function_name(name)} = {name}"
+        if aliases:
+            blocks.insert(0, "\n\n".join(aliases))
+        if factories:
+            union = union_name(self._domain)
+            self._claim(union, "the union", f"the domain {self._domain.name}")
+            lines = [*alias(union, list(factories)), "", FACTORIES, *factories.values()]
+            blocks.append("\n".join(lines))
+        # ruff wants two empty lines between imports and a class, one before anything else.
+        gap = "\n\n" if aliases else "\n\n\n"
+        body = "\n\n\n".join(blocks)
+        head = "\n".join(_imports(body))
+        return f"\n{head}{gap}{body}\n" if body else f"\n{head}\n"
 
-    def _types(self, root: Node, version: SchemaVersion, suffix: str) -> list[list[str]]:
-        return [
-            _literal_alias(node, suffix) if node.kind == "enum" else _part(node, suffix)
-            for node in records_and_enums(root)
-            if self._claim(class_of(node, suffix), _shape(node), f"{version.path.name}")
-        ]
-
-    def _claim_once(self, name: str, version: SchemaVersion) -> None:
-        self._claim(name, version.path.name, version.path.name)
+    def _record(self, node: Node, root: Node) -> str:
+        """The full name of a record that unions decide for by its class, else empty."""
+        name = root.name if node.name == f"{root.name}Part" else node.name
+        return name if name in self._of_unions else ""
 
     def _claim(self, name: str, content: str, owner: str) -> bool:
-        """Whether the name is new; refuses one name for two contents."""
+        """Returns whether the name is new. Raises CatalogInvalid if it has another content."""
         known = self._names.get(name)
         if known is None:
             self._names[name] = (content, owner)
@@ -113,22 +133,22 @@ class _Module:
         if known[0] != content:
             raise CatalogInvalid(
                 f"domain {self._domain.name}: {name} in {owner} differs from {name} in {known[1]}. "
-                "Rename one of them, or make them alike"
+                "Rename one of them, or make them equal"
             )
         return False
 
 
 def _shape(node: Node) -> str:
-    """What decides whether two types of one name can share a class."""
+    """Returns what must be equal for types of one name to share a class."""
     if node.kind == "enum":
         return repr(node.symbols)
     return repr([(f.name, type_of(f.node, ""), _natural_default(f)) for f in node.fields])
 
 
 def _root(version: SchemaVersion) -> Node:
-    """The event's own record; where it lies within itself, what lies there is a part.
+    """The event's record. If it is recursive, the inner record becomes a part of its own.
 
-    An event has an aggregate and a time that the records within it lack.
+    An event has an aggregate and a time, which records inside it don't have.
     """
     root = read_schema(version.avsc)
     event = replace(root)
@@ -138,16 +158,15 @@ def _root(version: SchemaVersion) -> Node:
 
 
 def _natural_default(field: Field) -> tuple[Any, ...]:
-    """Empty without one: the same bytes mean another number under another scale."""
-    return () if field.default is ABSENT else (natural_default(field.node, field.default),)
+    """Empty without default. Not Avro's form, in which the number depends on the scale."""
+    return () if field.default is ABSENT else (natural_default(field),)
 
 
 def _imports(body: str) -> list[str]:
-    # Tokens, so that a word in a text does not count as use.
+    # Tokens, so that words in strings and comments do not count as use.
     tokens = tokenize.generate_tokens(StringIO(body).readline)
     used = {token.string for token in tokens if token.type == tokenize.NAME}
     lines = ["from __future__ import annotations", ""]
-    lines += ["import json"] if "json.loads" in body else []
     for module, names in IMPORTS.items():
         if found := [name for name in names if name in used]:
             lines.append(f"from {module} import {', '.join(found)}")
@@ -197,13 +216,22 @@ def _attributes(fields: list[Field], suffix: str) -> list[str]:
     return lines
 
 
-def _part(node: Node, suffix: str) -> list[str]:
+def _records_of_unions(root: Node) -> Iterator[str]:
+    """Names of records that are one of several types of a union, for which their class decides."""
+    for node in types_of(root):
+        types = [branch for branch in node.branches if branch.kind != "null"]
+        if len(types) > 1:
+            yield from (branch.name for branch in types if branch.kind == "record")
+
+
+def _part(node: Node, suffix: str, record: str) -> list[str]:
     name = class_of(node, suffix)
     return [
         DATACLASS,
         f"class {name}(Part):",
         *docstring(_docs(node.doc, node.fields), "    "),
-        *([""] if node.fields else []),
+        *([""] if node.fields or record else []),
+        *(_assigned("    RECORD: ClassVar[str]", literal(record)) if record else []),
         *_json_names(node.fields, node.name),
         *_attributes(node.fields, suffix),
     ]
@@ -212,13 +240,12 @@ def _part(node: Node, suffix: str) -> list[str]:
 def _event(domain: Domain, event_type: EventType, version: SchemaVersion, root: Node) -> list[str]:
     suffix = _suffix(event_type, version)
     label = literal(version.event_type)
-    schema = json.dumps(_without_docs(version.avsc), ensure_ascii=False, separators=(",", ":"))
     return [
         DATACLASS,
         f"class {event_class_name(event_type, version)}(DomainEvent):",
         *docstring(_docs(root.doc, root.fields), "    "),
         "",
-        f"    EVENT_TYPE: ClassVar[Literal[{label}]] = {label}",
+        *_assigned(f"    EVENT_TYPE: ClassVar[Literal[{label}]]", label),
         *(
             [f"    SCHEMA_VERSION: ClassVar[int] = {version.version}"]
             if version.version > 1
@@ -226,30 +253,25 @@ def _event(domain: Domain, event_type: EventType, version: SchemaVersion, root: 
         ),
         f"    AGGREGATE_TYPE: ClassVar[str] = {literal(event_type.aggregate)}",
         *_source_module(domain, root),
-        "    SCHEMA: ClassVar[dict[str, Any]] = json.loads(",
-        *wrapped_text(schema, "        "),
-        "    )",
+        *bracketed(
+            "SCHEMA: ClassVar[dict[str, Any]] = read_avsc(",
+            ["__file__", literal(version.path.name)],
+            ")",
+            "    ",
+        ),
         *_json_names(root.fields, version.path.name),
         *([""] if root.fields else []),
         *_attributes(root.fields, suffix),
     ]
 
 
+def _assigned(target: str, value: str) -> list[str]:
+    line = f"{target} = {value}"
+    return [line] if len(line) <= WIDTH else [f"{target} = (", f"        {value}", "    )"]
+
+
 def _source_module(domain: Domain, root: Node) -> list[str]:
-    """Only where it is not what the event takes from its namespace."""
+    """Only if it differs from what the event derives from its namespace."""
     if domain.source_module == root.name.split(".")[-2:][0]:
         return []
     return [f"    SOURCE_MODULE: ClassVar[str] = {literal(domain.source_module)}"]
-
-
-def _without_docs(schema: Any) -> Any:
-    if isinstance(schema, list):
-        return [_without_docs(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    # Under "default" stands data, whose keys may be called doc.
-    return {
-        key: value if key == "default" else _without_docs(value)
-        for key, value in schema.items()
-        if key != "doc"
-    }

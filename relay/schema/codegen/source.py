@@ -1,4 +1,4 @@
-"""Pieces of generated Python source, written as ruff's formatter would write them."""
+"""Writes pieces of Python source as ruff's formatter would."""
 
 from __future__ import annotations
 
@@ -8,34 +8,15 @@ from collections.abc import Iterable
 from textwrap import wrap
 from typing import Any
 
-__all__ = [
-    "alias",
-    "bracketed",
-    "docstring",
-    "exploded",
-    "exports",
-    "imported",
-    "literal",
-    "text_literal",
-    "wrapped_text",
-]
+__all__ = ["WIDTH", "alias", "bracketed", "docstring", "exploded", "imported", "literal"]
 
 WIDTH = 100
-
-
-def text_literal(text: str) -> str:
-    """A string literal in double quotes, or single ones where that saves escapes."""
-    body = _printable(json.dumps(text, ensure_ascii=False)[1:-1])
-    quotes = body.count('\\"')
-    if quotes > text.count("'"):
-        return "'" + body.replace('\\"', '"').replace("'", "\\'") + "'"
-    return f'"{body}"'
 
 
 def literal(value: Any) -> str:
     """Source of a JSON value."""
     if isinstance(value, str):
-        return text_literal(value)
+        return _string(value)
     if isinstance(value, list):
         return f"[{', '.join(map(literal, value))}]"
     if isinstance(value, dict):
@@ -43,20 +24,28 @@ def literal(value: Any) -> str:
     return repr(value)
 
 
+def _string(text: str) -> str:
+    """A string in double quotes, or in single ones where that saves escapes."""
+    body = _printable(json.dumps(text, ensure_ascii=False)[1:-1])
+    if body.count('\\"') > text.count("'"):
+        return "'" + body.replace('\\"', '"').replace("'", "\\'") + "'"
+    return f'"{body}"'
+
+
 def exploded(head: str, items: Iterable[str], tail: str, indent: str = "") -> list[str]:
-    """Lines of a bracket with one item a line and a comma after each, which stays that way."""
+    """A bracket with one item a line and a trailing comma, which the formatter keeps."""
     lines = [f"{indent}    {item}," for item in items]
     return [f"{indent}{head}", *lines, f"{indent}{tail}"] if lines else [f"{indent}{head}{tail}"]
 
 
-def bracketed(head: str, items: list[str], tail: str) -> list[str]:
-    """A bracket on one line where it fits, else its items on one line, else on a line each."""
+def bracketed(head: str, items: list[str], tail: str, indent: str = "") -> list[str]:
+    """A bracket on one line if it fits, else its items on one line, else on a line each."""
     joined = ", ".join(items)
-    if len(head) + len(joined) + len(tail) <= WIDTH:
-        return [f"{head}{joined}{tail}"]
-    if len(joined) + 4 <= WIDTH:
-        return [head, f"    {joined}", tail]
-    return exploded(head, items, tail)
+    if len(line := f"{indent}{head}{joined}{tail}") <= WIDTH:
+        return [line]
+    if len(line := f"{indent}    {joined}") <= WIDTH:
+        return [f"{indent}{head}", line, f"{indent}{tail}"]
+    return exploded(head, items, tail, indent)
 
 
 def docstring(paragraphs: Iterable[str], indent: str) -> list[str]:
@@ -82,52 +71,25 @@ def _escaped(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """What does not show, such as NUL or a mark that turns the direction, as an escape."""
+    """Escapes characters that are not printable, such as NUL or a right-to-left mark."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def wrapped_text(text: str, indent: str) -> list[str]:
-    """A text as one literal where it fits, else as literals that Python joins."""
-    whole = f"{indent}{text_literal(text)}"
-    if len(whole) <= WIDTH:
-        return [whole]
-    lines = []
-    while text:
-        # Characters that are written as escapes take more room than one column.
-        size = WIDTH - len(indent) - 2
-        while len(line := f"{indent}{text_literal(text[:size])}") > WIDTH:
-            size -= len(line) - WIDTH
-        lines.append(line)
-        text = text[size:]
-    return lines
-
-
 def alias(name: str, members: list[str]) -> list[str]:
     """A union type alias."""
     joined = " | ".join(members)
-    line = f"{name}: TypeAlias = {joined}"
-    if len(line) <= WIDTH:
+    if len(line := f"{name}: TypeAlias = {joined}") <= WIDTH:
         return [line]
-    if len(joined) + 4 <= WIDTH:
-        return [f"{name}: TypeAlias = (", f"    {joined}", ")"]
-    first, *rest = members
-    return [
-        f"{name}: TypeAlias = (",
-        f"    {first}",
-        *(f"    | {member}" for member in rest),
-        ")",
-    ]
-
-
-def exports(names: Iterable[str]) -> list[str]:
-    """The list of public names: constants, classes, functions, each in natural order."""
-    return exploded("__all__ = [", [f'"{name}"' for name in sorted(names, key=_rank)], "]")
+    lines = [joined]
+    if len(joined) + 4 > WIDTH:
+        lines = [members[0], *(f"| {member}" for member in members[1:])]
+    return [f"{name}: TypeAlias = (", *(f"    {line}" for line in lines), ")"]
 
 
 def imported(module: str, names: Iterable[str]) -> list[str]:
-    """An import; its names as ruff sorts them: constants, then capitals and small letters alike."""
+    """An import, its names sorted as ruff does: constants first, the rest ignoring case."""
     ordered = sorted(names, key=lambda name: (_rank(name)[0], _rank(name.lower())[1], name))
     line = f"from {module} import {', '.join(ordered)}"
     return [line] if len(line) <= WIDTH else exploded(f"from {module} import (", ordered, ")")

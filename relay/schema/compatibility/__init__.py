@@ -5,7 +5,6 @@ registries apply.
 """
 
 from relay.schema.compatibility.explain import findings
-from relay.schema.compatibility.finding import Finding
-from relay.schema.compatibility.rules import Rule
+from relay.schema.compatibility.rules import Finding, Rule
 
 __all__ = ["Finding", "Rule", "findings"]

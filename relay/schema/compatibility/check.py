@@ -1,4 +1,4 @@
-"""The verdict on a pair of schemas."""
+"""Decides whether a reader's schema can read what a writer's schema wrote."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from relay.schema.avro.nodes import Field, Node
-from relay.schema.compatibility.places import ROOT, AtField, Place, Step
 from relay.schema.compatibility.walk import (
-    Asked,
-    Part,
+    ROOT,
+    AtField,
+    Condition,
+    PathStep,
+    Place,
+    TypePair,
     Unmatched,
-    broken_by_leaf,
+    leaf_rules,
+    one_branch_is_enough,
     parts,
-    tries_branches,
 )
 
 __all__ = ["Ambiguous", "Check"]
 
 
 class Ambiguous(NamedTuple):
-    """A reader's field that matches several of the writer's, and the place of the field."""
+    """A reader's field that matches several of the writer's fields, and its place."""
 
     place: Place
     field: Field
@@ -29,100 +32,91 @@ class Ambiguous(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Judging:
-    """A pair whose verdict waits for those of its parts. fits: by the parts so far."""
+class _Pending:
+    """A pair that waits for the verdicts on its parts. fits: according to the parts so far."""
 
     key: tuple[int, int]
-    step: Step
-    parts: Iterator[Part]
+    step: PathStep
+    parts: Iterator[Condition]
     one_is_enough: bool
     fits: bool
 
     def take(self, answer: bool) -> None:
-        """The verdict on a part."""
+        """Combines the verdict on a part with those before."""
         self.fits = answer if self.one_is_enough else self.fits and answer
 
 
 class Check:
-    """Verdicts on a pair of schemas and on all pairs of types that are met on the way.
+    """Verdicts on a pair of schemas and on all pairs of types within them.
 
-    ambiguous: fields at which Java gives up; with any the schemas are incompatible, whatever
-    the verdict on the rest.
+    ambiguous: fields for which Java throws; any of them makes the schemas incompatible.
     """
 
     def __init__(self, reader: Node, writer: Node) -> None:
         self.ambiguous: list[Ambiguous] = []
-        # By identity, since a named type is one object wherever it is referred to. A pair under
-        # way counts as compatible, which ends recursion.
+        # By identity: a named type is one object wherever it is referred to. A pair in progress
+        # counts as compatible, which ends recursion.
         self._verdicts: dict[tuple[int, int], bool] = {}
-        broken = broken_by_leaf(reader, writer)
-        fits = self._judge(reader, writer) if broken is None else not broken
+        fits = self.verdict(reader, writer)
+        if fits is None:
+            fits = self._check(reader, writer)
         self.compatible = fits and not self.ambiguous
 
-    def fits(self, reader: Node, writer: Node) -> bool:
-        """The verdict on a pair that was met."""
-        broken = broken_by_leaf(reader, writer)
+    def verdict(self, reader: Node, writer: Node) -> bool | None:
+        """Returns whether a pair of types fits; None if it was not checked yet."""
+        broken = leaf_rules(reader, writer)
         if broken is not None:
             return not broken
-        return self._verdicts[id(reader), id(writer)]
+        return self._verdicts.get((id(reader), id(writer)))
 
-    def _judge(self, reader: Node, writer: Node) -> bool:
-        # Not recursive, since types that name each other can be nested deeper than Python's
-        # stack although the text is flat.
-        under_way = [self._begin(Asked(reader, writer, None))]
+    def _check(self, reader: Node, writer: Node) -> bool:
+        # An explicit stack: types that refer to each other can nest deeper than Python's stack,
+        # even in a flat schema.
+        stack = [self._begin(TypePair(reader, writer, None))]
         while True:
-            judging = under_way[-1]
-            if asked := self._go_on(judging, under_way):
-                under_way.append(self._begin(asked))
+            pending = stack[-1]
+            if unknown := self._next_unknown(pending, stack):
+                stack.append(self._begin(unknown))
                 continue
-            under_way.pop()
-            self._verdicts[judging.key] = judging.fits
-            if not under_way:
-                return judging.fits
-            under_way[-1].take(judging.fits)
+            stack.pop()
+            self._verdicts[pending.key] = pending.fits
+            if not stack:
+                return pending.fits
+            stack[-1].take(pending.fits)
 
-    def _begin(self, asked: Asked) -> _Judging:
-        reader, writer, step = asked
+    def _begin(self, unknown: TypePair) -> _Pending:
+        reader, writer, step = unknown
         key = (id(reader), id(writer))
         self._verdicts[key] = True
-        any_branch = tries_branches(reader, writer)
-        return _Judging(key, step, parts(reader, writer), any_branch, not any_branch)
+        any_branch = one_branch_is_enough(reader, writer)
+        return _Pending(key, step, parts(reader, writer), any_branch, not any_branch)
 
-    def _go_on(self, judging: _Judging, under_way: list[_Judging]) -> Asked | None:
-        """A part whose verdict must be known first; None when that on the pair is.
+    def _next_unknown(self, pending: _Pending, stack: list[_Pending]) -> TypePair | None:
+        """Returns a part to check first, or None when the pair is decided.
 
-        Only a reader's union stops early. All others go on, since a field further on may be
-        ambiguous, and a pair under way may be met again.
+        Only a reader's union stops early. Other pairs go on, since a later field may be
+        ambiguous, and a pair in progress may occur again.
         """
-        verdicts, one_is_enough = self._verdicts, judging.one_is_enough
-        if one_is_enough and judging.fits:
+        if pending.one_is_enough and pending.fits:
             return None
-        for part in judging.parts:
-            if isinstance(part, Asked):
-                reader, writer, _ = part
-                broken = broken_by_leaf(reader, writer)
-                if broken is not None:
-                    answer = not broken
-                elif (known := verdicts.get((id(reader), id(writer)))) is not None:
-                    answer = known
-                else:
+        for part in pending.parts:
+            if isinstance(part, TypePair):
+                fits = self.verdict(part.reader, part.writer)
+                if fits is None:
                     return part
-                if one_is_enough:
-                    judging.fits = answer
-                    if answer:
-                        return None
-                elif not answer:
-                    judging.fits = False
+                pending.take(fits)
+                if pending.one_is_enough and fits:
+                    return None
             else:
-                judging.fits = False
+                pending.fits = False
                 if isinstance(part, Unmatched) and part.matched:
-                    place = _place(under_way, part.at)
+                    place = _place(stack, part.at)
                     self.ambiguous.append(Ambiguous(place, part.field, part.matched))
         return None
 
 
-def _place(under_way: list[_Judging], field: AtField) -> Place:
+def _place(stack: list[_Pending], field: AtField) -> Place:
     place = ROOT
-    for judging in under_way:
-        place = place.to(judging.step)
+    for pending in stack:
+        place = place.to(pending.step)
     return place.at(field)

@@ -1,4 +1,4 @@
-"""Reasons for a verdict, in the order of the reader's schema."""
+"""Explains why a reader's schema can't read what a writer's schema wrote."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from relay.schema.avro.matching import matches, same_name
 from relay.schema.avro.nodes import NAMED, Field, Node
 from relay.schema.compatibility.check import Ambiguous, Check
-from relay.schema.compatibility.describe import described, listed, named
-from relay.schema.compatibility.finding import Finding
-from relay.schema.compatibility.fix import (
+from relay.schema.compatibility.describe import (
     Fix,
+    described,
     fix_ambiguous,
     fix_branch,
     fix_field,
@@ -19,36 +19,37 @@ from relay.schema.compatibility.fix import (
     fix_size,
     fix_symbols,
     fix_type,
+    listed,
+    named,
 )
-from relay.schema.compatibility.places import ROOT, Place
-from relay.schema.compatibility.rules import Rule
+from relay.schema.compatibility.rules import Finding, Rule
 from relay.schema.compatibility.walk import (
-    Asked,
+    ROOT,
+    Place,
+    TypePair,
     Unmatched,
-    alike,
-    broken_by_leaf,
-    matches,
+    fits_at_first_sight,
+    leaf_rules,
     missing_symbols,
+    one_branch_is_enough,
     parts,
-    same_name,
-    tries_branches,
 )
 
 __all__ = ["findings"]
 
-# Of unions within unions; beyond it the reasons of reasons confuse.
+# Nested reasons of unions in unions; deeper ones only confuse.
 _BECAUSE_DEPTH = 3
-# Fields of the writer that are tried as a missing field's former name.
+# Writer's fields that are tried as the former name of a missing field.
 _CANDIDATES = 20
 
 
 def findings(reader: Node, writer: Node) -> list[Finding]:
-    """Why data written with `writer` can't be read with `reader`; empty when it can.
+    """Returns why `reader` can't read data written with `writer`; empty when it can.
 
     The verdict is that of Java's SchemaCompatibility.checkReaderWriterCompatibility. Where that
-    throws, since a field of the reader matches several of the writer's, the finding's rule is
-    AMBIGUOUS_FIELD. Ambiguous fields come first, all others in the order of the reader's schema;
-    a pair of types that is met at several places is reported at the first of them.
+    throws, since a reader's field matches several of the writer's, the rule is AMBIGUOUS_FIELD.
+    Ambiguous fields come first, then the order of the reader's schema. A pair of types that occurs
+    at several places is reported at the first of them.
     """
     check = Check(reader, writer)
     if check.compatible:
@@ -58,7 +59,7 @@ def findings(reader: Node, writer: Node) -> list[Finding]:
 
 
 class _Pair(NamedTuple):
-    """Types that do not go together. union: the writer's union that `writer` is a branch of."""
+    """Incompatible types. union: the writer's union that `writer` is a branch of."""
 
     reader: Node
     writer: Node
@@ -84,17 +85,17 @@ class _Pair(NamedTuple):
 
 
 class _Explanation:
-    """Walks down from a pair that does not fit to the rules that are broken."""
+    """Walks from a pair that does not fit down to the broken rules."""
 
     def __init__(self, check: Check) -> None:
         self._check = check
         self._explained: set[tuple[int, int]] = set()
-        # Apart, since what is said of a branch must not keep its place of its own from being
-        # named; shared by all branches, so that each pair is looked at twice at most.
+        # A separate set, so that a pair explained inside a branch is still reported at its own
+        # place. All branches share it, so that each pair is explained twice at most.
         self._explained_in_branches: set[tuple[int, int]] = set()
 
     def of(self, pair: _Pair, depth: int = 0) -> list[Finding]:
-        """Findings of a pair in order. depth: unions that the pair is a branch of."""
+        """Returns a pair's findings in order. depth: number of unions around the pair."""
         explained = self._explained_in_branches if depth else self._explained
         found: list[Finding] = []
         ahead: list[_Pair | Finding] = [pair]
@@ -104,7 +105,7 @@ class _Explanation:
                 found.append(following)
                 continue
             key = (id(following.reader), id(following.writer))
-            if key in explained or self._check.fits(following.reader, following.writer):
+            if key in explained or self._check.verdict(following.reader, following.writer):
                 continue
             explained.add(key)
             ahead.extend(reversed(list(self._look_into(following, depth))))
@@ -112,16 +113,16 @@ class _Explanation:
 
     def _look_into(self, pair: _Pair, depth: int) -> Iterator[_Pair | Finding]:
         reader, writer = pair.reader, pair.writer
-        broken = broken_by_leaf(reader, writer)
+        broken = leaf_rules(reader, writer)
         if broken is not None:
             yield from (_broken(rule, pair) for rule in broken)
-        elif tries_branches(reader, writer):
+        elif one_branch_is_enough(reader, writer):
             yield self._missing_branch(pair, depth)
         else:
             union = writer if writer.kind == "union" else None
             theirs: _WritersFields | None = None
             for part in parts(reader, writer):
-                if isinstance(part, Asked):
+                if isinstance(part, TypePair):
                     yield _Pair(part.reader, part.writer, pair.place.to(part.step), union)
                 elif isinstance(part, Rule):
                     yield _broken(part, pair)
@@ -141,7 +142,7 @@ class _Explanation:
 
 
 def _broken(rule: Rule, pair: _Pair) -> Finding:
-    """A rule that the pair breaks by itself."""
+    """Returns the finding of a rule that the pair itself breaks."""
     reader, writer, place = pair.reader, pair.writer, pair.place
     match rule:
         case Rule.NAME_MISMATCH:
@@ -157,7 +158,7 @@ def _broken(rule: Rule, pair: _Pair) -> Finding:
 
 
 class _WritersFields(NamedTuple):
-    """unread: some that no field of the reader stands for. words: the record with all of them."""
+    """unread: some that no reader's field matches. words: the record with all its fields."""
 
     unread: list[Field]
     words: str
@@ -172,7 +173,7 @@ def _fields_of_writer(reader: Node, writer: Node) -> _WritersFields:
 
 def _missing_field(pair: _Pair, missing: Unmatched, theirs: _WritersFields) -> Finding:
     field = missing.field
-    renamed = [one.name for one in theirs.unread if alike(field.node, one.node)]
+    renamed = [one.name for one in theirs.unread if fits_at_first_sight(field.node, one.node)]
     ours = f"field {field.name} of {described(field.node)}, without default"
     if field.node.kind == "enum" and field.node.default_symbol is not None:
         ours += " (the enum's own is for unknown symbols)"
@@ -186,7 +187,7 @@ def _missing_field(pair: _Pair, missing: Unmatched, theirs: _WritersFields) -> F
 
 
 def _nearest(union: Node, writer: Node) -> int | None:
-    """Index of the branch that was meant: of the same kind and, where it has one, name."""
+    """Returns the index of the branch of the same kind and, if it has one, name."""
     kind = writer.kind
     for index, branch in enumerate(union.branches):
         if branch.kind == kind and (kind not in NAMED or same_name(branch, writer)):

@@ -1,4 +1,4 @@
-"""Whether a new schema goes with the earlier versions of its subject.
+"""Compatibility levels: checks a new schema against the earlier versions of its subject.
 
 Source: Apache Avro 1.12 specification, "Schema Resolution"; Confluent Schema Registry
 documentation, "Compatibility Types".
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from operator import attrgetter
 
 from relay.schema.avro.nodes import Node
 from relay.schema.compatibility import Finding, findings
@@ -16,7 +17,7 @@ __all__ = ["Level", "problems"]
 
 
 class Level(StrEnum):
-    """How a new version must go with earlier ones: which reads which, and how far back."""
+    """Which versions of a subject must be able to read which, and how far back."""
 
     NONE = "NONE"
     BACKWARD = "BACKWARD"
@@ -43,45 +44,38 @@ class Level(StrEnum):
 
 
 def problems(level: Level, new: Node, earlier: Sequence[tuple[int, Node]]) -> list[str]:
-    """Why `new` may not follow `earlier`, a message for each reason; empty when it may.
+    """Returns a message for each reason why `new` must not follow `earlier`; empty if it may.
 
-    earlier: (version, schema), oldest first. A level that is not transitive looks at the
-    last of them only. The messages come in the order of versions, directions and places, and
-    each names its version, direction, path, rule, both sides, and what would fix `new`.
+    earlier: (version, schema), oldest first; levels that are not transitive check the last only.
+    The messages are ordered by version, direction and place, and name both sides and a fix of
+    `new`.
     """
     found = []
     for version, old in earlier if level.transitive else earlier[-1:]:
         if level.new_reads_old:
-            found += [_new_fails(version, one) for one in findings(reader=new, writer=old)]
+            broken = findings(reader=new, writer=old)
+            found += [_message(version, one, new_reads_old=True) for one in broken]
         if level.old_reads_new:
-            found += [_old_fails(version, one) for one in findings(reader=old, writer=new)]
+            broken = findings(reader=old, writer=new)
+            found += [_message(version, one, new_reads_old=False) for one in broken]
     return found
 
 
-def _new_fails(version: int, finding: Finding) -> str:
-    sides = f"The new schema has {finding.reader}; version {version} has {finding.writer}"
-    because = "".join(f" {_reason(one)} {one.reader_fix}." for one in finding.because)
+def _message(version: int, finding: Finding, *, new_reads_old: bool) -> str:
+    new, old = "the new schema", f"version {version}"
+    reader, writer = (new, old) if new_reads_old else (old, new)
+    # Only the new schema can still be changed.
+    fix = attrgetter("reader_fix" if new_reads_old else "writer_fix")
+    because = "".join(f" {_reason(one)} {fix(one)}." for one in finding.because)
     return (
-        f"the new schema can't read version {version}: {_broken(finding)}. {sides}. "
-        f"{finding.reader_fix}.{because}"
+        f"{reader} can't read {writer}: {finding.rule} at {finding.place}: {finding.rule.words}. "
+        f"{reader.capitalize()} has {finding.reader}; {writer} has {finding.writer}. "
+        f"{fix(finding)}.{because}"
     )
-
-
-def _old_fails(version: int, finding: Finding) -> str:
-    sides = f"Version {version} has {finding.reader}; the new schema has {finding.writer}"
-    because = "".join(f" {_reason(one)} {one.writer_fix}." for one in finding.because)
-    return (
-        f"version {version} can't read the new schema: {_broken(finding)}. {sides}. "
-        f"{finding.writer_fix}.{because}"
-    )
-
-
-def _broken(finding: Finding) -> str:
-    return f"{finding.rule} at {finding.place}: {finding.rule.words}"
 
 
 def _reason(finding: Finding) -> str:
-    """Why the branch of a union that was meant does not fit, without reasons of its own."""
+    """Why the nearest branch of a union does not fit; its own reasons are left out."""
     return (
         f"The branch fails with {finding.rule} at {finding.place}: "
         f"{finding.reader} for {finding.writer}."

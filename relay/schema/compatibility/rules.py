@@ -1,4 +1,4 @@
-"""The rules of compatibility, with the codes that Java gives them.
+"""The rules of compatibility with the codes that Java gives them, and findings.
 
 Source: Apache Avro 1.12 specification, "Schema Resolution"; `SchemaIncompatibilityType` of
 Apache Avro for Java 1.12.1.
@@ -6,18 +6,10 @@ Apache Avro for Java 1.12.1.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["PROMOTIONS", "Rule"]
-
-# What a reader's primitive type reads beside itself.
-PROMOTIONS: dict[str, frozenset[str]] = {
-    "long": frozenset({"int"}),
-    "float": frozenset({"int", "long"}),
-    "double": frozenset({"int", "long", "float"}),
-    "string": frozenset({"bytes"}),
-    "bytes": frozenset({"string"}),
-}
+__all__ = ["Finding", "Rule"]
 
 
 class Rule(StrEnum):
@@ -29,7 +21,7 @@ class Rule(StrEnum):
     READER_FIELD_MISSING_DEFAULT_VALUE = "READER_FIELD_MISSING_DEFAULT_VALUE"
     TYPE_MISMATCH = "TYPE_MISMATCH"
     MISSING_UNION_BRANCH = "MISSING_UNION_BRANCH"
-    # Java has no code for it: it throws, and registries take that as incompatible.
+    # Java throws instead of returning a code; registries treat that as incompatible.
     AMBIGUOUS_FIELD = "AMBIGUOUS_FIELD"
 
     @property
@@ -57,3 +49,33 @@ _WORDS = {
         "by its name and its aliases together"
     ),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A broken rule: where, by which types, and what would fix it.
+
+    rule: its code; `rule.words` is the rule as a sentence.
+    path: JSON path into the reader's schema, such as `$.fields[3].type.symbols`, with references
+    replaced by the types they name.
+    field: the same place in a payload, such as `lines[].price` (`[]` an array's item, `{}` a
+    map's value); empty for the schema itself.
+    reader, writer: what each side has there, in words.
+    reader_fix, writer_fix: a sentence: the change of the reader, or else of the writer, that
+    would make them compatible.
+    because: for a union with a branch that almost fits, why that branch does not.
+    """
+
+    rule: Rule
+    path: str
+    field: str
+    reader: str
+    writer: str
+    reader_fix: str
+    writer_fix: str
+    because: tuple[Finding, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """Path and field, for messages."""
+        return f"{self.path} ({self.field})" if self.field else self.path

@@ -8,7 +8,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from relay.schema.catalog import Catalog
-from relay.schema.export.asyncapi_messages import Kind, components, message_name, published_versions
+from relay.schema.export.asyncapi_messages import (
+    MessageKind,
+    components,
+    message_name,
+    published_versions,
+)
 from relay.schema.export.brokers import Brokers, security_schemes, servers
 
 __all__ = ["READ_COMMITTED", "asyncapi"]
@@ -23,10 +28,10 @@ BINDING = {"bindingVersion": "0.5.0"}
 def asyncapi(catalog: Catalog, brokers: Brokers) -> dict[str, Any]:
     """AsyncAPI 3.0.0 document (https://www.asyncapi.com/docs/reference/specification/v3.0.0).
 
-    A channel a topic: each domain's and, for each group that reads it, its dead letters' and its
-    retries'. Messages are the active and deprecated versions. `info.version` is a digest of the
-    document without its servers: it changes when the contract does, and not between environments.
-    Equal catalogs and brokers give equal documents.
+    One channel for each topic: those of the domains, and for each group that reads one a topic of
+    dead letters and one of replays. Messages are the active and deprecated versions.
+    `info.version` is a digest of the document without its servers: it changes with the contract,
+    not between environments. Equal catalogs and brokers give equal documents.
     """
     body = {
         "channels": _channels(catalog),
@@ -63,29 +68,28 @@ def _channels(catalog: Catalog) -> dict[str, Any]:
             domain.topic,
             f"Events of the domain {domain.name}",
             f"Owner: {domain.owner}. Compatibility of its schemas: {domain.compatibility}.",
+            _messages(catalog, domain.event_types, MessageKind.EVENT),
             domain.partitions,
-            _messages(catalog, domain.event_types, Kind.EVENT),
         )
     for group, topic, names in _readers(catalog):
-        channels[catalog.dlq_topic(topic, group)] = _channel(
-            catalog.dlq_topic(topic, group),
+        dlq, retry = catalog.dlq_topic(topic, group), catalog.retry_topic(topic, group)
+        channels[dlq] = _channel(
+            dlq,
             f"Dead letters of {group} from {topic}",
             "Events that the group gave up, and what became of them.",
-            1,
-            _messages(catalog, names, Kind.DEAD_LETTER),
+            _messages(catalog, names, MessageKind.DEAD_LETTER),
         )
-        channels[catalog.retry_topic(topic, group)] = _channel(
-            catalog.retry_topic(topic, group),
+        channels[retry] = _channel(
+            retry,
             f"Replays of {topic} for {group}",
             "Dead letters that somebody replays; no other group reads them.",
-            1,
-            _messages(catalog, names, Kind.REPLAY),
+            _messages(catalog, names, MessageKind.REPLAY),
         )
     return channels
 
 
 def _channel(
-    topic: str, title: str, description: str, partitions: int, messages: list[str]
+    topic: str, title: str, description: str, messages: list[str], partitions: int = 1
 ) -> dict[str, Any]:
     return {
         "address": topic,
@@ -98,57 +102,30 @@ def _channel(
 
 def _operations(catalog: Catalog) -> Iterator[tuple[str, dict[str, Any]]]:
     for domain in catalog.domains.values():
-        yield (
-            f"publish.{domain.topic}",
-            _operation(
-                "send",
-                domain.topic,
-                f"The relay publishes the events of {domain.name}",
-                f"In one Kafka transaction a batch. {READ_COMMITTED}",
-                _messages(catalog, domain.event_types, Kind.EVENT),
-            ),
-        )
+        title = f"The relay publishes the events of {domain.name}"
+        how = f"In one Kafka transaction a batch. {READ_COMMITTED}"
+        events = _messages(catalog, domain.event_types, MessageKind.EVENT)
+        yield f"publish.{domain.topic}", _operation("send", domain.topic, title, how, events)
     for group, topic, names in _readers(catalog):
         dlq, retry = catalog.dlq_topic(topic, group), catalog.retry_topic(topic, group)
-        dead = _messages(catalog, names, Kind.DEAD_LETTER)
-        replays = _messages(catalog, names, Kind.REPLAY)
-        yield (
-            f"consume.{group}.{topic}",
-            _receive(
-                topic, group, f"{group} handles events", _messages(catalog, names, Kind.EVENT)
-            ),
+        events, dead, replays = (_messages(catalog, names, kind) for kind in MessageKind)
+        yield f"consume.{group}.{topic}", _receive(topic, group, "events", events)
+        yield f"consume.{group}.{retry}", _receive(retry, group, "replays", replays)
+        title, how = (
+            f"{group} gives up what it can't handle",
+            "May be sent twice with the same __dlq.id.",
         )
-        yield (
-            f"consume.{group}.{retry}",
-            _receive(retry, group, f"{group} handles replays", replays),
-        )
-        yield (
-            f"give-up.{dlq}",
-            _operation(
-                "send",
-                dlq,
-                f"{group} gives up what it can't handle",
-                "May be sent twice with the same __dlq.id.",
-                dead,
-            ),
-        )
-        yield (
-            f"replay.{retry}",
-            _operation(
-                "send",
-                retry,
-                f"Somebody replays dead letters of {group}",
-                "relay dlq replay.",
-                replays,
-            ),
-        )
+        yield f"give-up.{dlq}", _operation("send", dlq, title, how, dead)
+        title, how = f"Somebody replays dead letters of {group}", "relay dlq replay."
+        yield f"replay.{retry}", _operation("send", retry, title, how, replays)
 
 
-def _receive(topic: str, group: str, title: str, messages: list[str]) -> dict[str, Any]:
-    operation = _operation("receive", topic, title, READ_COMMITTED, messages)
-    operation["bindings"] = {"kafka": {"groupId": {"type": "string", "const": group}, **BINDING}}
-    operation["x-isolation-level"] = "read_committed"
-    return operation
+def _receive(topic: str, group: str, what: str, messages: list[str]) -> dict[str, Any]:
+    return {
+        **_operation("receive", topic, f"{group} handles {what}", READ_COMMITTED, messages),
+        "bindings": {"kafka": {"groupId": {"type": "string", "const": group}, **BINDING}},
+        "x-isolation-level": "read_committed",
+    }
 
 
 def _operation(
@@ -164,13 +141,13 @@ def _operation(
 
 
 def _readers(catalog: Catalog) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Group, topic and the event types that it wants there, ordered by group."""
+    """Yields group, topic and the event types that the group reads there, ordered by group."""
     for group, topics in catalog.groups.items():
         for topic, names in topics.items():
             yield group, topic, names
 
 
-def _messages(catalog: Catalog, names: Iterable[str], kind: Kind) -> list[str]:
+def _messages(catalog: Catalog, names: Iterable[str], kind: MessageKind) -> list[str]:
     return [
         message_name(version, kind)
         for name in names

@@ -1,5 +1,4 @@
-"""AsyncAPI's messages: one a schema version that may be on a topic, as event, dead letter and
-replay."""
+"""AsyncAPI's messages: every published schema version as event, dead letter and replay."""
 
 from __future__ import annotations
 
@@ -11,39 +10,44 @@ from relay.kafka.headers import CORRELATION_ID, EVENT_TYPE
 from relay.schema.catalog import Domain, EventType, SchemaVersion, State
 from relay.schema.export.wire import headers_schema
 
-__all__ = ["Kind", "components", "message_name", "published_versions"]
+__all__ = ["MessageKind", "components", "message_name", "published_versions"]
 
 AVRO = "application/vnd.apache.avro;version=1.9.0"
-PUBLISHED = (State.ACTIVE, State.DEPRECATED)
 
 
-class Kind(StrEnum):
-    """What a record of an event is; the value ends the message's name."""
+class MessageKind(StrEnum):
+    """MessageKind of record that has an event; the value is the suffix of the message's name."""
 
     EVENT = ""
     DEAD_LETTER = ".dead-letter"
     REPLAY = ".replay"
 
 
+# The end of a message's title, and the names of its headers' schemas.
+_TITLES = {
+    MessageKind.EVENT: "",
+    MessageKind.DEAD_LETTER: ", dead letter",
+    MessageKind.REPLAY: ", replay",
+}
 _HEADERS = {
-    Kind.EVENT: ("eventHeaders",),
-    Kind.DEAD_LETTER: ("eventHeaders", "deadLetterHeaders"),
-    Kind.REPLAY: ("eventHeaders", "replayHeaders"),
+    MessageKind.EVENT: ("eventHeaders",),
+    MessageKind.DEAD_LETTER: ("eventHeaders", "deadLetterHeaders"),
+    MessageKind.REPLAY: ("eventHeaders", "replayHeaders"),
 }
 
 
 def published_versions(event_type: EventType) -> list[SchemaVersion]:
-    """The versions that are or were published: active and deprecated ones, by number."""
-    return [v for v in event_type.versions.values() if v.state in PUBLISHED]
+    """Returns the versions that are or were published: active and deprecated ones."""
+    return [v for v in event_type.versions.values() if v.state.is_publishable]
 
 
-def message_name(version: SchemaVersion, kind: Kind = Kind.EVENT) -> str:
+def message_name(version: SchemaVersion, kind: MessageKind = MessageKind.EVENT) -> str:
     """order.paid.v1, order.paid.v1.dead-letter, order.paid.v1.replay."""
     return f"{version.event_type}.v{version.version}{kind}"
 
 
 def components(domains: Iterable[Domain]) -> dict[str, Any]:
-    """AsyncAPI's Components Object, as far as messages need it."""
+    """Returns AsyncAPI's Components Object with all that messages need."""
     schemas = headers_schema()
     messages: dict[str, Any] = {}
     for domain in domains:
@@ -51,7 +55,7 @@ def components(domains: Iterable[Domain]) -> dict[str, Any]:
             for version in published_versions(event_type):
                 name = message_name(version)
                 schemas[name] = {"schemaFormat": AVRO, "schema": version.avsc}
-                for kind in Kind if event_type.groups else (Kind.EVENT,):
+                for kind in MessageKind if event_type.groups else (MessageKind.EVENT,):
                     messages[f"{name}{kind}"] = _message(domain, event_type, version, kind)
     return {
         "messages": messages,
@@ -86,14 +90,14 @@ def _trait() -> dict[str, Any]:
 
 
 def _message(
-    domain: Domain, event_type: EventType, version: SchemaVersion, kind: Kind
+    domain: Domain, event_type: EventType, version: SchemaVersion, kind: MessageKind
 ) -> dict[str, Any]:
     name = message_name(version)
     type_header = {"properties": {EVENT_TYPE: {"type": "string", "const": event_type.name}}}
     headers = [{"$ref": f"#/components/schemas/{schema}"} for schema in _HEADERS[kind]]
     message: dict[str, Any] = {
         "name": f"{name}{kind}",
-        "title": f"{event_type.name}, version {version.version}{_words(kind)}",
+        "title": f"{event_type.name}, version {version.version}{_TITLES[kind]}",
         "summary": event_type.doc or version.avsc.get("doc", ""),
         "description": _description(version, kind),
         "tags": [
@@ -115,18 +119,14 @@ def _message(
     return message
 
 
-def _words(kind: Kind) -> str:
-    return {Kind.EVENT: "", Kind.DEAD_LETTER: ", dead letter", Kind.REPLAY: ", replay"}[kind]
-
-
-def _description(version: SchemaVersion, kind: Kind) -> str:
+def _description(version: SchemaVersion, kind: MessageKind) -> str:
     text = (
         "Framed Avro: 0, the schema's id (4 bytes, big-endian), Avro binary. "
         f"Subject {version.subject}."
     )
     if version.state is State.DEPRECATED:
         text = f"Deprecated: move to the active version. {text}"
-    if kind is Kind.DEAD_LETTER:
+    if kind is MessageKind.DEAD_LETTER:
         text += (
             " Key, bytes and headers are the record's own, as they were read: a record that could "
             "not be decoded may be anything. Without a value when it is resolved or too large."

@@ -1,4 +1,4 @@
-"""AsyncAPI's servers: where the topics are, without anything secret."""
+"""AsyncAPI's servers: the Kafka brokers, without secrets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 __all__ = ["Brokers", "security_schemes", "servers"]
 
-# By librdkafka's sasl.mechanism.
+# librdkafka's sasl.mechanism -> AsyncAPI's type.
 SASL = {
     "PLAIN": "plain",
     "SCRAM-SHA-256": "scramSha256",
@@ -29,10 +29,10 @@ PLACEHOLDER = {
 
 @dataclass(frozen=True)
 class Brokers:
-    """Where the topics are. bootstrap: host:port[,host:port...], empty when it is not known.
+    """The Kafka brokers. bootstrap: host:port[,host:port...], empty when it is not known.
 
-    registry_url: the schema registry's. options: librdkafka's, of which only security.protocol
-    and sasl.mechanism are read.
+    registry_url: of the schema registry. options: of librdkafka; only security.protocol and
+    sasl.mechanism are used.
     """
 
     bootstrap: str = ""
@@ -41,7 +41,7 @@ class Brokers:
 
 
 def servers(brokers: Brokers) -> dict[str, Any]:
-    """AsyncAPI's Servers Object: one server a bootstrap server, or one to be filled in."""
+    """Returns AsyncAPI's Servers Object: one for each bootstrap server, or a placeholder."""
     hosts = [host.strip() for host in brokers.bootstrap.split(",") if host.strip()]
     protocol = str(brokers.options.get("security.protocol", "plaintext")).lower()
     binding = {
@@ -65,7 +65,7 @@ def servers(brokers: Brokers) -> dict[str, Any]:
 
 
 def security_schemes(brokers: Brokers) -> dict[str, Any]:
-    """AsyncAPI's security schemes: how clients log in; empty without SASL."""
+    """Returns AsyncAPI's security schemes; empty without SASL."""
     if not str(brokers.options.get("security.protocol", "")).lower().startswith("sasl"):
         return {}
     mechanism = str(

@@ -1,4 +1,4 @@
-"""Documents of the catalog as files: what would be written where, and what is stale."""
+"""Writes documents of the catalog as files, and finds stale ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SUFFIX = ".schema.json"
 
 
 def json_text(document: Any) -> str:
-    """JSON for files and people: two spaces, Unicode as it is, a line break at the end."""
+    """JSON with an indent of two spaces, unescaped Unicode and a line break at the end."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -27,9 +27,9 @@ def json_schemas(catalog: Catalog) -> dict[str, Any]:
 
 
 def write(files: dict[Path, str]) -> list[Path]:
-    """Writes the files that differ, and their folders; returns those, sorted.
+    """Writes the files that differ, and their folders. Returns their paths, sorted.
 
-    Raises ConfigurationInvalid where a file can't be written.
+    Raises ConfigurationInvalid when a file can't be written.
     """
     changed = stale(files)
     for path in changed:
@@ -38,13 +38,13 @@ def write(files: dict[Path, str]) -> list[Path]:
             path.write_text(files[path], "utf-8")
         except OSError as error:
             raise ConfigurationInvalid(
-                f"--output: {path} can't be written: {error.strerror}. Give another place"
+                f"--output: {path} can't be written: {error.strerror}. Use another path"
             ) from error
     return changed
 
 
 def stale(files: dict[Path, str]) -> list[Path]:
-    """The files that `write` would change, sorted; it writes nothing."""
+    """Returns the files that `write` would change, sorted; writes nothing."""
     return sorted(path for path, text in files.items() if _text_of(path) != text)
 
 

@@ -1,9 +1,9 @@
 """JSON Schema (2020-12) of an event's payload in natural JSON.
 
-It accepts what the strict encoder accepts. What JSON Schema can't say is left to the encoder:
-whether a date is in the calendar, that an offset leads to no year before 1 or after 9999, that 1.0
-is not a whole number, which whole numbers a double holds exactly, that text is Unicode, that a
-value fits one branch of a union only, and how deeply recursive types are nested.
+It accepts what the strict encoder accepts. Only the encoder checks what JSON Schema can't express:
+that a date is in the calendar, that a timestamp in UTC is within the years 1 to 9999, that 1.0 is
+not an integer, that a double holds an integer exactly, that strings are valid Unicode, that a value
+fits one branch of a union only, and how deeply recursive types nest.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ __all__ = ["DIALECT", "payload_schema", "schema_of_version"]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 DATE = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
-TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
-OFFSET = r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?"
+OFFSET = r"([Zz]|[+-]([01][0-9]|2[0-3])(:[0-5][0-9](:[0-5][0-9])?)?)"
 UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-BASE64 = r"([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
-FRACTION_DIGITS = {"millis": 3, "micros": 6, "nanos": 9}
-# The least number that is too large: half a step beyond the largest float of 32 bits.
+# One digit, and one sign of the padding, each with the line break that may follow.
+DIGIT, PAD = r"[A-Za-z0-9+/][\r\n]*", r"=[\r\n]*"
+BASE64_ENDS = ("", f"({DIGIT}){{2}}({PAD}){{2}}", f"({DIGIT}){{3}}{PAD}")
+BASE64 = rf"[\r\n]*(({DIGIT}){{4}})*({BASE64_ENDS[1]}|{BASE64_ENDS[2]})?"
+# The smallest number that is too large: half a step above the largest float of 32 bits.
 FLOAT_BOUND = 2.0**128 - 2.0**103
 SIMPLE: dict[str, dict[str, Any]] = {
     "null": {"type": "null"},
@@ -43,41 +45,39 @@ SIMPLE: dict[str, dict[str, Any]] = {
 
 
 def schema_of_version(version: SchemaVersion) -> dict[str, Any]:
-    """JSON Schema of a version's payload; its $id is `urn:event:<event type>:<version>`."""
-    body = payload_schema(version.avsc)
-    dialect = body.pop("$schema")
-    return {"$schema": dialect, "$id": f"urn:event:{version.event_type}:{version.version}", **body}
+    """Returns a version's payload_schema with the $id `urn:event:<event type>:<version>`."""
+    name = f"urn:event:{version.event_type}:{version.version}"
+    return {"$schema": DIALECT, "$id": name, **payload_schema(version.avsc)}
 
 
 def payload_schema(schema: Schema) -> dict[str, Any]:
-    """JSON Schema of the natural JSON that the encoder of `schema` takes.
+    """Returns the JSON Schema of the natural JSON that the encoder of `schema` accepts.
 
-    schema: JSON of the schema as parsed from an .avsc file. Named types stand under `$defs` by
-    their full names; the root itself stands outside. Equal schemas give equal documents.
-    A field with a default is optional; a field's further properties, such as `pii`, are kept
-    after `x-`.
-    Raises CatalogInvalid when it is not a schema.
+    schema: JSON of the schema as parsed from an .avsc file. Named types other than the root are in
+    `$defs` by full name. Fields with a default are optional; further properties of a field, such as
+    `pii`, get the prefix `x-`. Equal schemas give equal documents.
+    Raises CatalogInvalid when it is not an Avro schema.
     """
     root = read_schema(schema)
-    writer = _Writer(root)
+    writer = _SchemaWriter(root)
     body = writer.body(root)
     definitions = {"$defs": dict(sorted(writer.definitions.items()))} if writer.definitions else {}
     return {"$schema": DIALECT, **body, **definitions}
 
 
-class _Writer:
+class _SchemaWriter:
     def __init__(self, root: Node) -> None:
         self._root = root
         self.definitions: dict[str, Any] = {}
 
     def of(self, node: Node) -> dict[str, Any]:
-        """The schema of a type: a reference where it has a name."""
+        """Returns the schema of a type: a reference if it has a name."""
         if node is self._root:
             return {"$ref": "#"}
         if not node.name:
             return self.body(node)
         if node.name not in self.definitions:
-            # Known before it is complete, so that a recursive record ends here.
+            # Added before it is complete, for recursive types.
             self.definitions[node.name] = {}
             self.definitions[node.name] = self.body(node)
         return {"$ref": f"#/$defs/{node.name}"}
@@ -91,7 +91,7 @@ class _Writer:
             case "map":
                 return {"type": "object", "additionalProperties": self.of(node.element)}
             case "union":
-                # Not oneOf: a whole number fits an int and a double alike.
+                # Not oneOf: an integer fits both int and double.
                 return {"anyOf": [self.of(branch) for branch in node.branches]}
             case "enum":
                 return {**_described(node), "type": "string", "enum": list(node.symbols)}
@@ -118,7 +118,7 @@ class _Writer:
         if field.doc:
             found = {**found, "description": field.doc}
         if field.default is not ABSENT:
-            found = {**found, "default": natural_default(field.node, field.default)}
+            found = {**found, "default": natural_default(field)}
         return {**found, **{f"x-{key}": value for key, value in field.properties.items()}}
 
 
@@ -131,14 +131,12 @@ def _described(node: Node) -> dict[str, Any]:
 
 def _fixed(size: int) -> dict[str, Any]:
     whole, rest = divmod(size, 3)
-    end = ["", "[A-Za-z0-9+/]{2}==", "[A-Za-z0-9+/]{3}="][rest]
-    pattern = f"^[A-Za-z0-9+/]{{{4 * whole}}}{end}$"
+    pattern = rf"^[\r\n]*({DIGIT}){{{4 * whole}}}{BASE64_ENDS[rest]}$"
     return {"type": "string", "contentEncoding": "base64", "pattern": pattern}
 
 
 def _decimal(node: Node) -> str:
-    """Digits before the point as precision and scale leave room for, after it as scale has;
-    further zeros change nothing."""
+    """Pattern with the digits that precision and scale allow, and more zeros at the end."""
     room = node.precision - node.scale
     whole = f"(0|[1-9][0-9]{{0,{room - 1}}})" if room else "0"
     fraction = f"[0-9]{{1,{node.scale}}}0*" if node.scale else "0+"
@@ -146,11 +144,10 @@ def _decimal(node: Node) -> str:
 
 
 def _time(form: str) -> dict[str, Any]:
-    kind, _, unit = form.rpartition("-")
-    time = rf"{TIME}(\.[0-9]{{1,{FRACTION_DIGITS[unit]}}}0*)?"
+    kind = form.rpartition("-")[0]
     if kind == "time":
-        return {"type": "string", "pattern": f"^{time}$"}
+        return {"type": "string", "pattern": f"^{TIME}$"}
     if kind == "local-timestamp":
-        return {"type": "string", "pattern": f"^{DATE}[Tt]{time}$"}
-    pattern = f"^{DATE}[Tt]{time}{OFFSET}$"
+        return {"type": "string", "pattern": f"^{DATE}[Tt ]{TIME}$"}
+    pattern = f"^{DATE}[Tt ]{TIME}{OFFSET}$"
     return {"type": "string", "format": "date-time", "pattern": pattern}

@@ -11,9 +11,9 @@ from relay.schema.avro.names import short_name
 from relay.schema.avro.nodes import ABSENT, Field, Node, records_and_enums
 from relay.schema.avro.parse import read_schema
 from relay.schema.catalog import Catalog, Domain, EventType, SchemaVersion, State
-from relay.schema.export.words import type_in_words
 
-__all__ = ["catalog_page"]
+__all__ = ["catalog_page", "type_in_words"]
+
 
 HEAD = """\
 # Catalog
@@ -26,8 +26,30 @@ is kept within an aggregate. Exactly once holds for consumers with `isolation.le
 """
 
 
+WORDS = {
+    "boolean": "true or false",
+    "int": "whole number (32 bits)",
+    "long": "whole number (64 bits)",
+    "float": "number (32 bits)",
+    "double": "number (64 bits)",
+    "string": "text",
+    "bytes": "bytes",
+    "uuid": "UUID",
+    "null": "null",
+    "date": "date",
+    "time-millis": "time of day to the millisecond",
+    "time-micros": "time of day to the microsecond",
+    "timestamp-millis": "timestamp to the millisecond",
+    "timestamp-micros": "timestamp to the microsecond",
+    "timestamp-nanos": "timestamp to the nanosecond",
+    "local-timestamp-millis": "local timestamp to the millisecond",
+    "local-timestamp-micros": "local timestamp to the microsecond",
+    "local-timestamp-nanos": "local timestamp to the nanosecond",
+}
+
+
 def catalog_page(catalog: Catalog) -> str:
-    """Domains with owner and topic, event types with versions, fields and consumer groups.
+    """Lists domains with owner and topic, event types with versions and fields, consumer groups.
 
     Retired versions are listed by number only. Equal catalogs give equal pages.
     """
@@ -48,27 +70,23 @@ def _overview(catalog: Catalog) -> Iterator[str]:
 
 
 def _domain(domain: Domain) -> Iterator[str]:
-    yield f"## {domain.name}"
-    yield ""
+    yield f"## {domain.name}\n"
     partitions = _count(domain.partitions, "partition")
     yield (
         f"Owner {_text(domain.owner)}, topic `{domain.topic}` with {partitions}, published by the "
-        f"module `{domain.source_module}`, compatibility {domain.compatibility}."
+        f"module `{domain.source_module}`, compatibility {domain.compatibility}.\n"
     )
-    yield ""
     for event_type in domain.event_types.values():
         yield from _event_type(event_type)
 
 
 def _event_type(event_type: EventType) -> Iterator[str]:
-    yield f"### {event_type.name}"
-    yield ""
+    yield f"### {event_type.name}\n"
     shown = [v for v in event_type.versions.values() if v.state is not State.RETIRED]
     newest = event_type.active or (shown[-1] if shown else None)
     doc = event_type.doc or (newest.avsc.get("doc", "") if newest else "")
     if doc:
-        yield _text(doc)
-        yield ""
+        yield f"{_text(doc)}\n"
     groups = ", ".join(f"`{group}`" for group in event_type.groups) or "nobody"
     versions = ", ".join(f"{v.version} {v.state}" for v in event_type.versions.values())
     yield f"- Aggregate: `{event_type.aggregate}`"
@@ -83,26 +101,22 @@ def _event_type(event_type: EventType) -> Iterator[str]:
 
 def _version(version: SchemaVersion) -> Iterator[str]:
     root = read_schema(version.avsc)
-    yield f"Version {version.version}, {version.state}, subject `{version.subject}`"
-    yield ""
+    yield f"Version {version.version}, {version.state}, subject `{version.subject}`\n"
     yield from _fields(root)
     for node in records_and_enums(root):
         if node.kind == "enum":
             symbols = ", ".join(f"`{symbol}`" for symbol in node.symbols)
             other = node.default_symbol
             rest = f"; readers take `{other}` for one they don't know" if other else ""
-            yield f"{_title(node)} One of {symbols}{rest}."
-            yield ""
+            yield f"{_title(node)} One of {symbols}{rest}.\n"
         else:
-            yield _title(node)
-            yield ""
+            yield f"{_title(node)}\n"
             yield from _fields(node)
 
 
 def _fields(node: Node) -> Iterator[str]:
     if not node.fields:
-        yield "No fields."
-        yield ""
+        yield "No fields.\n"
         return
     yield "| Field | Type | Default | Meaning |"
     yield "|---|---|---|---|"
@@ -122,13 +136,12 @@ def _meaning(field: Field) -> str:
 def _default(field: Field) -> str:
     if field.default is ABSENT:
         return ""
-    value = natural_default(field.node, field.default)
+    value = natural_default(field)
     return _code(json.dumps(value, ensure_ascii=False)).replace("|", "\\|")
 
 
 def _groups(catalog: Catalog) -> Iterator[str]:
-    yield "## Consumer groups"
-    yield ""
+    yield "## Consumer groups\n"
     yield "| Group | Topic | Event types | Dead letters |"
     yield "|---|---|---|---|"
     for group, topics in catalog.groups.items():
@@ -148,22 +161,43 @@ def _count(number: int, noun: str) -> str:
 
 
 def _anchor(heading: str) -> str:
-    """GitHub's name of a heading: lower case, no punctuation."""
+    """GitHub's anchor of a heading: lower case, without punctuation."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def _text(doc: str) -> str:
-    # What looks like a tag would not be shown.
+    # GitHub would hide what looks like a tag.
     return " ".join(doc.split()).replace("<", "&lt;")
 
 
 def _code(text: str) -> str:
-    """A code span: its marks have to be more than any run of them within."""
+    """A code span: needs more backticks around than any run of them inside."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     marks = "`" * (longest + 1)
     return f"{marks}{text}{marks}"
 
 
 def _cell(text: str) -> str:
-    """Within a table a bar would end the cell and a line break the table."""
+    """In a table a bar would end the cell, and a line break the table."""
     return _text(text).replace("|", "\\|")
+
+
+def type_in_words(node: Node) -> str:
+    """`decimal with 12 digits, 2 of them after the point`; records and enums by their names."""
+    match node.form:
+        case "record" | "enum":
+            return short_name(node.name)
+        case "array":
+            return f"list of {type_in_words(node.element)}"
+        case "map":
+            return f"map of text to {type_in_words(node.element)}"
+        case "union":
+            # null comes last, wherever the schema has it: it reads as "may be missing".
+            names = sorted((type_in_words(branch) for branch in node.branches), key="null".__eq__)
+            return " or ".join(names)
+        case "decimal":
+            places = f", {node.scale} of them after the point" if node.scale else ""
+            return f"decimal with {node.precision} digits{places}"
+        case "fixed":
+            return f"{node.size} bytes"
+    return WORDS[node.form]

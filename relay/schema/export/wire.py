@@ -1,4 +1,4 @@
-"""Headers of the relay's records, as JSON Schema of their texts.
+"""Headers of the relay's records as JSON Schema.
 
 Events: CloudEvents 1.0, Kafka protocol binding, binary content mode, and W3C Trace Context.
 """
@@ -9,13 +9,7 @@ from typing import Any
 
 from relay.kafka import headers as names
 
-__all__ = [
-    "ALWAYS",
-    "DEAD_LETTER_HEADERS",
-    "EVENT_HEADERS",
-    "REPLAY_HEADERS",
-    "headers_schema",
-]
+__all__ = ["ALWAYS", "DEAD_LETTER_HEADERS", "EVENT_HEADERS", "REPLAY_HEADERS", "headers_schema"]
 
 _TIME = "RFC 3339, UTC."
 
@@ -24,7 +18,7 @@ def _text(description: str, **rest: Any) -> dict[str, Any]:
     return {"type": "string", "description": description, **rest}
 
 
-def _moment(description: str) -> dict[str, Any]:
+def _timestamp(description: str) -> dict[str, Any]:
     return _text(f"{description}, {_TIME}", format="date-time")
 
 
@@ -38,7 +32,7 @@ EVENT_HEADERS: dict[str, Any] = {
     names.EVENT_TYPE: _text("Event type, as in the catalog."),
     names.SOURCE: _text("The publishing module, or the domain where the event names none."),
     names.SUBJECT: _text("Id of the aggregate, the same as the key."),
-    names.TIME: _moment("When the event occurred"),
+    names.TIME: _timestamp("When the event occurred"),
     names.AGGREGATE_TYPE: _text("Type of the aggregate."),
     names.SEQUENCE: _count("The event's number in the outbox"),
     names.CONTENT_TYPE: _text("Type of the value.", const=names.AVRO),
@@ -51,7 +45,7 @@ EVENT_HEADERS: dict[str, Any] = {
     names.TRACEPARENT: _text("W3C Trace Context."),
     names.TRACESTATE: _text("W3C Trace Context."),
 }
-# Of an event that SQL published without metadata.
+# Headers of an event that SQL published without metadata.
 ALWAYS = list(EVENT_HEADERS)[:9]
 
 _ORIGIN: dict[str, Any] = {
@@ -73,20 +67,20 @@ DEAD_LETTER_HEADERS: dict[str, Any] = {
     names.EXCEPTION_CLASS: _text("Class of the exception."),
     names.EXCEPTION_STACKTRACE: _text("Its stack trace, cut to a length."),
     names.STAGE: _text("Where it failed: decoding, handling, ..."),
-    names.FIRST_FAILED_AT: _moment("When the first try failed"),
-    names.FAILED_AT: _moment("When the last try failed"),
-    names.RESOLVED_AT: _moment("When a replay was processed"),
+    names.FIRST_FAILED_AT: _timestamp("When the first try failed"),
+    names.FAILED_AT: _timestamp("When the last try failed"),
+    names.RESOLVED_AT: _timestamp("When a replay was processed"),
     names.VALUE_OMITTED: _text("There where the value was too large for the topic."),
 }
 REPLAY_HEADERS: dict[str, Any] = {
     **_ORIGIN,
-    names.REPLAYED_AT: _moment("When somebody replayed the event"),
+    names.REPLAYED_AT: _timestamp("When somebody replayed the event"),
 }
 
 
 def headers_schema() -> dict[str, Any]:
-    """JSON Schemas of all headers of an event, a dead letter and a replay, by their names in
-    AsyncAPI's components. Dead letters and replays have the event's own headers besides."""
+    """Returns JSON Schemas of the headers of events, dead letters and replays, by their names in
+    AsyncAPI's components. Dead letters and replays also have the event's headers."""
     return {
         "eventHeaders": {"type": "object", "properties": EVENT_HEADERS, "required": ALWAYS},
         "deadLetterHeaders": {

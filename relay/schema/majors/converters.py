@@ -12,21 +12,28 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import orjson
+
 from relay.errors import CatalogInvalid, PayloadInvalid
+from relay.schema.avro.decoder import compile_decoder, compile_resolver
+from relay.schema.avro.fingerprint import schema_text
+from relay.schema.avro.nodes import Schema
+from relay.schema.avro.parse import read
 from relay.schema.catalog.catalog import Catalog
 from relay.schema.catalog.entries import EventType
+from relay.schema.compatibility.check import Check
 
-__all__ = ["Convert", "conversion"]
+__all__ = ["Convert", "conversion", "payload_decoder", "reads"]
 
 Convert = Callable[[Any], Any]
 
 
 def conversion(catalog: Catalog, source: str, target: str) -> Convert:
-    """The function from payloads of one major version to those of another.
+    """Returns the function from payloads of one major version to those of another.
 
-    source, target: event types of one family, any distance apart; payloads come and go in the
-    shape of their current versions, and come in that of an older one that the current one can't
-    read. The function raises PayloadInvalid when a converter fails.
+    source, target: event types of one family, any distance apart. Payloads have the shape of the
+    current versions; the source's may have that of an older one that the current one can't read.
+    The function raises PayloadInvalid when a converter fails.
     Raises CatalogInvalid when a converter's file can't be run or lacks its function.
     """
     family = catalog.family(source)
@@ -64,7 +71,7 @@ def _step(event_type: EventType, name: str, source: str, target: str) -> Convert
         try:
             return function(payload)
         except KeyboardInterrupt:
-            raise  # a person's, who wants the program to end
+            raise  # by the user
         except BaseException as error:
             raise PayloadInvalid(
                 "$", f"{path.name}, {name}: {source} can't be converted to {target}: {error!r}"
@@ -75,8 +82,8 @@ def _step(event_type: EventType, name: str, source: str, target: str) -> Convert
 
 @lru_cache(maxsize=256)
 def _module(path: Path, code: bytes) -> dict[str, Any]:
-    """What the file defines. Python's own loader would take a compiled file for the source where
-    size and second are the same, and so not see each change."""
+    """Runs the file and returns its names. Python's own loader would use a stale compiled file
+    where a change kept size and second."""
     module = ModuleType(f"relay_converter_{path.stem}")
     module.__file__ = str(path)
     try:
@@ -88,3 +95,34 @@ def _module(path: Path, code: bytes) -> dict[str, Any]:
             f"{path}: the converter can't be run: {error!r}. Correct it"
         ) from error
     return vars(module)
+
+
+def payload_decoder(writer: Schema, current: Schema) -> Callable[[bytes], Any]:
+    """Returns the function from Avro without header to the natural JSON that a converter gets.
+
+    The payload has the shape of `current`, by Avro's schema resolution; where `current` can't read
+    it, as FORWARD compatibility permits for older versions, that of `writer`.
+    The function raises PayloadInvalid when the bytes do not fit. Raises CatalogInvalid when
+    one of the two is not a schema.
+    """
+    return _compile(schema_text(writer), schema_text(current))
+
+
+def reads(reader: Schema, writer: Schema) -> bool:
+    """Returns whether data written with `writer` can be read with `reader`, by Java's rules.
+
+    Raises CatalogInvalid when one of the two is not a schema.
+    """
+    return _reads(schema_text(reader), schema_text(writer))
+
+
+@lru_cache(maxsize=1024)
+def _compile(writer: bytes, current: bytes) -> Callable[[bytes], Any]:
+    if _reads(current, writer):
+        return compile_resolver(orjson.loads(writer), orjson.loads(current))
+    return compile_decoder(orjson.loads(writer))
+
+
+def _reads(reader: bytes, writer: bytes) -> bool:
+    # Neither is new: names and defaults were checked before.
+    return Check(read(orjson.loads(reader)), read(orjson.loads(writer))).compatible

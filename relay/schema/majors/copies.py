@@ -7,19 +7,18 @@ their original, so that whoever finds an original has seen its copies.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from relay.errors import CatalogInvalid
-from relay.schema.approvals.store import Decision
+from relay.schema.approvals.store import KnownVersion
 from relay.schema.avro.encoder import compile_encoder
-from relay.schema.catalog import Catalog, EventType, SchemaVersion, State
+from relay.schema.catalog import Catalog, EventType, SchemaVersion
 from relay.schema.catalog.entries import major_of
-from relay.schema.majors.converters import conversion
-from relay.schema.majors.payloads import payload_decoder
+from relay.schema.majors.converters import conversion, payload_decoder
 
-__all__ = ["Copy", "converter", "in_use", "number_of"]
+__all__ = ["Copy", "converter", "number_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,31 +41,25 @@ class Copy:
 
 
 def number_of(original_id: bytes | None, event_type: bytes | None) -> int:
-    """Which copy a record is, by its headers ce_originalid and ce_type; 0: the original."""
+    """Returns which copy a record is, by its headers ce_originalid and ce_type; 0: the original."""
     return major_of((event_type or b"").decode(errors="replace")) if original_id else 0
-
-
-def in_use(versions: Iterable[SchemaVersion | Decision]) -> SchemaVersion | Decision | None:
-    """The version that copies are written under: the active one, else the newest deprecated."""
-    by_state: dict[State, SchemaVersion | Decision] = {v.state: v for v in versions}
-    return by_state.get(State.ACTIVE) or by_state.get(State.DEPRECATED)
 
 
 def converter(
     catalog: Catalog,
     source: EventType,
-    current: SchemaVersion | Decision | None,
+    current: SchemaVersion | KnownVersion | None,
     writer: Mapping[str, Any],
-    target: SchemaVersion | Decision,
+    target: KnownVersion,
 ) -> Callable[[bytes], bytes]:
-    """The function from Avro that was written with `writer` to Avro of `target`.
+    """Returns the function from Avro of `writer` to Avro of `target`.
 
     current: the version of the source whose payloads are converted. writer: schema of one of its
     versions; what the current one can't read is converted as it was written. Raises CatalogInvalid.
     """
     if current is None:
         raise CatalogInvalid(
-            f"event type {source.name!r} has no version past review, so nothing converts it. "
+            f"event type {source.name!r} has no approved version to convert by. "
             "Correct its states in domain.yaml"
         )
     decode = payload_decoder(dict(writer), current.avsc)

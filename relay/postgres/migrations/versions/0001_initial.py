@@ -4,7 +4,7 @@ Runs the present schema. Whoever adds a second revision first copies schema.sql,
 to migrations/sql/0001_initial.sql and has this revision run the copy.
 """
 
-from relay.postgres.migrations.run import run_sql
+from relay.postgres.migrate import run_sql
 
 revision = "0001_initial"
 down_revision = None

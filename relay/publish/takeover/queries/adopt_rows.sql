@@ -1,5 +1,5 @@
--- 3 is the first id of ordinary transactions: visible to every snapshot but the empty one.
--- One statement, so that the rows and the snapshot they are held against are of one moment.
+-- 3 is the first id of normal transactions: visible to every snapshot but the empty one.
+-- One statement, so that the rows and the snapshot they are held against belong together.
 update outbox.domain_events
 set xid = '3'
 where xid <> '3'

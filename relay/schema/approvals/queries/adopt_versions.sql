@@ -1,19 +1,23 @@
 with adopted as (
-    insert into outbox.schema_versions
-        (event_type, version, subject, fingerprint, logical_digest, text, state, adopted, proposer)
+    insert into outbox.schema_versions (
+        event_type, aggregate_type, version, subject, fingerprint, logical_digest, text, state,
+        adopted, proposer
+    )
     select
-        given.event_type, given.version, given.subject, given.fingerprint, given.logical_digest,
-        given.text, given.state, true, %(by)s
+        given.event_type, given.aggregate_type, given.version, given.subject, given.fingerprint,
+        given.logical_digest, given.text, given.state, true, %(by)s
     from unnest(
-        %(event_types)s::text[], %(versions)s::integer[], %(subjects)s::text[],
-        %(fingerprints)s::bytea[], %(logical_digests)s::bytea[], %(texts)s::text[],
-        %(states)s::text[]
-    ) as given (event_type, version, subject, fingerprint, logical_digest, text, state)
+        %(event_types)s::text[], %(aggregate_types)s::text[], %(versions)s::integer[],
+        %(subjects)s::text[], %(fingerprints)s::bytea[], %(logical_digests)s::bytea[],
+        %(texts)s::text[], %(states)s::text[]
+    ) as given (
+        event_type, aggregate_type, version, subject, fingerprint, logical_digest, text, state
+    )
     where not exists (
         select
         from outbox.schema_versions known
-        -- Without being asked for, once at the very beginning alone.
-        where not %(asked)s::boolean or known.event_type = given.event_type
+        -- The whole catalog is adopted only once, at the very beginning.
+        where %(whole_catalog)s::boolean or known.event_type = given.event_type
     )
     on conflict do nothing
     returning event_type, version, state, text

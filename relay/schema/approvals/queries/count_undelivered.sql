@@ -1,4 +1,4 @@
--- Held and dead ones too: somebody may still set them free. Rows that name no version go out under
+-- Held and dead ones too: somebody may still set them free; not what a person discarded. Rows that name no version go out under
 -- the active one; while there is none, they can only go out once this one is active again.
 select count(*)
 from outbox.domain_events e
@@ -12,3 +12,6 @@ where e.event_type = %(event_type)s
         )
     )
     and not exists (select from outbox.deliveries d where d.seq = e.seq and d.copy = 0)
+    and not exists (
+        select from outbox.holds h where h.seq = e.seq and h.discard_reason is not null
+    )

@@ -5,18 +5,20 @@ with found as (
     for update
 ),
 moved as (
-    insert into outbox.schema_versions as v
-        (event_type, version, subject, fingerprint, logical_digest, text, state, proposer)
+    insert into outbox.schema_versions as v (
+        event_type, aggregate_type, version, subject, fingerprint, logical_digest, text, state,
+        proposer
+    )
     values (
-        %(event_type)s, %(version)s, %(subject)s, %(fingerprint)s, %(logical_digest)s, %(text)s,
-        %(target)s, %(by)s
+        %(event_type)s, %(aggregate_type)s, %(version)s, %(subject)s, %(fingerprint)s,
+        %(logical_digest)s, %(text)s, %(target)s, %(by)s
     )
     on conflict (event_type, version) do update
-    set subject = excluded.subject, fingerprint = excluded.fingerprint,
+    set aggregate_type = excluded.aggregate_type, subject = excluded.subject, fingerprint = excluded.fingerprint,
         logical_digest = excluded.logical_digest, text = excluded.text, state = excluded.state,
         proposer = excluded.proposer, proposed_at = clock_timestamp(),
         approver = null, approved_at = null, reason = null, changed_at = clock_timestamp()
-    where v.state = any(%(sources)s) and v.text <> excluded.text
+    where v.state = any(%(sources)s) and (v.text <> excluded.text or v.aggregate_type <> excluded.aggregate_type)
         -- Not where it came in the meantime: its proposer's text would go unread.
         and exists (select from found)
     returning v.event_type, v.version, v.state, v.text

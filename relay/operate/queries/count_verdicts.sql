@@ -1,1 +1,0 @@
-select verdict, count(*), count(flaw) from verify_rows group by verdict

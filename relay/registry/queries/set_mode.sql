@@ -1,2 +1,0 @@
-insert into registry.settings (scope, mode) values (%(scope)s, %(value)s)
-on conflict (scope) do update set mode = excluded.mode
