@@ -129,6 +129,12 @@ def apicurio_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Folder in which mypy keeps what it knows of libraries from one test to the next."""
+    return str(tmp_path_factory.mktemp("mypy"))
+
+
+@pytest.fixture(scope="session")
 def java() -> ConfluentJava:
     """Confluent's client for Java; for tests that run only when it is asked for."""
     return ConfluentJava()

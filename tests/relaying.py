@@ -34,6 +34,7 @@ from relay.schema.catalog import Catalog
 from relay.schema.client.client import RegistryClient
 from relay.settings import Settings, load_settings
 from tests.commands import run_relay
+from tests.sql import run_sql
 from tests.stack import until
 
 SCHEMA_FIELDS: list[dict[str, Any]] = [
@@ -192,9 +193,7 @@ class Relay:
 
     def sql(self, query: str, parameters: Any = None) -> list[tuple[Any, ...]]:
         """Runs one statement and commits it."""
-        with psycopg.connect(self.database_url, autocommit=True) as connection:
-            cursor = connection.execute(query, parameters)
-            return cursor.fetchall() if cursor.description else []
+        return run_sql(self.database_url, query, parameters)
 
     @contextmanager
     def locked(self, table: str) -> Iterator[None]:

@@ -131,7 +131,7 @@ class Shop:
         stop = threading.Event()
 
         def run() -> None:
-            while not stop.wait(0.05):
+            while not stop.wait(0.1):
                 self.write(ORDERS, major)
 
         thread = threading.Thread(target=run)

@@ -14,7 +14,16 @@ from typing import Any, Final, NamedTuple
 import psycopg
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
-__all__ = ["DeadLetter", "Effect", "Evidence", "Record", "Row", "collect", "flagged_dead"]
+__all__ = [
+    "DeadLetter",
+    "Effect",
+    "Evidence",
+    "Record",
+    "Row",
+    "collect",
+    "flagged_dead",
+    "last_seq",
+]
 
 _READ_S: Final = 60.0
 _FRAME: Final = 5
@@ -79,8 +88,8 @@ class DeadLetter(NamedTuple):
 class Evidence:
     """Everything that was found. records: by partition and offset. unread: partitions whose end
     could not be reached. resolved: (event, group) that the outbox's outcomes call resolved. dead,
-    dead_before: that they called dead at the end, and before the handlers were fixed. parked:
-    events that still wait in a parked queue."""
+    dead_before: that they called dead at the end, and before the handlers were fixed. fixed_after:
+    the last event's seq at that time. parked: events that still wait in a parked queue."""
 
     rows: Sequence[Row]
     records: Sequence[Record]
@@ -92,12 +101,19 @@ class Evidence:
     resolved: frozenset[tuple[str, str]]
     dead: frozenset[tuple[str, str]]
     dead_before: frozenset[tuple[str, str]]
+    fixed_after: int
     parked: int
 
 
 def flagged_dead(connection: psycopg.Connection[Any]) -> frozenset[tuple[str, str]]:
     """(event, group) of the dead letters that the outbox knows of now."""
     return _outcomes(connection, "dead")
+
+
+def last_seq(connection: psycopg.Connection[Any]) -> int:
+    """The seq of the last event that is there now; 0 if there is none."""
+    row = connection.execute("select coalesce(max(seq), 0) from outbox.domain_events").fetchone()
+    return int(row[0]) if row else 0
 
 
 def collect(
@@ -107,6 +123,7 @@ def collect(
     dead_letter_topics: Sequence[str],
     accounts: Iterable[Path],
     dead_before: frozenset[tuple[str, str]],
+    fixed_after: int,
 ) -> Evidence:
     """Reads everything. topics: of events. accounts: files of the writers."""
     rows = [Row(*row) for row in connection.execute(_ROWS)]
@@ -126,6 +143,7 @@ def collect(
         resolved=_outcomes(connection, "resolved"),
         dead=flagged_dead(connection),
         dead_before=dead_before,
+        fixed_after=fixed_after,
         parked=parked[0] if parked else 0,
     )
 

@@ -11,6 +11,7 @@ import psycopg
 
 from tests.chaos.faults import carry_out
 from tests.chaos.plan import Fault
+from tests.chaos.rest import REST
 from tests.chaos.stage import Stage
 
 __all__ = ["Done", "Injector"]
@@ -86,8 +87,11 @@ class Injector:
         while not over.wait(_LOOK_S):
             try:
                 with self.stage.connect() as connection:
-                    while not over.wait(_LOOK_S):
+                    took = 0.0
+                    while not over.wait(max(_LOOK_S, took * REST)):
+                        began = time.monotonic()
                         low = self._look(connection, low)
+                        took = time.monotonic() - began
             except psycopg.Error:
                 continue
 

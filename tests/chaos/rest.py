@@ -9,9 +9,12 @@ import psycopg
 
 from tests.chaos.stage import Stage
 
-__all__ = ["UNDONE", "UNRESOLVED", "wait"]
+__all__ = ["REST", "UNDONE", "UNRESOLVED", "wait"]
 
 _LOOK_S: Final = 0.5
+# After a look the pause is so many times as long as it took, so that looking does not slow down
+# what is looked at.
+REST: Final = 5
 # Where nothing has changed for so long, nothing will.
 _STILL_S: Final = 60.0
 
@@ -28,6 +31,7 @@ def wait(
     changed = time.monotonic()
     while True:
         before = left
+        began = time.monotonic()
         try:
             with stage.connect(row_factory=psycopg.rows.dict_row) as connection:
                 left = connection.execute(query).fetchone() or {}
@@ -39,7 +43,7 @@ def wait(
             return now - since, left
         if now > max(since + limit, changed + min(limit, _STILL_S)):
             return None, {name: count for name, count in left.items() if count}
-        time.sleep(_LOOK_S)
+        time.sleep(max(_LOOK_S, (now - began) * REST))
 
 
 UNDONE: Final = """

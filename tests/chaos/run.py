@@ -11,7 +11,7 @@ from typing import Final
 from relay import DomainEventBus
 from tests.chaos.consumers import COPY_EACH
 from tests.chaos.events import TOPICS, Copied, Posted
-from tests.chaos.evidence import Evidence, collect, flagged_dead
+from tests.chaos.evidence import Evidence, collect, flagged_dead, last_seq
 from tests.chaos.fates import GROUPS
 from tests.chaos.injector import Done, Injector
 from tests.chaos.operator import Operator
@@ -89,12 +89,13 @@ def _come_to_rest(
     injector.finish()
     with stage.connect() as connection:
         dead_before = flagged_dead(connection)
+        fixed_after = last_seq(connection)
         connection.execute("insert into chaos.fixed default values")
     say(f"{len(dead_before)} dead letters are replayed, now that the handlers are fixed")
     replay = stage.processes.run_relay("dlq", "replay", "--all", check=False)
     resolved_after, unresolved = wait(stage, UNRESOLVED, time.monotonic(), idle_s)
     say("everything is read and compared")
-    evidence = _collect(stage, dead_before)
+    evidence = _collect(stage, dead_before, fixed_after)
     verify = stage.processes.run_relay("verify", "--json", check=False)
     stage.processes.end()
     stage.processes.look_at_logs()
@@ -119,7 +120,7 @@ def _come_to_rest(
     )
 
 
-def _collect(stage: Stage, dead_before: frozenset[tuple[str, str]]) -> Evidence:
+def _collect(stage: Stage, dead_before: frozenset[tuple[str, str]], fixed_after: int) -> Evidence:
     dead_letter_topics = [
         f"{topic}.{group}.dlq"
         for topic, event in zip(TOPICS, (Posted, Copied), strict=True)
@@ -134,6 +135,7 @@ def _collect(stage: Stage, dead_before: frozenset[tuple[str, str]]) -> Evidence:
             dead_letter_topics,
             sorted(stage.folder.glob("*.account")),
             dead_before,
+            fixed_after,
         )
 
 

@@ -38,7 +38,7 @@ class Size:
     """How much goes on. rate: transactions a second of each writer. members: of each group."""
 
     writers: int = 2
-    rate: float = 30.0
+    rate: float = 15.0
     members: int = 2
 
 

@@ -6,7 +6,7 @@ Like evidence.py it imports nothing of relay/.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from tests.chaos.evidence import Evidence, Record, Row
@@ -58,10 +58,11 @@ def judge(evidence: Evidence, copy_each: int) -> list[Finding]:
     found: dict[str, list[str]] = defaultdict(list)
     rows = {row.event_id: row for row in evidence.rows}
     first = _judge_records(evidence, rows, found)
+    doomed = _doomed(evidence)
     _judge_flags(evidence.rows, first, found)
-    _judge_effects(evidence, rows, first, found)
+    _judge_effects(evidence, rows, first, doomed, found)
     _judge_copies(evidence, copy_each, found)
-    _judge_dead(evidence, first, found)
+    _judge_dead(evidence, first, doomed, found)
     seen = rows.keys() | first.keys()
     found["forgotten"] += sorted(evidence.committed - rows.keys())
     found["revived"] += sorted(evidence.rolled_back & seen)
@@ -136,6 +137,7 @@ def _judge_effects(
     evidence: Evidence,
     rows: Mapping[str, Row],
     first: Mapping[str, Record],
+    doomed: Set[tuple[str, str]],
     found: dict[str, list[str]],
 ) -> None:
     done = Counter((effect.group, effect.event_id) for effect in evidence.effects)
@@ -144,7 +146,7 @@ def _judge_effects(
         what = f"{effect.event_id} in {effect.group}"
         if effect.event_id not in rows:
             found["effect of nothing"].append(what)
-        if _is_doomed(effect.group, effect.aggregate_id, effect.number):
+        if (effect.event_id, effect.group) in doomed:
             continue  # its replay comes late
         record = first.get(effect.event_id)
         place = (effect.topic, effect.partition, effect.offset)
@@ -180,14 +182,11 @@ def _judge_copies(evidence: Evidence, copy_each: int, found: dict[str, list[str]
 
 
 def _judge_dead(
-    evidence: Evidence, first: Mapping[str, Record], found: dict[str, list[str]]
+    evidence: Evidence,
+    first: Mapping[str, Record],
+    doomed: Set[tuple[str, str]],
+    found: dict[str, list[str]],
 ) -> None:
-    doomed = {
-        (row.event_id, group)
-        for row in evidence.rows
-        for group, types in GROUPS.items()
-        if row.event_type in types and _is_doomed(group, row.aggregate_id, row.number)
-    }
     found["dead for nothing"] += _names(evidence.dead_before - doomed)
     found["not dead"] += _names(doomed - evidence.dead_before)
     found["dead still"] += _names(evidence.dead | (doomed - evidence.resolved))
@@ -203,9 +202,17 @@ def _judge_dead(
     )
 
 
-def _is_doomed(group: str, aggregate_id: str, number: int) -> bool:
-    fate = fate_of(aggregate_id, number)
-    return fate.group == group and fate.is_doomed
+def _doomed(evidence: Evidence) -> set[tuple[str, str]]:
+    """(event, group) of what fails for good; once the handlers are fixed, nothing does any more."""
+    return {
+        (row.event_id, group)
+        for row in evidence.rows
+        if row.seq <= evidence.fixed_after
+        for group, types in GROUPS.items()
+        if row.event_type in types
+        and (fate := fate_of(row.aggregate_id, row.number)).group == group
+        and fate.is_doomed
+    }
 
 
 def _names(pairs: Iterable[tuple[str, str]]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from relay.local.kafka import LocalKafka
 from relay.local.postgres import LocalPostgres
 from relay.postgres.migrate import migrate
 from tests.integration.consuming import World
+from tests.relaying import Relay
 
 
 @pytest.fixture
@@ -36,3 +37,19 @@ def own_kafka(tmp_path: Path) -> Iterator[LocalKafka]:
     server.start()
     yield server
     server.kill()
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest, away: str) -> LocalPostgres | LocalKafka:
+    """The test's own server, of the kind that its parameter `away` names."""
+    name = {"PostgreSQL": "own_postgres", "Kafka": "own_kafka"}[away]
+    found: LocalPostgres | LocalKafka = request.getfixturevalue(name)
+    return found
+
+
+@pytest.fixture
+def relay_of_server(server: LocalPostgres | LocalKafka, make_relay: Callable[..., Relay]) -> Relay:
+    """A relay on `server` and, for the other kind, on the run's."""
+    if isinstance(server, LocalPostgres):
+        return make_relay(database_url=server.url)
+    return make_relay(bootstrap_servers=server.bootstrap_servers)

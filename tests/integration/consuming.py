@@ -30,6 +30,7 @@ from relay.events import DomainEvent
 from relay.schema.avro.encoder import compile_encoder
 from relay.schema.catalog import Catalog
 from relay.settings import Settings, load_settings
+from tests.sql import run_sql
 from tests.stack import until
 
 SCHEMA_ID = 7
@@ -162,8 +163,7 @@ class World:
         return psycopg.connect(self.database_url, autocommit=True)
 
     def rows(self, query: str, *parameters: Any) -> list[Any]:
-        with self.connect() as connection:
-            return connection.execute(query, parameters).fetchall()
+        return run_sql(self.database_url, query, parameters)
 
     def numbers(self, key: str) -> list[int]:
         """Numbers that were acted on for a key, in the order of the effects' commits."""

@@ -79,10 +79,10 @@ class Seen:
 
 
 def write(relay: Relay, writer: int, stop: threading.Event, gate: threading.Event) -> None:
-    """Writes an event every few milliseconds, each aggregate by one writer alone."""
+    """Writes an event every 30 milliseconds, each aggregate by one writer alone."""
     with psycopg.connect(relay.database_url, autocommit=True) as connection:
         for number in itertools.count():
-            if stop.wait(0.01):
+            if stop.wait(0.03):
                 return
             gate.wait()
             connection.execute(

@@ -277,6 +277,7 @@ def test_a_frozen_worker_is_fenced_and_neither_owner_fences_the_other_for_ever(
             while time.monotonic() < deadline:
                 relay.publish(f"k{count % 20}", count)
                 count += 1
+                time.sleep(0.005)  # some hundred a second are load enough
 
         publish_for(1.0)
         # When each in turn is frozen, shorter and longer than its session, and comes back

@@ -23,20 +23,12 @@ from tests.stack import until
 Server = LocalPostgres | LocalKafka
 
 
-@pytest.fixture
-def relay(
-    own_postgres: LocalPostgres, own_kafka: LocalKafka, make_relay: Callable[..., Relay]
-) -> Relay:
-    """A relay on servers of its own."""
-    return make_relay(database_url=own_postgres.url, bootstrap_servers=own_kafka.bootstrap_servers)
-
-
 @pytest.mark.parametrize("away", ["PostgreSQL", "Kafka"])
 def test_a_worker_that_is_killed_during_an_outage_does_not_end_the_relay(
-    relay: Relay, own_postgres: LocalPostgres, own_kafka: LocalKafka, away: str
+    relay_of_server: Relay, server: Server, away: str
 ) -> None:
     # Given supervised workers
-    server: Server = own_postgres if away == "PostgreSQL" else own_kafka
+    relay = relay_of_server
     supervisor = relay.start("run", "--workers", "2")
     relay.publish("a", 1)
     relay.wait_until_delivered(1)
@@ -60,14 +52,10 @@ def test_a_worker_that_is_killed_during_an_outage_does_not_end_the_relay(
 @pytest.mark.parametrize("away", ["PostgreSQL", "Kafka"])
 @pytest.mark.parametrize("words", [("run",), ("consume", "--until-idle"), ("reconcile",)])
 def test_what_is_started_during_an_outage_begins_once_it_is_over(
-    relay: Relay,
-    own_postgres: LocalPostgres,
-    own_kafka: LocalKafka,
-    away: str,
-    words: tuple[str, ...],
+    relay_of_server: Relay, server: Server, away: str, words: tuple[str, ...]
 ) -> None:
     # Given a server that is unavailable
-    server: Server = own_postgres if away == "PostgreSQL" else own_kafka
+    relay = relay_of_server
     server.kill()
     # When the command is started
     process = relay.start(
@@ -91,9 +79,10 @@ def test_what_is_started_during_an_outage_begins_once_it_is_over(
 
 
 def test_a_database_that_turns_read_only_for_a_while_ends_nothing(
-    relay: Relay, own_postgres: LocalPostgres
+    make_relay: Callable[..., Relay], own_postgres: LocalPostgres
 ) -> None:
     # Given workers that are stopped just before they write
+    relay = make_relay(database_url=own_postgres.url)
     supervisor = relay.start("run", "--workers", "2")
     relay.publish("a", 1)
     relay.wait_until_delivered(1)

@@ -17,14 +17,10 @@ from tests.stack import until
 
 @pytest.mark.parametrize("away", ["PostgreSQL", "Kafka"])
 def test_an_outage_is_two_lines_in_every_process(
-    own_postgres: LocalPostgres,
-    own_kafka: LocalKafka,
-    make_relay: Callable[..., Relay],
-    away: str,
+    relay_of_server: Relay, server: LocalPostgres | LocalKafka, away: str
 ) -> None:
     # Given a worker, a group and the reconciler at work
-    relay = make_relay(database_url=own_postgres.url, bootstrap_servers=own_kafka.bootstrap_servers)
-    server: LocalPostgres | LocalKafka = own_postgres if away == "PostgreSQL" else own_kafka
+    relay = relay_of_server
     relay.start("run")
     relay.start(
         "consume",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
+from subprocess import TimeoutExpired
 from typing import Any
 
 import psycopg
@@ -251,6 +253,8 @@ def test_events_that_are_written_and_published_meanwhile_never_look_wrong(
                 process = relay.start("verify")
                 while process.poll() is None:
                     writer.execute(write, (25,))
+                    with suppress(TimeoutExpired):
+                        process.wait(0.02)
                 # Then nothing of that is ever an error
                 assert process.returncode == 0, relay.log()[-3000:]
         written = relay.sql("select count(*) from outbox.domain_events")[0][0]

@@ -71,6 +71,7 @@ def sound() -> Evidence:
         resolved=dead,
         dead=frozenset(),
         dead_before=dead,
+        fixed_after=DOOMED,
         parked=0,
     )
 
@@ -134,6 +135,11 @@ def test_where_all_is_well_nothing_is_found() -> None:
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_what_is_wrong_is_found(question: str) -> None:
     assert question in questions(FAULTS[question](sound()))
+
+
+def test_an_event_that_is_written_once_the_handlers_are_fixed_fails_in_none() -> None:
+    found = replace(sound(), fixed_after=DOOMED - 1, dead_letters=[], dead_before=frozenset())
+    assert questions(found) == set()
 
 
 def test_the_effect_of_a_replay_may_come_late() -> None:

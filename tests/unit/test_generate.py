@@ -141,7 +141,7 @@ def test_generating_twice_writes_nothing_the_second_time(odd: Path) -> None:
     assert generate(Catalog.load(odd)) == []
 
 
-def test_generated_code_is_formatted_linted_and_typed(odd: Path) -> None:
+def test_generated_code_is_formatted_linted_and_typed(odd: Path, mypy_cache: str) -> None:
     generate(Catalog.load(odd))
     settings = ("--config", str(ROOT / "pyproject.toml"), "--no-cache", str(odd))
 
@@ -151,7 +151,7 @@ def test_generated_code_is_formatted_linted_and_typed(odd: Path) -> None:
         "mypy",
         "--strict",
         "--cache-dir",
-        str(odd.parent / "cache"),
+        mypy_cache,
         "events_of_odd",
         cwd=odd.parent,
     )
@@ -199,7 +199,7 @@ assert compile_decoder(kind.SCHEMA)(checked(cash).avro)["way"] == {"note": "n"}
     assert run_in.returncode == 0, run_in.stderr
 
 
-def test_mypy_checks_every_argument_of_a_class_and_its_factory(odd: Path) -> None:
+def test_mypy_checks_every_argument_of_a_class_and_its_factory(odd: Path, mypy_cache: str) -> None:
     text = schema("NothingAtAll", [{"name": "note", "type": "string"}])
     (odd / "odd_shop" / "nothing.at_all.v1.avsc").write_text(text)
     generate(Catalog.load(odd))
@@ -217,7 +217,7 @@ def test_mypy_checks_every_argument_of_a_class_and_its_factory(odd: Path) -> Non
     (odd.parent / "calls.py").write_text("\n".join([head, *calls]))
 
     checked = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", "cache", "calls.py"],
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", mypy_cache, "calls.py"],
         cwd=odd.parent,
         capture_output=True,
         text=True,

@@ -65,7 +65,9 @@ def named(kind: str, name: str) -> dict[str, Any]:
     return {"type": "record", "name": name, "fields": [{"name": "x", "type": DATE}]}
 
 
-def test_no_name_of_a_field_or_type_breaks_the_generated_module(tmp_path: Path) -> None:
+def test_no_name_of_a_field_or_type_breaks_the_generated_module(
+    tmp_path: Path, mypy_cache: str
+) -> None:
     one_each = {
         f"field.n{number}": [{"name": name, "type": "string", "default": "a"}, *NEIGHBOURS]
         for number, name in enumerate(FIELDS)
@@ -92,8 +94,7 @@ def test_no_name_of_a_field_or_type_breaks_the_generated_module(tmp_path: Path) 
     settings = ("--config", str(ROOT / "pyproject.toml"), "--no-cache", str(folder))
     run("ruff", "check", *settings, cwd=tmp_path)
     run("ruff", "format", "--check", *settings, cwd=tmp_path)
-    cache = ("--cache-dir", str(tmp_path / "cache"))
-    run("mypy", "--strict", *cache, "odd_names", cwd=tmp_path)
+    run("mypy", "--strict", "--cache-dir", mypy_cache, "odd_names", cwd=tmp_path)
 
 
 @pytest.mark.parametrize("aggregate", ["sales order", "3d", "Order/Item", 'a"b', "größe", "class"])
@@ -109,7 +110,7 @@ def test_any_type_of_aggregate_gives_a_function_that_makes_events(
     )
 
 
-def test_a_recursive_record_is_read_back(tmp_path: Path) -> None:
+def test_a_recursive_record_is_read_back(tmp_path: Path, mypy_cache: str) -> None:
     fields = [
         {"name": "text", "type": "string"},
         {"name": "replies", "type": {"type": "array", "items": "Comment"}, "default": []},
@@ -126,7 +127,7 @@ def test_a_recursive_record_is_read_back(tmp_path: Path) -> None:
         ")\n"
         "assert read == made and read.replies[0].text == 'b'\n",
     )
-    run("mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), "odd_names", cwd=tmp_path)
+    run("mypy", "--strict", "--cache-dir", mypy_cache, "odd_names", cwd=tmp_path)
 
 
 def test_docs_and_defaults_may_have_characters_that_are_not_printable(tmp_path: Path) -> None:
@@ -166,7 +167,9 @@ def test_a_default_of_true_differs_from_no_default(tmp_path: Path) -> None:
         generate(Catalog.load(catalog(tmp_path / "gifts", {"orders": events})))
 
 
-def test_a_domain_called_catalog_keeps_the_union_of_all_events(tmp_path: Path) -> None:
+def test_a_domain_called_catalog_keeps_the_union_of_all_events(
+    tmp_path: Path, mypy_cache: str
+) -> None:
     events: dict[str, dict[str, Any]] = {
         "catalog": {"item.listed": []},
         "orders": {"order.paid": []},
@@ -180,7 +183,7 @@ def test_a_domain_called_catalog_keeps_the_union_of_all_events(tmp_path: Path) -
         "from odd_names.orders.events import OrderPaid\n"
         "assert set(get_args(CatalogEvent)) == {ItemListed, OrderPaid}\n",
     )
-    run("mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), "odd_names", cwd=tmp_path)
+    run("mypy", "--strict", "--cache-dir", mypy_cache, "odd_names", cwd=tmp_path)
 
 
 @pytest.mark.parametrize(
