@@ -72,7 +72,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--every", type=float, default=7.0, help="seconds between two faults")
     parser.add_argument(
-        "--rate", type=float, default=Size.rate, help="transactions a second of each writer"
+        "--rate", type=float, default=Size().rate, help="transactions a second of each writer"
     )
     parser.add_argument("--idle", type=float, default=IDLE_S, help="seconds to come to rest in")
     parser.add_argument("--plan", action="store_true", help="print the plan and end")
