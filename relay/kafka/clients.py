@@ -80,8 +80,11 @@ def group_consumer(
     )
 
 
-def reader(settings: Settings) -> Consumer:
-    """Creates a consumer for relay.kafka.ranges, without a group and without commits."""
+def reader(settings: Settings, *, undecided: bool = False) -> Consumer:
+    """Creates a consumer for relay.kafka.ranges, without a group and without commits.
+
+    undecided: it also reads what is not committed, or was aborted.
+    """
     return open_consumer(
         consumer_options(
             settings,
@@ -94,6 +97,7 @@ def reader(settings: Settings) -> Consumer:
                 # The broker answers a fetch at a partition's end only after this long, and each
                 # take-over reads to its partition's end while the other shards wait for the reader.
                 "fetch.wait.max.ms": 10,
+                **({"isolation.level": "read_uncommitted"} if undecided else {}),
             },
         )
     )

@@ -15,7 +15,7 @@ from confluent_kafka import Consumer
 
 from relay.capture.reader import SESSION, OutboxReader
 from relay.capture.row import Row
-from relay.errors import DatabaseUnavailable
+from relay.errors import DatabaseUnavailable, PositionRefused
 from relay.kafka import topics
 from relay.kafka.clients import reader
 from relay.kafka.offsets import read_ends
@@ -34,9 +34,10 @@ from relay.publish.record import PositionRecord
 from relay.publish.routes import Routes
 from relay.publish.store import ShardStore
 from relay.publish.takeover.positions import last_record
-from relay.publish.takeover.read_from import EndsSeen, observe
+from relay.publish.takeover.read_from import EndsSeen, Noted, TopicEnd, observe
 from relay.publish.takeover.repair import TakenOver, take_over
 from relay.publish.takeover.undecided import await_decided
+from relay.publish.takeover.undone import publish_again
 from relay.schema.approvals.versions_in_force import names_in_use, versions_in_force
 from relay.schema.catalog import Catalog
 from relay.schema.client.client import RegistryClient
@@ -73,7 +74,7 @@ class Services:
         self._lock = threading.RLock()
         self._consumer_lock = threading.Lock()
         self._connection: psycopg.Connection[Any] | None = None
-        self._consumer: Consumer | None = None
+        self._consumers: tuple[Consumer, Consumer] | None = None
         # What is wrong at the start was logged or refused then.
         self._look_at_positions_at = time.monotonic() + _LOOK_AT_POSITIONS_SECONDS
         try:
@@ -138,8 +139,18 @@ class Services:
             except psycopg.errors.LockNotAvailable:
                 store.end_stuck_writers(patience_ms / 1000)
                 epoch, mirror = store.take(shard, self._worker)
-            record = self._last_record(shard) if exactly_once else None
+            record, aborted = self._last_records(shard) if exactly_once else (None, None)
             with self._consumer_lock:
+                if exactly_once and mirror.read_from is not None:
+                    publish_again(
+                        shard,
+                        epoch,
+                        store,
+                        mirror.read_from,
+                        self._admin,
+                        self._topic_ends,
+                        *self._opened_consumers(),
+                    )
                 taken = take_over(
                     shard,
                     self.settings.shards,
@@ -147,9 +158,10 @@ class Services:
                     epoch,
                     mirror,
                     record,
-                    self._opened_consumer(),
+                    aborted,
+                    self._opened_consumers()[0],
                     self.ends.now,
-                    lambda: observe(self._admin, self._pinned_topics()),
+                    self._topic_ends,
                     exactly_once,
                     self.events,
                 )
@@ -160,24 +172,39 @@ class Services:
             holds.apply(found, time.monotonic())
             return taken, holds
 
-    def _last_record(self, shard: int) -> PositionRecord | None:
-        """The shard's last position record, once no transaction of a former owner is open."""
+    def _last_records(self, shard: int) -> tuple[PositionRecord | None, PositionRecord | None]:
+        """The shard's last position record, once no transaction of a former owner is open, and one
+        after it that was aborted, if there is one."""
         # Only this shard's transactions write to its partition of the positions topic.
         place = (self.settings.positions_topic, shard)
         await_decided(self._admin, read_ends(self._admin, [place], undecided=True))
         with self._consumer_lock:
-            record = last_record(self._opened_consumer(), *place)
+            committed, everything = self._opened_consumers()
+            record = last_record(committed, *place)
+            try:
+                last = last_record(everything, *place)
+            except PositionRefused as error:
+                log.info("the last record of shard %d is aborted and not read: %s", shard, error)
+                last = None
         if record is not None:
             ends = self.ends.now(record.ends)
             await_decided(
                 self._admin,
                 {(topic, number): end for topic in ends for number, end in ends[topic].items()},
             )
-        return record
+        is_later = last is not None and last.number > (record.number if record else 0)
+        return record, last if is_later else None
 
-    def _opened_consumer(self) -> Consumer:
-        self._consumer = self._consumer or reader(self.settings)
-        return self._consumer
+    def _topic_ends(self) -> Mapping[str, TopicEnd]:
+        return observe(self._admin, self._pinned_topics())
+
+    def _opened_consumers(self) -> tuple[Consumer, Consumer]:
+        """Of committed records, and of all."""
+        self._consumers = self._consumers or (
+            reader(self.settings),
+            reader(self.settings, undecided=True),
+        )
+        return self._consumers
 
     def _look_at_positions_topic(self) -> None:
         """Logs what could lose the positions since somebody has changed their topic (H12)."""
@@ -193,6 +220,14 @@ class Services:
         """See ShardStore.heads; raises psycopg.Error, DatabaseUnavailable."""
         return self._use(
             lambda connection: ShardStore(connection, self.settings.shards).heads(shard)
+        )
+
+    def note(self, shard: int, epoch: int, read_from: Noted) -> None:
+        """See ShardStore.note; raises Fenced, psycopg.Error, DatabaseUnavailable."""
+        self._use(
+            lambda connection: ShardStore(connection, self.settings.shards).note(
+                shard, epoch, read_from
+            )
         )
 
     def rows(self, seqs: Sequence[int]) -> tuple[list[Row], bool]:
@@ -219,9 +254,9 @@ class Services:
         with self._lock:
             self._forget_connection()
         with self._consumer_lock:
-            if self._consumer is not None:
-                self._consumer.close()
-                self._consumer = None
+            for consumer in self._consumers or ():
+                consumer.close()
+            self._consumers = None
 
     def _use(self, work: Callable[[psycopg.Connection[Any]], Result]) -> Result:
         with self._lock:

@@ -127,6 +127,7 @@ class Shard:
             self._feed.nudge()
             if time.monotonic() - looked_at >= _pause_between_looks(holds):
                 publisher.await_flags()
+                publisher.note_ends()
                 looked_at = time.monotonic()
                 holds.apply(services.heads(self.number), looked_at)
             if runs := _first(holds.due(time.monotonic()), self._limit.rows):

@@ -11,15 +11,16 @@ import orjson
 import psycopg
 
 from relay.capture.position import BEGINNING, Position, Snapshot, Step, beyond
+from relay.kafka.offsets import Partition
 from relay.postgres.identity import Identity, read_identity
 from relay.postgres.sqlfile import load
 from relay.publish.errors import Fenced
-from relay.publish.holds import Hold
+from relay.publish.holds import Aggregate, Hold
 from relay.publish.record import PositionRecord
 from relay.publish.takeover.read_from import Noted
 from relay.publish.takeover.tail import PublishedRecord
 
-__all__ = ["BatchOutcome", "MatchedRow", "Mirror", "ShardStore", "count_holds"]
+__all__ = ["BatchOutcome", "FlaggedRow", "MatchedRow", "Mirror", "ShardStore", "count_holds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,16 @@ class MatchedRow(NamedTuple):
     seq: int | None
 
 
+class FlaggedRow(NamedTuple):
+    """A row whose flags name a record. place: topic and partition."""
+
+    seq: int
+    event_id: str
+    aggregate: Aggregate
+    place: Partition
+    offset: int
+
+
 class ShardStore:
     """On one autocommit connection. Only its owner's thread may use it.
 
@@ -93,6 +104,11 @@ class ShardStore:
             load(__package__, "renew_shards.sql"),
             {"shards": [shard for shard, _ in held], "epochs": [epoch for _, epoch in held]},
         )
+
+    def note(self, shard: int, epoch: int, read_from: Noted) -> None:
+        """Notes from where a take-over has to read, for a shard all of whose flags are written.
+        Raises Fenced."""
+        self._guard([(shard, epoch, None, read_from)])
 
     def write(self, outcomes: Iterable[BatchOutcome]) -> None:
         """Writes flags, holds and mirrored positions in one transaction. Outcomes that are written
@@ -203,6 +219,38 @@ class ShardStore:
             },
         )
         return [MatchedRow(*row) for row in rows]
+
+    def flagged(self, shard: int, records: Mapping[tuple[str, int, int], str]) -> list[FlaggedRow]:
+        """The rows of the shard whose flags name one of these records, by seq.
+
+        records: event ids by topic, partition and offset.
+        """
+        if not records:
+            return []
+        rows = self._connection.execute(
+            load(__package__, "find_flagged.sql"),
+            {
+                "ids": list(records.values()),
+                "topics": [topic for topic, _, _ in records],
+                "partitions": [partition for _, partition, _ in records],
+                "offsets": [offset for _, _, offset in records],
+                "shards": self._shards,
+                "shard": shard,
+            },
+        )
+        return [
+            FlaggedRow(seq, event_id, (type_, id_), (topic, partition), offset)
+            for seq, event_id, type_, id_, topic, partition, offset in rows
+        ]
+
+    def withdraw(self, shard: int, epoch: int, holds: Sequence[Hold]) -> None:
+        """Takes the flags of events away and holds them. Raises Fenced."""
+        with self._connection.transaction():
+            self._guard([(shard, epoch, None, None)])
+            self._connection.execute(
+                "delete from outbox.deliveries where seq = any(%s)", ([h.seq for h in holds],)
+            )
+            self._write_holds(shard, holds, ())
 
     def has_work(self) -> bool:
         """Whether events are to be published now or retried later, in any shard."""

@@ -28,6 +28,7 @@ __all__ = ["MOST_ROWS", "BatchLimit", "BatchPublisher"]
 MOST_ROWS = 20_000
 # How often it is noted from where a recovery would have to read the topics.
 _NOTE_SECONDS = 10.0
+_NOTE_QUIET_SECONDS = 60.0
 # Each batch that gets through raises the limit by this share.
 _GROWTH = 32
 
@@ -170,6 +171,15 @@ class BatchPublisher:
             raise OutcomeUnknown(
                 "the flags of the last transaction could not be written in time", "database"
             ) from None
+
+    def note_ends(self) -> None:
+        """Notes the topics' ends for a shard that is quiet, so that its next owner need not read
+        what the others publish meanwhile. Called when its flags are written. Raises Fenced."""
+        now = time.monotonic()
+        if now - self._noted_at < _NOTE_QUIET_SECONDS:
+            return
+        if (read_from := self._read_from(now)) is not None:
+            self._services.note(self._shard, self._taken.epoch, read_from)
 
     def _await_ready(self, parts: Sequence[ShardRows]) -> None:
         """Waits until this batch may be visible: its rows are on disk, the last flags written."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -9,7 +10,12 @@ from contextlib import contextmanager, suppress
 
 import pytest
 from confluent_kafka import KafkaException, Producer
+from confluent_kafka.admin import AdminClient
 
+from relay.kafka.offsets import read_ends
+from relay.kafka.options import client_options
+from relay.publish.errors import OutcomeUnknown
+from relay.publish.producer import ExactlyOnceProducer
 from relay.publish.takeover import undecided
 from tests.chaos.operator import ASKED
 from tests.relaying import Relay
@@ -36,6 +42,16 @@ def hanging(relay: Relay, topic: str, partition: int) -> Iterator[None]:
         producer.abort_transaction(20)
 
 
+def abort(relay: Relay, topic: str, partition: object, offset: object) -> None:
+    """What an operator does where a transaction does not end in a partition."""
+    servers = relay.environment["EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS"]
+    command = [sys.executable, "-m", "tests.chaos.operator", servers, topic]
+    done = subprocess.run(
+        [*command, str(partition), str(offset)], capture_output=True, check=True, text=True
+    )
+    assert "aborted" in done.stdout
+
+
 @pytest.mark.parametrize("where", ["positions", "events"])
 def test_a_shard_is_not_taken_over_behind_a_transaction_that_does_not_end(
     make_relay: Callable[..., Relay],
@@ -58,10 +74,89 @@ def test_a_shard_is_not_taken_over_behind_a_transaction_that_does_not_end(
         assert relay.sql("select count(*) from outbox.deliveries") == [(1,)]
         # and goes on once it is aborted as the message says
         (asked,) = set(ASKED.findall(caplog.text))
-        servers = relay.environment["EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS"]
-        operator = [sys.executable, "-m", "tests.chaos.operator", servers, *asked]
-        assert b"aborted" in subprocess.run(operator, capture_output=True, check=True).stdout
+        abort(relay, *asked)
         until(lambda: relay.sql("select count(*) from outbox.deliveries") == [(2,)], timeout=40)
     relay.must("run", "--until-idle")
     assert relay.sql("select count(*) from outbox.deliveries") == [(2,)]
     assert len(relay.published()) == 2
+
+
+class CommitsWithoutMarker:
+    """Commits transactions of a worker in this process; in one partition of the first one there is
+    an abort in place of the lost marker."""
+
+    def __init__(
+        self, relay: Relay, monkeypatch: pytest.MonkeyPatch, topic: str, partition: int
+    ) -> None:
+        self.undone = False
+        self.dies = False
+        original = ExactlyOnceProducer.commit
+        admin = AdminClient(client_options(relay.settings()))
+        place = (topic, partition)
+
+        def commit(producer: ExactlyOnceProducer) -> None:
+            if self.undone:
+                return original(producer)
+            self.undone = True
+            abort(relay, *place, read_ends(admin, [place])[place])
+            original(producer)
+            if self.dies:
+                raise OutcomeUnknown("the worker dies before it has written the flags")
+            return None
+
+        monkeypatch.setattr(ExactlyOnceProducer, "commit", commit)
+
+
+def assert_all_once_in_order(relay: Relay, ids: list[str]) -> None:
+    assert [record.event_id for record in relay.published()] == ids
+    report = json.loads(relay.must("verify", "--json"))
+    wrong = ("lost", "duplicated", "out_of_order", "wrong_flags", "pending", "held")
+    assert {name: report[name] for name in wrong} == dict.fromkeys(wrong, 0)
+
+
+@pytest.mark.parametrize("when", ["before the flags", "after the flags"])
+@pytest.mark.parametrize("where", ["positions", "events"])
+def test_what_was_committed_and_undone_is_published_again(
+    make_relay: Callable[..., Relay], monkeypatch: pytest.MonkeyPatch, where: str, when: str
+) -> None:
+    # Given a shard that has published, and events of which one follows another
+    relay = make_relay(shards="1", session_timeout_ms="6000")
+    ids = [relay.publish("a", 1)]
+    relay.must("run", "--until-idle")
+    ((partition,),) = relay.sql("select partition from outbox.deliveries")
+    ids += [relay.publish("a", number) for number in (2, 3)]
+    # When their transaction is committed, but aborted in one of its partitions
+    topic, number = (relay.positions_topic, 0) if where == "positions" else (relay.topic, partition)
+    faulty = CommitsWithoutMarker(relay, monkeypatch, topic, number)
+    faulty.dies = when == "before the flags"
+    with relay.working_here():
+        relay.wait_until_delivered(3)
+        until(lambda: faulty.undone)
+    # Then the shard's next owner publishes what is missing, and nothing else
+    ids.append(relay.publish("a", 4))
+    relay.must("run", "--until-idle")
+    assert_all_once_in_order(relay, ids)
+
+
+def test_another_producers_aborts_make_nothing_be_published_again(relay: Relay) -> None:
+    # Given records of events beside those that the relay has committed
+    ids = [relay.publish("a", number) for number in (1, 2)]
+    relay.must("run", "--until-idle")
+    producer = Producer(
+        {
+            "bootstrap.servers": relay.environment["EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS"],
+            "transactional.id": f"other.{relay.name}",
+        }
+    )
+    producer.init_transactions(20)
+    producer.begin_transaction()
+    for record in relay.published():
+        headers = [(name, text.encode()) for name, text in record.headers.items()]
+        producer.produce(record.topic, record.value, record.key, record.partition, headers=headers)
+    producer.flush(20)
+    # When they are aborted
+    producer.abort_transaction(20)
+    ids.append(relay.publish("a", 3))
+    relay.must("run", "--until-idle")
+    # Then each event is there once
+    assert_all_once_in_order(relay, ids)

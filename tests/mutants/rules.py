@@ -174,9 +174,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "H18-the-position-is-read-once",
         "relay/publish/services.py",
-        "record = last_record(self._opened_consumer(), *place)",
+        "record = last_record(committed, *place)",
         'record = self.__dict__.setdefault(f"first record of {shard}", '
-        "last_record(self._opened_consumer(), *place))",
+        "last_record(committed, *place))",
         ("tests/integration/test_outages.py", "-k", "expired_transactional_id"),
     ),
     Mutant(
@@ -395,6 +395,28 @@ MUTANTS: tuple[Mutant, ...] = (
         "if error.args[0].name() not in _STALE_METADATA:",
         "if True:",
         ("tests/integration/test_outages.py", "-k", "restarted_broker_leads_again"),
+    ),
+    Mutant(
+        "H74-a-flag-of-an-aborted-record-stays",
+        "relay/publish/services.py",
+        "if exactly_once and mirror.read_from is not None:",
+        "if False:",
+        (
+            "tests/integration/test_hazard_kafka_undecided.py",
+            "-k",
+            "committed_and_undone and events and after",
+        ),
+    ),
+    Mutant(
+        "H74-an-aborted-position-is-believed",
+        "relay/publish/takeover/repair.py",
+        "and aborted is not None",
+        "and False",
+        (
+            "tests/integration/test_hazard_kafka_undecided.py",
+            "-k",
+            "committed_and_undone and positions and before",
+        ),
     ),
     Mutant(
         "H53-not-yours-drops-a-shard",

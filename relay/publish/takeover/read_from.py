@@ -1,7 +1,7 @@
-"""From where a recovery has to read each topic: noted while a shard publishes.
+"""From where a take-over has to read each topic: noted while a shard publishes.
 
-All records of a shard that a recovery has to find lie at or above the ends that were seen before
-the shard's last flagged transaction began.
+All records of a shard that have no flag yet lie at or above the ends that were seen before its last
+flagged transaction began; so do all that can still be undone, since last stable offsets are noted.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _INTERVAL_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class TopicEnd:
-    """identifier: differs when the topic has been recreated. ends: high watermark by partition."""
+    """identifier: differs when the topic has been recreated. ends: by partition."""
 
     identifier: str
     ends: Mapping[int, int]
@@ -44,8 +44,11 @@ class TopicEnd:
         }
 
 
-def observe(admin: AdminClient, names: Iterable[str]) -> dict[str, TopicEnd]:
-    """Reads the ends of those topics that exist. Raises BrokerUnavailable."""
+def observe(
+    admin: AdminClient, names: Iterable[str], *, undecided: bool = True
+) -> dict[str, TopicEnd]:
+    """Reads the ends of those topics that exist: high watermarks, or last stable offsets where
+    nothing `undecided` counts. Raises BrokerUnavailable."""
     # The identifiers first: a topic that is recreated in between has the former one, and is read
     # from its beginning.
     described = topics.identifiers(admin, names)
@@ -54,7 +57,7 @@ def observe(admin: AdminClient, names: Iterable[str]) -> dict[str, TopicEnd]:
         for name, (_, partitions) in described.items()
         for partition in range(partitions)
     ]
-    ends = read_ends(admin, places, undecided=True) if places else {}
+    ends = read_ends(admin, places, undecided=undecided) if places else {}
     return {
         name: TopicEnd(
             identifier, {partition: ends[name, partition] for partition in range(partitions)}
@@ -78,7 +81,8 @@ def starts(noted: Noted | None, found: Mapping[str, TopicEnd]) -> Ends:
 
 
 class EndsSeen:
-    """The ends of all event topics as they were some seconds ago. Safe for several threads."""
+    """The last stable offsets of all event topics as they were some seconds ago. Safe for several
+    threads."""
 
     def __init__(self, admin: AdminClient, names: Callable[[], Iterable[str]]) -> None:
         """names: of the event topics."""
@@ -99,7 +103,7 @@ class EndsSeen:
             return
         self._asked_at = time.monotonic()
         try:
-            found = observe(self._admin, self._names())
+            found = observe(self._admin, self._names(), undecided=False)
         except BrokerUnavailable as error:
             log.debug("the ends of topics are not known: %s", error)
         else:

@@ -47,6 +47,7 @@ def take_over(
     epoch: int,
     mirror: Mirror,
     record: PositionRecord | None,
+    aborted: PositionRecord | None,
     consumer: Consumer,
     ends_now: Callable[[Iterable[str]], Ends],
     topics_now: Callable[[], Mapping[str, TopicEnd]],
@@ -55,8 +56,8 @@ def take_over(
 ) -> TakenOver:
     """Continues where the last owner stopped. The producer must have fenced it before.
 
-    epoch, mirror: from ShardStore.take. record: the last one of the positions topic. consumer: sees
-    committed records and ends.
+    epoch, mirror: from ShardStore.take. record: the last one of the positions topic. aborted: one
+    after it that was not committed. consumer: sees committed records and ends.
     ends_now: high watermarks of those of some topics that exist. topics_now: all event topics.
     Raises PositionRefused, Fenced, BrokerUnavailable, psycopg.Error.
     """
@@ -72,6 +73,16 @@ def take_over(
             "rows of its last transaction are not in the topics: the server's files were restored "
             "from a copy",
             decision.record.number,
+            mirror.record,
+        )
+    if (
+        isinstance(decision, Start | Continue)
+        and aborted is not None
+        and _is_published(shard, store, aborted, consumer, ends_now)
+    ):
+        decision = Recover(
+            "events of its last transaction are in the topics, though its position was aborted",
+            mirror.record.number if mirror.record else 0,
             mirror.record,
         )
     match decision:
@@ -104,11 +115,7 @@ def _redo(
     Returns False, and writes nothing, when rows that it should have published are not in the
     topics and retention has not deleted them: then they are other rows (H50).
     """
-    held = {hold.seq for hold in record.not_produced}
-    produced = store.released([seq for seq in record.released if seq not in held])
-    for step in record.steps:
-        produced |= store.undelivered(shard, step)
-    wanted = {event_id: seq for event_id, seq in produced.items() if seq not in held}
+    wanted = _unflagged(shard, store, record)
     stops = ends_now(record.ends)
     places = tail.find(consumer, record.ends, stops, wanted.keys())
     if len(places) < len(wanted) and not tail.are_expired(consumer, record.ends, stops):
@@ -124,9 +131,42 @@ def _redo(
             for place in places.get(event_id, _UNKNOWN)
         ],
         record.not_produced,
-        [seq for seq in record.released if seq not in held],
+        _released(record),
     )
     return True
+
+
+def _is_published(
+    shard: int,
+    store: ShardStore,
+    aborted: PositionRecord,
+    consumer: Consumer,
+    ends_now: Callable[[Iterable[str]], Ends],
+) -> bool:
+    """Whether events of a transaction are in the topics, though its position record is not.
+
+    Its marker was lost in the shard's partition of the positions topic, and somebody has aborted
+    what lay open there (H74).
+    """
+    if not aborted.identity.same_database(store.identity):
+        return False
+    wanted = _unflagged(shard, store, aborted)
+    return bool(tail.find(consumer, aborted.ends, ends_now(aborted.ends), wanted.keys()))
+
+
+def _unflagged(shard: int, store: ShardStore, record: PositionRecord) -> dict[str, int]:
+    """Event id -> seq of what a transaction has produced and that has no flag."""
+    produced = store.released(_released(record))
+    for step in record.steps:
+        produced |= store.undelivered(shard, step)
+    held = {hold.seq for hold in record.not_produced}
+    return {event_id: seq for event_id, seq in produced.items() if seq not in held}
+
+
+def _released(record: PositionRecord) -> list[int]:
+    """Held events that a transaction has published after all, by seq."""
+    held = {hold.seq for hold in record.not_produced}
+    return [seq for seq in record.released if seq not in held]
 
 
 def _recover(

@@ -41,7 +41,8 @@ def await_decided(
                 f"offset {stable[topic, partition]} to {end} are neither committed nor aborted. "
                 "A broker that crashed may have lost the marker. Find the transaction with "
                 "`kafka-transactions.sh find-hanging` and abort it with "
-                "`kafka-transactions.sh abort`; the shard goes on then"
+                "`kafka-transactions.sh abort`; the shard goes on then, and publishes what was "
+                "lost with it again"
             )
         if wanted:
             time.sleep(_PAUSE_S)
