@@ -6,7 +6,7 @@ import logging
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from confluent_kafka import (
     Consumer,
@@ -25,12 +25,14 @@ from relay.settings import Settings
 
 __all__ = [
     "Bounds",
+    "LeaderEnd",
     "Partition",
     "are_ends",
     "committed_at",
     "committed_offsets",
     "read_bounds",
     "read_ends",
+    "read_leader_ends",
     "stable_bounds",
 ]
 
@@ -57,6 +59,14 @@ class Bounds:
     end: int
 
 
+class LeaderEnd(NamedTuple):
+    """The end of a partition. epoch: grows whenever the partition gets a leader, or the same one
+    again; -1 where the broker does not tell."""
+
+    offset: int
+    epoch: int
+
+
 def read_bounds(
     admin: AdminClient, names: Iterable[str], *, undecided: bool = False
 ) -> dict[Partition, Bounds]:
@@ -74,7 +84,9 @@ def read_bounds(
     # The low ends first: retention may move them up, and none must be above its end.
     lows = _list(admin, places, _specs.earliest(), undecided=undecided)
     ends = read_ends(admin, places, undecided=undecided)
-    return {place: Bounds(lows[place], max(lows[place], ends[place])) for place in places}
+    return {
+        place: Bounds(lows[place].offset, max(lows[place].offset, ends[place])) for place in places
+    }
 
 
 def read_ends(
@@ -86,6 +98,14 @@ def read_ends(
     `undecided` it is the high watermark: what is committed after an open transaction of another
     producer lies between the two.
     """
+    found = read_leader_ends(admin, places, undecided=undecided)
+    return {place: end.offset for place, end in found.items()}
+
+
+def read_leader_ends(
+    admin: AdminClient, places: Iterable[Partition], *, undecided: bool = False
+) -> dict[Partition, LeaderEnd]:
+    """As `read_ends`, with the epochs of the partitions' leaders."""
     return _list(admin, places, _specs.latest(), undecided=undecided)
 
 
@@ -160,7 +180,7 @@ def _committed(
 
 def _list(
     admin: AdminClient, places: Iterable[Partition], spec: Any, *, undecided: bool
-) -> dict[Partition, int]:
+) -> dict[Partition, LeaderEnd]:
     wanted = {TopicPartition(*place): spec for place in places}
     if not wanted:
         return {}
@@ -180,8 +200,11 @@ def _list(
 
 def _ask(
     admin: AdminClient, wanted: dict[TopicPartition, Any], isolation: IsolationLevel
-) -> dict[Partition, int]:
+) -> dict[Partition, LeaderEnd]:
     futures = admin.list_offsets(wanted, isolation_level=isolation, request_timeout=_TIMEOUT_S)
-    return {
-        (place.topic, place.partition): future.result().offset for place, future in futures.items()
-    }
+    ends = {}
+    for place, future in futures.items():
+        found = future.result()
+        epoch = -1 if found.leader_epoch is None else found.leader_epoch
+        ends[place.topic, place.partition] = LeaderEnd(found.offset, epoch)
+    return ends

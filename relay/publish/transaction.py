@@ -28,7 +28,6 @@ __all__ = ["MOST_ROWS", "BatchLimit", "BatchPublisher"]
 MOST_ROWS = 20_000
 # How often it is noted from where a recovery would have to read the topics.
 _NOTE_SECONDS = 10.0
-_NOTE_QUIET_SECONDS = 60.0
 # Each batch that gets through raises the limit by this share.
 _GROWTH = 32
 
@@ -92,6 +91,7 @@ class BatchPublisher:
         self._taken = taken
         self._number = taken.number
         self._noted_at = float("-inf")
+        self._noted: Noted | None = None
         self._pace = Pace()
         self._flags: Future[None] | None = None
 
@@ -175,10 +175,8 @@ class BatchPublisher:
     def note_ends(self) -> None:
         """Notes the topics' ends for a shard that is quiet, so that its next owner need not read
         what the others publish meanwhile. Called when its flags are written. Raises Fenced."""
-        now = time.monotonic()
-        if now - self._noted_at < _NOTE_QUIET_SECONDS:
-            return
-        if (read_from := self._read_from(now)) is not None:
+        known = self._noted
+        if (read_from := self._read_from(time.monotonic())) not in (None, known):
             self._services.note(self._shard, self._taken.epoch, read_from)
 
     def _await_ready(self, parts: Sequence[ShardRows]) -> None:
@@ -200,7 +198,7 @@ class BatchPublisher:
             or (noted := self._services.ends_seen.latest) is None
         ):
             return None
-        self._noted_at = now
+        self._noted_at, self._noted = now, noted
         return noted
 
     def _record(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from relay.publish.record import Ends
-from relay.publish.takeover.read_from import Noted, TopicEnd, starts
+from relay.publish.takeover.read_from import Noted, TopicEnd, is_settled, starts
 
 NOTED: Noted = {"events.a": {"id": "first", "offsets": {"0": 7, "1": 0}}}
 
@@ -33,6 +33,23 @@ def test_a_topic_is_read_from_what_is_noted_of_it(
     assert starts(noted, found) == begin
 
 
-def test_what_is_noted_is_the_form_in_the_database() -> None:
-    end = TopicEnd("first", {0: 7})
-    assert starts({"events.a": end.to_json()}, {"events.a": end}) == {"events.a": {0: 7}}
+@pytest.mark.parametrize(
+    ("identifier", "partition", "epoch", "settled"),
+    [
+        ("first", 0, 3, True),
+        # The partition has had no leader since, or the topic was recreated
+        ("first", 0, 4, False),
+        ("second", 0, 3, False),
+        # or something from before was open
+        ("first", 1, 3, False),
+        # or the broker does not tell.
+        ("first", 1, -1, False),
+    ],
+)
+def test_nothing_is_undone_while_a_partition_keeps_its_leader(
+    identifier: str, partition: int, epoch: int, settled: bool
+) -> None:
+    noted: Noted = {"events.a": {"id": "first", "offsets": {"0": 7, "1": 0}, "epochs": {"0": 3}}}
+    assert is_settled(noted, "events.a", identifier, partition, epoch) == settled
+    assert not is_settled(NOTED, "events.a", identifier, partition, epoch)
+    assert not is_settled({}, "events.a", identifier, partition, epoch)

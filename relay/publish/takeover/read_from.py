@@ -16,17 +16,19 @@ from confluent_kafka.admin import AdminClient
 
 from relay.errors import BrokerUnavailable
 from relay.kafka import topics
-from relay.kafka.offsets import read_ends
+from relay.kafka.offsets import LeaderEnd, Partition, read_ends, read_leader_ends
 from relay.publish.record import Ends
 
-__all__ = ["EndsSeen", "Noted", "TopicEnd", "observe", "starts"]
+__all__ = ["EndsSeen", "Noted", "TopicEnd", "is_settled", "observe", "starts"]
 
 log = logging.getLogger(__name__)
 
-# topic -> {"id": ..., "offsets": {partition: offset}}, as JSON
+# topic -> {"id": ..., "offsets": {partition: offset}, "epochs": {partition: epoch}}, as JSON
 Noted: TypeAlias = dict[str, dict[str, Any]]
 
 _INTERVAL_S: Final = 10.0
+# While partitions are not settled, as after each change of a leader.
+_SHORT_INTERVAL_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +38,9 @@ class TopicEnd:
     identifier: str
     ends: Mapping[int, int]
 
-    def to_json(self) -> dict[str, Any]:
-        """The form in the database."""
-        return {
-            "id": self.identifier,
-            "offsets": {str(partition): end for partition, end in self.ends.items()},
-        }
 
-
-def observe(
-    admin: AdminClient, names: Iterable[str], *, undecided: bool = True
-) -> dict[str, TopicEnd]:
-    """Reads the ends of those topics that exist: high watermarks, or last stable offsets where
-    nothing `undecided` counts. Raises BrokerUnavailable."""
+def observe(admin: AdminClient, names: Iterable[str]) -> dict[str, TopicEnd]:
+    """Reads the high watermarks of those topics that exist. Raises BrokerUnavailable."""
     # The identifiers first: a topic that is recreated in between has the former one, and is read
     # from its beginning.
     described = topics.identifiers(admin, names)
@@ -57,7 +49,7 @@ def observe(
         for name, (_, partitions) in described.items()
         for partition in range(partitions)
     ]
-    ends = read_ends(admin, places, undecided=undecided) if places else {}
+    ends = read_ends(admin, places, undecided=True)
     return {
         name: TopicEnd(
             identifier, {partition: ends[name, partition] for partition in range(partitions)}
@@ -80,6 +72,16 @@ def starts(noted: Noted | None, found: Mapping[str, TopicEnd]) -> Ends:
     return begin
 
 
+def is_settled(noted: Noted, name: str, identifier: str, partition: int, epoch: int) -> bool:
+    """Whether nothing can have been undone in a partition since it was noted.
+
+    A marker is lost only where the partition has no leader for a moment, and gets a new epoch.
+    epoch: of its leader now.
+    """
+    known = noted.get(name, {})
+    return known.get("id") == identifier and known.get("epochs", {}).get(str(partition)) == epoch
+
+
 class EndsSeen:
     """The last stable offsets of all event topics as they were some seconds ago. Safe for several
     threads."""
@@ -88,8 +90,10 @@ class EndsSeen:
         """names: of the event topics."""
         self._admin = admin
         self._names = names
-        self._asked_at = float("-inf")
+        self._ask_at = float("-inf")
         self._latest: Noted | None = None
+        # The leaders' epochs, each with the end that was seen first under it.
+        self._began: dict[Partition, LeaderEnd] = {}
 
     @property
     def latest(self) -> Noted | None:
@@ -97,14 +101,31 @@ class EndsSeen:
         return self._latest
 
     def refresh(self) -> None:
-        """Asks anew, every ten seconds; keeps what it has while the broker is unavailable. Raises
-        nothing that `names` does not raise."""
-        if time.monotonic() - self._asked_at < _INTERVAL_S:
+        """Asks again, every ten seconds, or every second until all is settled; keeps what it has
+        while the broker is unavailable. Raises nothing that `names` does not raise."""
+        if (now := time.monotonic()) < self._ask_at:
             return
-        self._asked_at = time.monotonic()
+        self._ask_at = now + _INTERVAL_S
         try:
-            found = observe(self._admin, self._names(), undecided=False)
+            # The identifiers first, as in `observe`.
+            described = topics.identifiers(self._admin, self._names())
+            places = [(name, n) for name, (_, count) in described.items() for n in range(count)]
+            high = read_leader_ends(self._admin, places, undecided=True)
+            stable = read_leader_ends(self._admin, places)
         except BrokerUnavailable as error:
             log.debug("the ends of topics are not known: %s", error)
-        else:
-            self._latest = {name: topic.to_json() for name, topic in found.items()}
+            return
+        noted: Noted = {
+            name: {"id": identifier, "offsets": {}, "epochs": {}}
+            for name, (identifier, _) in described.items()
+        }
+        for (name, partition), end in stable.items():
+            noted[name]["offsets"][str(partition)] = end.offset
+            began = self._began.get((name, partition))
+            if began is None or began.epoch != high[name, partition].epoch:
+                began = self._began[name, partition] = high[name, partition]
+            if end.epoch == began.epoch >= 0 and end.offset >= began.offset:
+                noted[name]["epochs"][str(partition)] = end.epoch
+            else:
+                self._ask_at = now + _SHORT_INTERVAL_S
+        self._latest = noted

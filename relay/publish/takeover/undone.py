@@ -18,11 +18,11 @@ from confluent_kafka import Consumer
 from confluent_kafka.admin import AdminClient
 
 from relay.kafka import headers as names
-from relay.kafka.offsets import Bounds, Partition, read_ends
+from relay.kafka.offsets import Bounds, Partition, read_leader_ends
 from relay.kafka.ranges import read_ranges
 from relay.publish.holds import Hold
 from relay.publish.store import FlaggedRow, ShardStore
-from relay.publish.takeover.read_from import Noted, TopicEnd, starts
+from relay.publish.takeover.read_from import Noted, TopicEnd, is_settled, starts
 from relay.publish.takeover.undecided import await_decided
 
 __all__ = ["publish_again"]
@@ -52,12 +52,21 @@ def publish_again(
     while True:
         found = topics_now()
         high = {(name, n): end for name, topic in found.items() for n, end in topic.ends.items()}
-        stable = read_ends(admin, high)
+        stable = read_leader_ends(admin, high)
         begin = starts(noted, found)
-        ranges = {place: Bounds(begin[place[0]][place[1]], end) for place, end in high.items()}
-        rows = store.flagged(shard, _hidden(ranges, stable, committed, everything))
+        ranges = {
+            (name, partition): Bounds(begin[name][partition], high[name, partition])
+            for (name, partition), end in stable.items()
+            if not is_settled(noted, name, found[name].identifier, partition, end.epoch)
+        }
+        hidden = _hidden(
+            ranges, {place: stable[place].offset for place in ranges}, committed, everything
+        )
+        rows = store.flagged(shard, hidden)
         # A transaction of this shard that is neither committed nor aborted, though it was flagged.
-        undecided = {row.place: row.offset + 1 for row in rows if row.offset >= stable[row.place]}
+        undecided = {
+            row.place: row.offset + 1 for row in rows if row.offset >= stable[row.place].offset
+        }
         if not undecided:
             break
         await_decided(admin, undecided)
