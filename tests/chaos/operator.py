@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -32,7 +33,11 @@ ASKED: Final = re.compile(
 
 
 class Operator:
-    """Reads the logs in a thread of its own. aborted: one line for each transaction."""
+    """Reads the logs in a thread of its own.
+
+    aborted: one line for each transaction. last_at: when the last one was aborted, as
+    time.monotonic(); 0 if none was.
+    """
 
     def __init__(self, folder: Path, servers: str, say: Callable[[str], None]) -> None:
         self._folder = folder
@@ -40,6 +45,7 @@ class Operator:
         self._say = say
         self._over = threading.Event()
         self.aborted: list[str] = []
+        self.last_at = 0.0
         self._thread = threading.Thread(target=self._watch, name="operator", daemon=True)
         self._thread.start()
 
@@ -68,6 +74,7 @@ class Operator:
         said = (done.stdout or done.stderr).strip().splitlines()
         line = f"{topic}[{partition}], from offset {offset}: {said[-1] if said else 'nothing'}"
         self.aborted.append(line)
+        self.last_at = time.monotonic()
         self._say(f"the operator: {line}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 import psycopg
@@ -20,9 +21,9 @@ _STILL_S: Final = 60.0
 
 
 def wait(
-    stage: Stage, query: str, since: float, limit: float
+    stage: Stage, query: str, since: Callable[[], float], limit: float
 ) -> tuple[float | None, dict[str, int]]:
-    """Waits until all counts of a query are 0; seconds since then, and the last counts.
+    """Waits until all counts of a query are 0; the seconds after `since`, and the last counts.
 
     None where they do not change for a while: waits longer than `limit` where they do, so that
     what is slow is not taken for lost.
@@ -40,8 +41,8 @@ def wait(
         now = time.monotonic()
         changed = now if left != before else changed
         if not any(left.values()):
-            return now - since, left
-        if now > max(since + limit, changed + min(limit, _STILL_S)):
+            return now - since(), left
+        if now > max(since() + limit, changed + min(limit, _STILL_S)):
             return None, {name: count for name, count in left.items() if count}
         time.sleep(max(_LOOK_S, (now - began) * REST))
 

@@ -73,7 +73,7 @@ def perform(
         stage.processes.end("writer")
         _write_last_events(stage)
         say("the faults are over; everything comes to rest")
-        outcome = _come_to_rest(stage, injector, last, idle_s, say)
+        outcome = _come_to_rest(stage, injector, operator, last, idle_s, say)
         operator.close()
         outcome.aborted = operator.aborted
         return outcome
@@ -82,10 +82,16 @@ def perform(
 
 
 def _come_to_rest(
-    stage: Stage, injector: Injector, last: float, idle_s: float, say: Callable[[str], None]
+    stage: Stage,
+    injector: Injector,
+    operator: Operator,
+    last: float,
+    idle_s: float,
+    say: Callable[[str], None],
 ) -> Outcome:
-    """Waits, replays the dead letters, and compares. last: when the last fault had ended."""
-    idle_after, left = wait(stage, UNDONE, last, idle_s)
+    """Waits, replays the dead letters, and compares. last: when the last fault had ended; where
+    the operator has to act after that, it ends with what the operator did."""
+    idle_after, left = wait(stage, UNDONE, lambda: max(last, operator.last_at), idle_s)
     injector.finish()
     with stage.connect() as connection:
         dead_before = flagged_dead(connection)
@@ -93,7 +99,8 @@ def _come_to_rest(
         connection.execute("insert into chaos.fixed default values")
     say(f"{len(dead_before)} dead letters are replayed, now that the handlers are fixed")
     replay = stage.processes.run_relay("dlq", "replay", "--all", check=False)
-    resolved_after, unresolved = wait(stage, UNRESOLVED, time.monotonic(), idle_s)
+    replayed = time.monotonic()
+    resolved_after, unresolved = wait(stage, UNRESOLVED, lambda: replayed, idle_s)
     say("everything is read and compared")
     evidence = _collect(stage, dead_before, fixed_after)
     verify = stage.processes.run_relay("verify", "--json", check=False)

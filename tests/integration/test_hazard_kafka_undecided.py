@@ -138,7 +138,7 @@ def test_what_was_committed_and_undone_is_published_again(
     faulty = CommitsWithoutMarker(relay, monkeypatch, topic, number)
     faulty.dies = when == "before the flags"
     with relay.working_here():
-        relay.wait_until_delivered(3)
+        relay.wait_until_delivered(3, timeout=120)
         until(lambda: faulty.undone)
     # (a marker is lost only where a partition has no leader for a while)
     own_kafka.kill()

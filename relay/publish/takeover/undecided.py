@@ -35,12 +35,14 @@ def await_decided(
         stable = read_ends(admin, wanted)
         wanted = {place: end for place, end in wanted.items() if stable[place] < end}
         if wanted and time.monotonic() > deadline:
-            (topic, partition), end = min(wanted.items())
-            raise BrokerUnavailable(
+            hanging = "; ".join(
                 f"{topic}[{partition}] has a transaction that does not end: its records from "
-                f"offset {stable[topic, partition]} to {end} are neither committed nor aborted. "
-                "A broker that crashed may have lost the marker. Find the transaction with "
-                "`kafka-transactions.sh find-hanging` and abort it with "
+                f"offset {stable[topic, partition]} to {end} are neither committed nor aborted"
+                for (topic, partition), end in sorted(wanted.items())
+            )
+            raise BrokerUnavailable(
+                f"{hanging}. A broker that crashed may have lost the marker. Find the transaction "
+                "with `kafka-transactions.sh find-hanging` and abort it with "
                 "`kafka-transactions.sh abort`; the shard goes on then, and publishes what was "
                 "lost with it again"
             )
