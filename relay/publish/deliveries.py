@@ -10,8 +10,9 @@ from concurrent.futures import Future
 
 from relay.outages import Outage
 from relay.publish.errors import Fenced
+from relay.publish.outcome import BatchOutcome
 from relay.publish.producer import Published
-from relay.publish.store import BatchOutcome, ShardStore
+from relay.publish.store import ShardStore
 from relay.unavailable import unavailable_server
 
 __all__ = ["Deliveries", "copy_text"]

@@ -3,72 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 import psycopg
 
 from relay.capture.position import BEGINNING, Position, Snapshot, Step, beyond
-from relay.kafka.offsets import Partition
 from relay.postgres.identity import Identity, read_identity
 from relay.postgres.sqlfile import load
 from relay.publish.errors import Fenced
-from relay.publish.holds import Aggregate, Hold
+from relay.publish.holds import Hold
+from relay.publish.outcome import BatchOutcome, FlaggedRow, MatchedRow, Mirror
 from relay.publish.record import PositionRecord
 from relay.publish.takeover.read_from import Noted
 from relay.publish.takeover.tail import PublishedRecord
 
-__all__ = ["BatchOutcome", "FlaggedRow", "MatchedRow", "Mirror", "ShardStore", "count_holds"]
-
-
-@dataclass(frozen=True, slots=True)
-class BatchOutcome:
-    """The result of one transaction of a shard, to be written to the database.
-
-    deliveries: lines of COPY text for copy_deliveries.sql. holds: of rows that were not produced.
-    released: seqs whose holds end. read_from: ends of the topics that were seen before the
-    transaction began; None: those in the database stay.
-    """
-
-    shard: int
-    epoch: int
-    record: PositionRecord
-    deliveries: bytes = b""
-    holds: tuple[Hold, ...] = ()
-    released: tuple[int, ...] = field(default=())
-    read_from: Noted | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Mirror:
-    """What the database knows of a shard.
-
-    record: the last position record whose flags are written. read_from: see
-    relay.publish.takeover.read_from. snapshot: of the reading.
-    """
-
-    record: PositionRecord | None
-    read_from: Noted | None
-    snapshot: Snapshot
-
-
-class MatchedRow(NamedTuple):
-    """The row of an event in a topic. seq: None where it is gone."""
-
-    event_id: str
-    seq: int | None
-
-
-class FlaggedRow(NamedTuple):
-    """A row whose flags name a record. place: topic and partition."""
-
-    seq: int
-    event_id: str
-    aggregate: Aggregate
-    place: Partition
-    offset: int
+__all__ = ["ShardStore", "count_holds"]
 
 
 class ShardStore:

@@ -14,11 +14,11 @@ from relay.publish.batch import Batch, cut
 from relay.publish.deliveries import Deliveries, copy_text
 from relay.publish.errors import CommitResent, OutcomeUnknown, RecordRefused
 from relay.publish.message import Route, RoutesOfRows
+from relay.publish.outcome import BatchOutcome
 from relay.publish.pace import Pace
 from relay.publish.producer import ShardProducer
 from relay.publish.record import Ends, PositionRecord
 from relay.publish.services import Services
-from relay.publish.store import BatchOutcome
 from relay.publish.takeover.read_from import Noted
 from relay.publish.takeover.repair import TakenOver
 

@@ -17,8 +17,9 @@ from confluent_kafka.admin import AdminClient
 from relay.kafka.clients import reader
 from relay.postgres.connect import connect
 from relay.publish.errors import Fenced
+from relay.publish.outcome import BatchOutcome
 from relay.publish.record import PositionRecord
-from relay.publish.store import BatchOutcome, ShardStore
+from relay.publish.store import ShardStore
 from relay.publish.takeover.membership import InstanceId
 from relay.publish.takeover.positions import last_record
 from tests.relaying import Relay, end, kill
@@ -261,7 +262,7 @@ def test_two_workers_in_one_folder_have_two_instance_ids_and_a_restart_has_the_s
 
 
 @pytest.mark.parametrize("seconds", [1, 4])
-def test_a_frozen_worker_is_fenced_and_neither_owner_fences_the_other_for_ever(
+def test_a_frozen_worker_is_fenced_and_neither_owner_fences_the_other_forever(
     make_relay: Callable[..., Relay], seconds: int
 ) -> None:
     # Given two workers under load, a session of 2 s

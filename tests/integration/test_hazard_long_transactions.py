@@ -9,8 +9,9 @@ import psycopg
 from relay.capture.position import Position, Snapshot
 from relay.postgres.connect import connect
 from relay.postgres.sqlfile import load
+from relay.publish.outcome import BatchOutcome
 from relay.publish.record import PositionRecord
-from relay.publish.store import BatchOutcome, ShardStore
+from relay.publish.store import ShardStore
 
 BATCHES = 1_000
 

@@ -20,8 +20,9 @@ from relay.postgres.connect import connect
 from relay.postgres.identity import read_identity
 from relay.postgres.migrate import migrate
 from relay.publish.errors import Fenced
+from relay.publish.outcome import BatchOutcome
 from relay.publish.record import PositionRecord
-from relay.publish.store import BatchOutcome, ShardStore
+from relay.publish.store import ShardStore
 from relay.schema.client.client import RegistryClient
 from tests import stack
 from tests.integration.registry_servers import record, unused_subject

@@ -12,8 +12,9 @@ from confluent_kafka import Consumer
 from relay.capture.position import BEGINNING, Position
 from relay.observe import Events, FlagsRedone
 from relay.postgres.identity import Identity
+from relay.publish.outcome import Mirror
 from relay.publish.record import Ends, PositionRecord
-from relay.publish.store import Mirror, ShardStore
+from relay.publish.store import ShardStore
 from relay.publish.takeover import tail
 from relay.publish.takeover.read_from import Noted, TopicEnd, starts
 from relay.publish.takeover.resume import Continue, Recover, Redo, Start, decide

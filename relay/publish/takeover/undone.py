@@ -21,7 +21,8 @@ from relay.kafka import headers as names
 from relay.kafka.offsets import Bounds, Partition, read_leader_ends
 from relay.kafka.ranges import read_ranges
 from relay.publish.holds import Hold
-from relay.publish.store import FlaggedRow, ShardStore
+from relay.publish.outcome import FlaggedRow
+from relay.publish.store import ShardStore
 from relay.publish.takeover.read_from import Noted, TopicEnd, is_settled, starts
 from relay.publish.takeover.undecided import await_decided
 
