@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-__all__ = ["run_sql"]
+__all__ = ["close", "run_sql"]
 
 
 class _Open:
@@ -34,6 +34,11 @@ def run_sql(url: str, query: str, parameters: Any = None) -> list[tuple[Any, ...
     """
     cursor = _execute(url, query, parameters)
     return cursor.fetchall() if cursor.description else []
+
+
+def close() -> None:
+    """Closes this thread's connection: a database is copied only while nobody is connected."""
+    _threads.open = None
 
 
 def _execute(url: str, query: str, parameters: Any) -> psycopg.Cursor[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -48,6 +49,10 @@ _CONNECTIONS: Final = 8
 _STALE_METADATA: Final = frozenset(
     {"FENCED_LEADER_EPOCH", "UNKNOWN_LEADER_EPOCH", "NOT_LEADER_FOR_PARTITION"}
 )
+_NO_COORDINATOR: Final = frozenset(
+    {"COORDINATOR_LOAD_IN_PROGRESS", "COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR"}
+)
+_PAUSE_S: Final = 0.1
 _specs: Any = OffsetSpec  # without types in its package
 
 
@@ -169,13 +174,26 @@ def _committed(
             f"the offsets of group {group} can't be read",
             "Check that Kafka runs and that the relay may describe groups.",
         ):
-            found = consumer.committed([TopicPartition(*place) for place in places], _TIMEOUT_S)
-            for place in found:
-                if place.error is not None:
-                    raise KafkaException(place.error)
+            found = _ask_coordinator(consumer, [TopicPartition(*place) for place in places])
     finally:
         consumer.close()
     return {(place.topic, place.partition): place.offset for place in found if place.offset >= 0}
+
+
+def _ask_coordinator(consumer: Consumer, places: list[TopicPartition]) -> list[TopicPartition]:
+    """The group's committed offsets, asked for again while its coordinator is starting."""
+    deadline = time.monotonic() + _TIMEOUT_S
+    while True:
+        try:
+            found = consumer.committed(places, _TIMEOUT_S)
+            for place in found:
+                if place.error is not None:
+                    raise KafkaException(place.error)
+            return found
+        except KafkaException as error:
+            if error.args[0].name() not in _NO_COORDINATOR or time.monotonic() > deadline:
+                raise
+        time.sleep(_PAUSE_S)
 
 
 def _list(

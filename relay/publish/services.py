@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
@@ -141,16 +142,7 @@ class Services:
                 epoch, mirror = store.take(shard, self._worker)
             record, aborted = self._last_records(shard) if exactly_once else (None, None)
             with self._consumer_lock:
-                if exactly_once and mirror.read_from is not None:
-                    publish_again(
-                        shard,
-                        epoch,
-                        store,
-                        mirror.read_from,
-                        self._admin,
-                        self._topic_ends,
-                        *self._opened_consumers(),
-                    )
+                both = self._opened_consumers()
                 taken = take_over(
                     shard,
                     self.settings.shards,
@@ -159,9 +151,12 @@ class Services:
                     mirror,
                     record,
                     aborted,
-                    self._opened_consumers()[0],
+                    both[0],
                     self.ends.now,
                     self._topic_ends,
+                    partial(
+                        publish_again, shard, epoch, store, self._admin, self._topic_ends, *both
+                    ),
                     exactly_once,
                     self.events,
                 )

@@ -24,7 +24,7 @@ from relay.publish.outcome import BatchOutcome
 from relay.publish.record import PositionRecord
 from relay.publish.store import ShardStore
 from relay.schema.client.client import RegistryClient
-from tests import stack
+from tests import sql, stack
 from tests.integration.registry_servers import record, unused_subject
 from tests.integration.standby import Standby, addresses
 from tests.relaying import Relay
@@ -143,6 +143,7 @@ def test_a_copy_of_the_database_with_productions_settings_is_refused_in_one_line
     relay.publish("a", 1)
     relay.must("run", "--until-idle")
     # When its database is copied, and the copy used with the same settings
+    sql.close()
     name = f"test_{uuid.uuid4().hex[:12]}"
     copy = postgres_server.create_database(name, template=database_url.rsplit("/", 1)[1])
     try:
@@ -176,7 +177,7 @@ def test_flags_of_one_timeline_are_not_written_to_another_where_numbers_are_othe
         epoch, _ = store.take(0, "worker")
         here = store.identity
         former = replace(here, timeline=here.timeline + 1)
-        seen = Position(Snapshot(900, 900))
+        seen = Position(Snapshot(100, 100))
         line = b"1\t0\tevents.other\t0\t7\t1\n"
         # When flags of the lost row are written
         with pytest.raises(Fenced):

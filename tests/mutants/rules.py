@@ -398,7 +398,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "H74-a-flag-of-an-aborted-record-stays",
-        "relay/publish/services.py",
+        "relay/publish/takeover/repair.py",
         "if exactly_once and mirror.read_from is not None:",
         "if False:",
         (

@@ -52,6 +52,7 @@ def take_over(
     consumer: Consumer,
     ends_now: Callable[[Iterable[str]], Ends],
     topics_now: Callable[[], Mapping[str, TopicEnd]],
+    undone_again: Callable[[Noted], None],
     exactly_once: bool,
     events: Events,
 ) -> TakenOver:
@@ -60,6 +61,7 @@ def take_over(
     epoch, mirror: from ShardStore.take. record: the last one of the positions topic. aborted: one
     after it that was not committed. consumer: sees committed records and ends.
     ends_now: high watermarks of those of some topics that exist. topics_now: all event topics.
+    undone_again: see relay.publish.takeover.undone.publish_again.
     Raises PositionRefused, Fenced, BrokerUnavailable, psycopg.Error.
     """
     identity = store.identity
@@ -67,6 +69,8 @@ def take_over(
         # The database has the only position: flags and position commit together.
         record = mirror.record
     decision = decide(shard, shards, identity, mirror.snapshot, record, mirror.record)
+    if exactly_once and mirror.read_from is not None:
+        undone_again(mirror.read_from)
     if isinstance(decision, Redo) and not _redo(
         shard, epoch, store, decision.record, consumer, ends_now, events
     ):

@@ -37,11 +37,11 @@ def publish_again(
     shard: int,
     epoch: int,
     store: ShardStore,
-    noted: Noted,
     admin: AdminClient,
     topics_now: Callable[[], Mapping[str, TopicEnd]],
     committed: Consumer,
     everything: Consumer,
+    noted: Noted,
 ) -> None:
     """Takes the flags of a shard's undone events away and holds the events, due at once.
 
