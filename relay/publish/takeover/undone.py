@@ -107,7 +107,9 @@ def _hidden(
                 continue
             headers = dict(message.headers() or ())
             if name := headers.get(names.ORIGINAL_ID) or headers.get(names.EVENT_ID):
-                hidden[topic, partition, offset] = name.decode()
+                # Anybody may have written it: no text that PostgreSQL refuses.
+                text = name.decode(errors="replace").replace("\0", "")
+                hidden[topic, partition, offset] = text
     return hidden
 
 
