@@ -12,7 +12,7 @@ from tests.acceptance.writers import write
 from tests.relaying import Relay, end, kill_a_worker
 from tests.stack import until
 
-EVENTS = 20_000
+EVENTS = 10_000
 
 
 @pytest.mark.timeout(240)

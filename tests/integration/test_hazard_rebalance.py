@@ -1,4 +1,4 @@
-"""H53: a shard that is in doubt while the group rebalances is retaken by whoever has it."""
+"""What a rebalance must not do to a shard: H53, in doubt for ever; H75, with no owner."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import Consumer
 
 from relay.publish.takeover.membership import Membership
-from tests.relaying import Relay, end
+from tests.relaying import Relay, end, kill
 from tests.stack import until
 
 
@@ -85,6 +85,33 @@ def test_a_generation_that_is_over_ends_no_shard_that_stays(
         relay.publish("a", 2)
         relay.wait_until_delivered(2)
     assert refused == [0, 0]
+
+
+def test_shards_that_a_worker_gave_up_and_died_before_joining_again_get_an_owner(
+    make_relay: Callable[..., Relay],
+) -> None:
+    # Given a worker whose shards can't end their transactions, and the group takes some from it
+    # (the session outlasts the test, so that no timeout makes the group share them out again)
+    relay = make_relay(shards="4", session_timeout_ms="20000")
+    folders = [relay.folder / name for name in ("one", "two")]
+    for folder in folders:
+        folder.mkdir()
+    first = relay.start("run", cwd=folders[0])
+    for number in range(20):
+        relay.publish(f"before-{number}", number)
+    relay.wait_until_delivered(20)
+    with relay.locked("outbox.deliveries"):
+        for number in range(20):
+            relay.publish(f"between-{number}", number)
+        until(lambda: len(relay.published()) > 20)
+        relay.start("run", cwd=folders[1])
+        until(lambda: "handing over shards" in relay.log())
+        # When it is killed before it has joined again, and comes back under its name
+        kill(first)
+    relay.start("run", cwd=folders[0])
+    # Then all shards have an owner soon
+    relay.wait_until_delivered(40)
+    assert "are assigned to no member" in relay.log()
 
 
 def test_status_and_doctor_name_a_shard_that_nobody_works_on(

@@ -419,6 +419,13 @@ MUTANTS: tuple[Mutant, ...] = (
         ),
     ),
     Mutant(
+        "H75-nobody-looks-for-shards-without-a-member",
+        "relay/publish/takeover/membership.py",
+        "self._unassigned.tend()",
+        "pass",
+        ("tests/integration/test_hazard_rebalance.py", "-k", "before_joining"),
+    ),
+    Mutant(
         "H53-not-yours-drops-a-shard",
         "relay/publish/owned.py",
         "self._retry_at[number] = time.monotonic() + _RETRY_SECONDS",

@@ -25,6 +25,8 @@ from relay.kafka.client_log import BrokerWatch
 from relay.kafka.clients import open_consumer
 from relay.kafka.errors import reason, refusal
 from relay.kafka.options import consumer_options
+from relay.kafka.topics import open_admin
+from relay.kafka.unassigned import Unassigned
 from relay.outages import Outage
 from relay.settings import Settings
 from relay.unavailable import is_kafka_refusal
@@ -91,6 +93,7 @@ class Membership:
     ) -> None:
         self._settings = settings
         self._topic = settings.positions_topic
+        self._group = f"relay.{settings.name}"
         self._instance = instance
         self._gained = gained
         self._lost = lost
@@ -99,6 +102,13 @@ class Membership:
         self._kafka = kafka
         self._watch = BrokerWatch(kafka, "group")
         self._fenced_at: deque[float] = deque(maxlen=_MOST_FENCINGS)
+        self._unassigned = Unassigned(
+            settings,
+            open_admin(settings),
+            self._group,
+            instance,
+            [(self._topic, shard) for shard in range(settings.shards)],
+        )
         self._consumer = self._join()
 
     def _join(self) -> Consumer:
@@ -106,7 +116,7 @@ class Membership:
         consumer = open_consumer(
             consumer_options(
                 settings,
-                f"relay.{settings.name}",
+                self._group,
                 required={
                     **self._watch.options(),
                     "log_level": _WARNINGS,
@@ -133,8 +143,12 @@ class Membership:
         return frozenset(self._shards)
 
     def poll(self, timeout: float) -> None:
-        """Serves the group protocol. Raises ConfigurationInvalid when another worker has this
-        instance id, BrokerRefused when the broker refuses this worker before it was a member."""
+        """Serves the group protocol, and sees to it that every shard has a member.
+
+        Raises ConfigurationInvalid when another worker has this instance id, BrokerRefused when the
+        broker refuses this worker before it was a member.
+        """
+        self._unassigned.tend()
         message: Any = self._consumer.poll(timeout)
         if message is None or (error := message.error()) is None:
             return
