@@ -43,6 +43,9 @@ SCHEMA_FIELDS: list[dict[str, Any]] = [
 ]
 
 
+ROOT = Path(__file__).resolve().parents[1]
+
+
 class Record(NamedTuple):
     """A committed record of an event topic."""
 
@@ -113,15 +116,27 @@ class Relay:
             }
         )
 
-    def start(self, *words: str, cwd: Path | None = None, **more: str) -> subprocess.Popen[bytes]:
+    def start(
+        self,
+        *words: str,
+        cwd: Path | None = None,
+        module: str = "relay.cli.main",
+        **more: str,
+    ) -> subprocess.Popen[bytes]:
         """Starts `relay ...` in the background; its standard error goes to `<folder>/log`.
 
-        cwd: a folder of its own, as on another machine.
+        cwd: a folder of its own, as on another machine. module: runs it, where a test changes it.
         """
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "relay.cli.main", *words],
-                env={**os.environ, **self.environment, **more, **watchdog.mark()},
+                [sys.executable, "-m", module, *words],
+                env={
+                    **os.environ,
+                    "PYTHONPATH": str(ROOT),
+                    **self.environment,
+                    **more,
+                    **watchdog.mark(),
+                },
                 cwd=cwd or self.folder,
                 stdout=log,
                 stderr=log,
