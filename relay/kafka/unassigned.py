@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
+import struct
 import threading
 import time
 from collections.abc import Collection
-from concurrent.futures import Future
 from typing import Any, Final
 
-from confluent_kafka import ConsumerGroupState, KafkaException
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from relay.errors import RelayError
@@ -19,18 +19,18 @@ from relay.kafka.offsets import Partition
 from relay.kafka.options import consumer_options
 from relay.settings import Settings
 
-__all__ = ["Unassigned", "unassigned"]
+__all__ = ["Unassigned", "assignment", "unassigned"]
 
 log = logging.getLogger(__name__)
 
 _EVERY_S: Final = 3.0
-_TIMEOUT_S: Final = 10.0
+_TIMEOUT_S: Final = 5.0
 # Longer than a rebalance takes whose members all answer.
 _LONGEST_VISIT_S: Final = 10.0
 
 
 class Unassigned:
-    """Owned by the thread of one member of the group, which calls `tend`.
+    """Looks at the group of one of its members, in a thread of its own.
 
     A static member (KIP-345) that dies between giving up partitions and joining again, and comes
     back before its session times out, is given its last assignment without a rebalance. The
@@ -52,54 +52,49 @@ class Unassigned:
         self._group = group
         self._instance = instance
         self._partitions = frozenset(partitions)
-        self._next = time.monotonic() + _EVERY_S
-        self._asked: Future[Any] | None = None
-        self._seen: frozenset[Partition] = frozenset()
-        self._visit: threading.Thread | None = None
+        self._ending = threading.Event()
+        # A daemon: a worker that ends does not wait for it.
+        self._thread = threading.Thread(target=self._run, name="unassigned", daemon=True)
 
-    def tend(self) -> None:
-        """Looks at the group every few seconds, without waiting for the answer. What stays without
-        a member for two looks makes the group assign everything again. Raises nothing: where the
-        group can't be described, it is asked again."""
-        if self._visit is not None and self._visit.is_alive():
-            return
-        if self._asked is None:
-            if time.monotonic() >= self._next:
-                self._asked = self._describe()
-            return
-        if not self._asked.done():
-            return
-        asked, self._asked = self._asked, None
-        self._next = time.monotonic() + _EVERY_S
+    def start(self) -> None:
+        """Begins to look every few seconds. What stays without a member for two looks makes the
+        group assign everything again. Where the group can't be described, it is asked again."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the looks; does not wait for one that goes on."""
+        self._ending.set()
+
+    def _run(self) -> None:
+        seen: frozenset[Partition] = frozenset()
+        while not self._ending.wait(_EVERY_S):
+            found = self._look()
+            if lasting := found & seen:
+                self._assign_again(lasting)
+                found = frozenset()
+            seen = found
+
+    def _look(self) -> frozenset[Partition]:
+        # librdkafka 2.16.0 aborts the process where the newer describe_consumer_groups() times out
+        # while it waits for the coordinator (H73).
         try:
-            found = unassigned(asked.result(), self._partitions, self._instance)
+            described = self._admin.list_groups(self._group, timeout=_TIMEOUT_S)
         except KafkaException as error:
             log.debug("group %s can't be described: %s", self._group, reason(error))
-            return
-        lasting, self._seen = found & self._seen, found
-        if lasting:
-            self._seen = frozenset()
-            self._assign_again(lasting)
-
-    def _describe(self) -> Future[Any]:
-        found: dict[str, Future[Any]] = self._admin.describe_consumer_groups(
-            [self._group], request_timeout=_TIMEOUT_S
-        )
-        return found[self._group]
+            return frozenset()
+        for group in described:
+            if group.id == self._group:
+                return unassigned(group, self._partitions, self._instance)
+        return frozenset()
 
     def _assign_again(self, partitions: frozenset[Partition]) -> None:
+        """A dynamic member joins and leaves: each of the two is a rebalance."""
         log.warning(
             "%s of group %s are assigned to no member, since one died in the middle of a rebalance "
             "or takes long to hand them over. The group is made to assign them",
             ", ".join(f"{topic}[{number}]" for topic, number in sorted(partitions)),
             self._group,
         )
-        # A daemon: a worker that ends does not wait for it.
-        self._visit = threading.Thread(target=self._join_and_leave, name="visit", daemon=True)
-        self._visit.start()
-
-    def _join_and_leave(self) -> None:
-        """A dynamic member that joins and leaves: each of the two is a rebalance."""
         assigned = threading.Event()
         try:
             visitor = open_consumer(
@@ -130,16 +125,33 @@ def unassigned(
 ) -> frozenset[Partition]:
     """Returns what no member has, if the member `instance` is the one that acts.
 
-    group: confluent_kafka.admin's ConsumerGroupDescription. Nothing while the group rebalances: its
-    members have no assignment then. One member acts, the first by its name; should it be frozen,
-    its session times out, and that is a rebalance too.
+    group: confluent_kafka.admin's GroupMetadata. Nothing while the group rebalances: its members
+    have no assignment then. One member acts, the first by its id, which begins with its instance
+    id; should it be frozen, its session times out, and that is a rebalance too.
     """
-    instances = [member.group_instance_id for member in group.members if member.group_instance_id]
-    if group.state != ConsumerGroupState.STABLE or min(instances, default=None) != instance:
+    ids = [member.id for member in group.members]
+    if group.state != "Stable" or not min(ids, default="").startswith(f"{instance}-"):
         return frozenset()
-    assigned = {
-        (place.topic, place.partition)
-        for member in group.members
-        for place in member.assignment.topic_partitions
-    }
+    assigned = {place for member in group.members for place in assignment(member.assignment or b"")}
     return frozenset(partitions) - assigned
+
+
+def assignment(encoded: bytes) -> set[Partition]:
+    """The partitions in a member's assignment; empty where it is in another format.
+
+    Source: ConsumerProtocolAssignment.json of Apache Kafka: version, then topics with partitions.
+    """
+    found: set[Partition] = set()
+    try:
+        _, topics = struct.unpack_from(">hi", encoded)
+        at = 6
+        for _ in range(topics):
+            (length,) = struct.unpack_from(">h", encoded, at)
+            topic = encoded[at + 2 : at + 2 + length].decode()
+            at += 2 + length
+            (count,) = struct.unpack_from(">i", encoded, at)
+            found |= {(topic, n) for n in struct.unpack_from(f">{count}i", encoded, at + 4)}
+            at += 4 + 4 * count
+    except (struct.error, UnicodeDecodeError):
+        return set()
+    return found

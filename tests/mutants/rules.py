@@ -421,7 +421,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "H75-nobody-looks-for-shards-without-a-member",
         "relay/publish/takeover/membership.py",
-        "self._unassigned.tend()",
+        "self._unassigned.start()",
         "pass",
         ("tests/integration/test_hazard_rebalance.py", "-k", "before_joining"),
     ),

@@ -77,7 +77,7 @@ class InstanceId:
 
 
 class Membership:
-    """Owned by the worker's main thread.
+    """Owned by the worker's main thread. Sees to it that every shard has a member (H75).
 
     gained and lost are called from `poll`, in this thread; when `lost` returns, the shards must no
     longer be worked on.
@@ -110,6 +110,7 @@ class Membership:
             [(self._topic, shard) for shard in range(settings.shards)],
         )
         self._consumer = self._join()
+        self._unassigned.start()
 
     def _join(self) -> Consumer:
         settings = self._settings
@@ -143,12 +144,11 @@ class Membership:
         return frozenset(self._shards)
 
     def poll(self, timeout: float) -> None:
-        """Serves the group protocol, and sees to it that every shard has a member.
+        """Serves the group protocol.
 
         Raises ConfigurationInvalid when another worker has this instance id, BrokerRefused when the
         broker refuses this worker before it was a member.
         """
-        self._unassigned.tend()
         message: Any = self._consumer.poll(timeout)
         if message is None or (error := message.error()) is None:
             return
@@ -201,6 +201,7 @@ class Membership:
 
     def close(self) -> None:
         """Hands over all shards, through `lost`, and leaves the group."""
+        self._unassigned.stop()
         self._consumer.close()
         self._watch.forget()
         self._kafka.recovered(_REPORTER)
