@@ -25,7 +25,8 @@ from relay.errors import ConfigurationInvalid
 
 __all__ = ["ConfigFile", "Settings", "load_settings", "unknown_variables"]
 
-# librdkafka options that exactly-once delivery depends on (H14); the relay sets them itself.
+# librdkafka options that exactly-once delivery (H14) and the order of a key (H31) depend on; the
+# relay sets them itself.
 RESERVED_KAFKA_OPTIONS = frozenset(
     {
         "acks",
@@ -36,10 +37,15 @@ RESERVED_KAFKA_OPTIONS = frozenset(
         "enable.idempotence",
         "group.id",
         "group.instance.id",
+        "group.protocol",
+        "heartbeat.interval.ms",
         "isolation.level",
+        "max.poll.interval.ms",
         "metadata.broker.list",
+        "partition.assignment.strategy",
         "partitioner",
         "request.required.acks",
+        "session.timeout.ms",
         "transactional.id",
     }
 )

@@ -14,9 +14,9 @@ from relay.errors import BrokerUnavailable, DatabaseUnavailable, RegistryUnavail
 
 __all__ = [
     "DATABASE_OUTAGES",
+    "DISTURBANCES",
     "KAFKA_OUTAGES",
     "KAFKA_REFUSALS",
-    "OUTAGES_WHILE_HANDLING",
     "Server",
     "is_kafka_outage",
     "is_kafka_refusal",
@@ -40,9 +40,11 @@ DATABASE_OUTAGES: Final = (
     "57",  # the server shuts down or starts, or somebody cancelled the statement
     "58",  # the server's files can't be read or written
 )
-# The same while a handler runs. A handler's own doing, such as a statement that needs too much
-# memory, is a failed attempt of its event (H42).
-OUTAGES_WHILE_HANDLING: Final = frozenset({"25006", "53100", "53300", "57P01", "57P02", "57P03"})
+# What may pass by itself while a handler runs. All else is a failed attempt of its event, such as a
+# statement that needs too much memory, and so is this where it comes again and again (H42).
+DISTURBANCES: Final = frozenset(
+    {"25006", "40001", "40P01", "53100", "53300", "55P03", "57P01", "57P02", "57P03"}
+)
 
 # Names of librdkafka's error codes; those with an underscore are the client's own.
 KAFKA_OUTAGES: Final = frozenset(

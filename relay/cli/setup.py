@@ -60,7 +60,6 @@ def recover(
     Stop all workers first. What is published already is found in the topics and not published
     again; the next `relay run` publishes the rest.
     """
-    from relay.operate.lost_effects import find_lost_effects
     from relay.publish.takeover import recover
 
     settings = load_settings()
@@ -76,7 +75,4 @@ def recover(
         if not yes and not typer.confirm("Go ahead?"):
             raise typer.Exit(1)
         recover.recover(settings, connection, found)
-        lost = find_lost_effects(connection, settings, Catalog.load(settings.schemas_dir))
-    for each in lost:
-        typer.echo(f"- {each.words(settings.kafka_bootstrap_servers)}")
     typer.echo("done; start the workers with `relay run`, then check with `relay verify`")

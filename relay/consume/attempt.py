@@ -7,19 +7,28 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from psycopg.pq import TransactionStatus
 
 from relay.consume import inbox
 from relay.consume.context import Context
 from relay.consume.decode import Decoder
-from relay.consume.failures import Failure, Interrupted, Retryable, Stage, Unhandled, is_outage
+from relay.consume.failures import (
+    Disturbed,
+    Failure,
+    Interrupted,
+    ServerChanged,
+    Stage,
+    Unhandled,
+    is_disturbance,
+)
 from relay.consume.group import Group
 from relay.consume.handler import refuse_unrun
+from relay.consume.handler_session import clean, lent
 from relay.consume.inbox import Head, Verdict
 from relay.consume.record import Record
 from relay.consume.session import idle_timeout_ms
 from relay.errors import said
 from relay.outbox.context import event_context
+from relay.unavailable import unavailable_server
 
 __all__ = ["AttemptFailed", "Attempts", "ParkedFailed"]
 
@@ -45,41 +54,54 @@ class Attempts:
     session_timeout_ms: int
 
     def live(
-        self, connection: psycopg.Connection[Any], records: Sequence[tuple[Record, int]]
+        self,
+        connection: psycopg.Connection[Any],
+        records: Sequence[tuple[Record, int]],
+        server: str,
     ) -> list[Verdict]:
         """Handles records in one transaction: each is run, parked, or found settled.
 
-        records: each with the number of the attempt that this is.
-        Raises AttemptFailed for a failed attempt; Interrupted, or the outage's own error, when
-        it can't be called an attempt. In all cases the transaction was rolled back, or its
-        outcome is unknown and a repetition finds it settled.
+        records: each with the number of the attempt that this is. server: where the positions that
+        the records follow were read.
+        Raises AttemptFailed for a failed attempt, and what else an attempt can end with; see
+        `_ended`. In all cases the transaction was rolled back, or its outcome is unknown and a
+        repetition finds it settled.
         """
         index: int | None = None
-        entered = False
+        stage: Stage | None = None
         try:
+            clean(connection)
             with connection.transaction():
-                verdicts = inbox.enter(
+                entered = inbox.enter(
                     connection,
                     self.group.name,
-                    records,
+                    [record for record, _ in records],
                     idle_timeout_ms=idle_timeout_ms(self.session_timeout_ms),
                     statement_timeout_ms=self.group.statement_timeout_ms,
                 )
-                entered = True
+                if entered.server != server:
+                    raise ServerChanged
+                stage = "commit"
+                handled: list[tuple[str, int]] = []
                 for index, ((record, number), verdict) in enumerate(  # noqa: B007
-                    zip(records, verdicts, strict=True)
+                    zip(records, entered.verdicts, strict=True)
                 ):
                     if verdict is Verdict.RUN:
-                        # Without a handler: it named no type, and is of none of the group's.
-                        self._handle(connection, record, number)
+                        # Without a handler it named no type, and is of none of the group's.
+                        if self._handle(connection, record, number):
+                            handled.append((record.event_id, number))
                     elif verdict is Verdict.PARKED:
                         inbox.append(connection, self.group.name, record)
                 index = 0 if len(records) == 1 else None
+                self._settle(connection, handled, entered.transaction_id)
+        except ServerChanged:
+            raise
         except Exception as error:
-            if not entered and isinstance(error, psycopg.Error):
-                raise Interrupted(f"could not enter the inbox: {error}") from error
-            raise self._failed(connection, index, error) from error
-        return verdicts
+            ended = self._ended(
+                connection, stage, error, lambda failure: AttemptFailed(index, failure)
+            )
+            raise ended from _cause(error)
+        return entered.verdicts
 
     def parked(self, connection: psycopg.Connection[Any], queue: int) -> Head | None:
         """Claims the head of `queue` if it is due and handles it; None when there was nothing.
@@ -88,31 +110,46 @@ class Attempts:
         """
         head: Head | None = None
         try:
+            clean(connection)
             with connection.transaction():
                 head = inbox.claim(
                     connection,
                     self.group.name,
                     queue,
                     idle_timeout_ms=idle_timeout_ms(self.session_timeout_ms),
+                    statement_timeout_ms=self.group.statement_timeout_ms,
                 )
                 if head is None:
                     return None
-                if inbox.begin_parked(
-                    connection,
-                    self.group.name,
-                    head,
-                    statement_timeout_ms=self.group.statement_timeout_ms,
-                ):
-                    if not self._handle(connection, head.record, head.attempts + 1):
+                if not head.is_processed:
+                    number = head.attempts + 1
+                    if not self._handle(connection, head.record, number):
                         raise _Staged("decode", _unhandled(head.record))
+                    self._settle(connection, [(head.record.event_id, number)], head.transaction_id)
                     inbox.resolve(connection, self.group.name, head)
                 inbox.unpark(connection, self.group.name, head)
         except Exception as error:
-            if head is None:
+            if (claimed := head) is None:
                 raise Interrupted(f"could not claim a parked event: {error}") from error
-            failed = self._failed(connection, 0, error)
-            raise ParkedFailed(head, failed.failure) from error
+            ended = self._ended(
+                connection, "commit", error, lambda failure: ParkedFailed(claimed, failure)
+            )
+            raise ended from _cause(error)
         return head
+
+    def _settle(
+        self,
+        connection: psycopg.Connection[Any],
+        handled: Sequence[tuple[str, int]],
+        transaction_id: str,
+    ) -> None:
+        """Writes the inbox rows of events that were handled. Last of all: nothing is settled whose
+        handler did not return, whatever the handlers after it did to the transaction."""
+        if handled:
+            # The relay's own tables are not for each role that a handler may have taken on.
+            connection.execute("reset role")
+            event_ids, numbers = zip(*handled, strict=True)
+            inbox.write_processed(connection, self.group.name, event_ids, numbers, transaction_id)
 
     def _handle(self, connection: psycopg.Connection[Any], record: Record, number: int) -> bool:
         """Calls the record's handler; False when there is none."""
@@ -131,28 +168,55 @@ class Attempts:
         # Whatever its annotations say that it returns.
         handler: Callable[[Any, Context], object] = subscription.handler
         try:
-            with event_context(
-                actor_id=metadata.get("actorId"),
-                correlation_id=metadata.get("correlationId") or record.event_id,
-                causation_id=record.event_id,
+            with (
+                event_context(
+                    actor_id=metadata.get("actorId"),
+                    correlation_id=metadata.get("correlationId") or record.event_id,
+                    causation_id=record.event_id,
+                ),
+                lent(connection),
             ):
                 refuse_unrun(handler(event, context))
         except BaseException as error:
             raise _Staged("handle", error) from error
-        _still_in_transaction(connection)
         return True
 
-    def _failed(
-        self, connection: psycopg.Connection[Any], index: int | None, error: Exception
-    ) -> AttemptFailed:
-        """The failure that `error` is; raises Interrupted where the event did not cause it."""
-        stage: Stage = "commit"
-        cause: BaseException = error
+    def _ended(
+        self,
+        connection: psycopg.Connection[Any],
+        stage: Stage | None,
+        error: Exception,
+        failed: Callable[[Failure], Exception],
+    ) -> Exception:
+        """What an attempt ends with that raised `error`.
+
+        stage: None where it had not begun. The result is `failed(...)` where the event failed,
+        Disturbed where others may be the reason, Interrupted where nothing was tried or the
+        commit's outcome is unknown.
+        """
+        cause = _cause(error)
         if isinstance(error, _Staged):
-            stage, cause = error.stage, error.cause
-        if is_outage(cause, connection):
-            raise Interrupted(f"the attempt did not take place: {said(cause)}") from cause
-        return AttemptFailed(index, Failure.of(stage, cause))
+            stage = error.stage
+        if stage is None:
+            return Interrupted(f"could not enter the inbox: {said(error)}")
+        if stage == "handle" and is_disturbance(cause, connection):
+            return Disturbed(failed(Failure.of(stage, cause)))
+        if stage != "handle" and _is_interruption(cause, connection):
+            return Interrupted(f"the attempt did not take place: {said(cause)}")
+        return failed(Failure.of(stage, cause))
+
+
+def _cause(error: Exception) -> BaseException:
+    return error.cause if isinstance(error, _Staged) else error
+
+
+def _is_interruption(error: BaseException, connection: psycopg.Connection[Any]) -> bool:
+    """Whether an attempt that failed outside of its handler is to be repeated."""
+    if isinstance(error, psycopg.errors.IdleInTransactionSessionTimeout):
+        return False
+    return (
+        isinstance(error, Interrupted) or connection.broken or unavailable_server(error) is not None
+    )
 
 
 class ParkedFailed(Exception):
@@ -183,17 +247,3 @@ def _unhandled(record: Record) -> Unhandled:
         f"this process has no handler for {record.event_type or 'its type'}, as the one that "
         "parked the event had. Register one, or let the members that have it try again"
     )
-
-
-def _still_in_transaction(connection: psycopg.Connection[Any]) -> None:
-    """Refuses a handler that swallowed a database error.
-
-    PostgreSQL answers COMMIT of a failed transaction with a silent rollback: inbox row and
-    effects would be gone while the event counted as done.
-    """
-    if connection.info.transaction_status != TransactionStatus.INTRANS:
-        error = Retryable(
-            "the handler returned although a database error had ended its transaction. "
-            "Let the error out, or guard the statement with connection.transaction()"
-        )
-        raise _Staged("handle", error)

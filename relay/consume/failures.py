@@ -9,25 +9,21 @@ from typing import Any, Literal
 
 import psycopg
 
-from relay.errors import (
-    DatabaseUnavailable,
-    RegistryUnavailable,
-    RelayError,
-    described,
-    said,
-)
+from relay.errors import RelayError, described, said
 from relay.postgres.connect import storable
-from relay.unavailable import OUTAGES_WHILE_HANDLING
+from relay.unavailable import DISTURBANCES
 
 __all__ = [
+    "Disturbed",
     "Failure",
     "Fatal",
     "Interrupted",
     "Poison",
     "Retryable",
+    "ServerChanged",
     "Stage",
     "Unhandled",
-    "is_outage",
+    "is_disturbance",
 ]
 
 Stage = Literal["decode", "handle", "commit"]
@@ -54,6 +50,21 @@ class Poison(Fatal):
 
 class Interrupted(RelayError):
     """The attempt did not take place, for a reason other than the event; it is repeated."""
+
+
+class Disturbed(Exception):
+    """The attempt failed in a handler, perhaps because of others; see is_disturbance.
+
+    counted: the error that it is where that happens again and again.
+    """
+
+    def __init__(self, counted: Exception) -> None:
+        super().__init__(str(counted))
+        self.counted = counted
+
+
+class ServerChanged(Exception):
+    """A session is on another running server than the group's position was read from (H40)."""
 
 
 @dataclass(frozen=True)
@@ -89,18 +100,21 @@ class Failure:
         )
 
 
-def is_outage(error: BaseException, connection: psycopg.Connection[Any]) -> bool:
-    """Whether `error` means an unavailable database or registry rather than a fault of the event.
+def is_disturbance(error: BaseException, connection: psycopg.Connection[Any]) -> bool:
+    """Whether a handler on `connection` may have failed because of others: its connection was lost,
+    or the server refused a statement in a way that may pass.
 
     A session that the server ended because the handler left it idle for too long is the
-    handler's failure: without counting it, a slow handler would be started forever.
+    handler's failure: without counting it, a slow handler would be started again and again.
     """
-    if isinstance(error, Interrupted | RegistryUnavailable | DatabaseUnavailable):
-        return True
-    if isinstance(error, psycopg.errors.IdleInTransactionSessionTimeout):
+    found = _database_error(error)
+    if isinstance(found, psycopg.errors.IdleInTransactionSessionTimeout):
         return False
-    if isinstance(error, psycopg.OperationalError) and connection.broken:
-        return True
-    # Errors that are not PostgreSQL's may have any value there.
-    sqlstate = getattr(error, "sqlstate", None)
-    return isinstance(sqlstate, str) and sqlstate in OUTAGES_WHILE_HANDLING
+    return connection.broken or (found is not None and found.sqlstate in DISTURBANCES)
+
+
+def _database_error(error: BaseException | None) -> psycopg.Error | None:
+    """`error`, or what it was raised from, as SQLAlchemy does."""
+    while error is not None and not isinstance(error, psycopg.Error):
+        error = error.__cause__
+    return error

@@ -14,12 +14,13 @@ from typing import Any
 
 import psycopg
 
-from relay.consume.failures import Failure
+from relay.consume.failures import Failure, Fatal, Interrupted, ServerChanged
+from relay.consume.handler_session import TRANSACTION_ENDED
 from relay.consume.record import Record
 from relay.postgres.sqlfile import load
 from relay.schema.catalog import Catalog
 
-__all__ = ["Head", "Verdict", "claim", "enter"]
+__all__ = ["Entered", "Head", "Verdict", "claim", "enter"]
 
 Connection = psycopg.Connection[Any]
 
@@ -37,7 +38,8 @@ class Verdict(StrEnum):
 class Head:
     """The first event of a parked queue, with its attempts so far.
 
-    round_attempts: attempts since it was first read or last replayed.
+    round_attempts: attempts since it was first read or last replayed. is_processed: nothing is to
+    be done for it any more.
     """
 
     queue: int
@@ -45,39 +47,84 @@ class Head:
     attempts: int
     round_attempts: int
     first_failed_at: datetime | None
+    is_processed: bool
+    transaction_id: str
+
+
+@dataclass(frozen=True)
+class Entered:
+    """The start of a handler transaction. verdicts: of each record. server: the running one."""
+
+    verdicts: list[Verdict]
+    transaction_id: str
+    server: str
 
 
 def enter(
     connection: Connection,
     group: str,
-    records: Sequence[tuple[Record, int]],
+    records: Sequence[Record],
     *,
     idle_timeout_ms: int,
     statement_timeout_ms: int,
-) -> list[Verdict]:
+) -> Entered:
     """First statement of a handler transaction: RUN, PARKED or SETTLED for each record.
 
-    records: with the number of the attempt that this would be. A RUN has its inbox row now.
+    Whatever was RUN needs its row by `write_processed`, as the last statement.
     """
     row = connection.execute(
         load(__package__, "enter.sql"),
         {
             "group": group,
-            "topics": [record.topic for record, _ in records],
-            "keys": [record.key for record, _ in records],
-            "event_ids": [record.event_id for record, _ in records],
-            "attempts": [attempt for _, attempt in records],
+            "topics": [record.topic for record in records],
+            "keys": [record.key for record in records],
+            "event_ids": [record.event_id for record in records],
             "idle_timeout_ms": idle_timeout_ms,
             "statement_timeout_ms": statement_timeout_ms,
         },
     ).fetchone()
     assert row is not None
-    return [Verdict(verdict) for verdict in row[0]]
+    return Entered([Verdict(verdict) for verdict in row[0]], row[1], row[2])
 
 
-def lock(connection: Connection, group: str, record: Record) -> Verdict:
-    """Waits for the key's lock; then whether the event is FREE, PARKED or SETTLED."""
-    queue = lock_key(connection, group, record.topic, record.key)
+def write_processed(
+    connection: Connection,
+    group: str,
+    event_ids: Sequence[str],
+    attempts: Sequence[int],
+    transaction_id: str,
+) -> None:
+    """Last statement of a handler transaction: the inbox rows of the events that were handled.
+
+    attempts: the number of each event's attempt. Raises Fatal where the transaction is another one
+    than `transaction_id`: what handlers did before is committed or undone, and nothing of it is
+    settled. Raises Interrupted where an event was settled in the meantime.
+    """
+    row = connection.execute(
+        load(__package__, "write_processed.sql"),
+        {
+            "group": group,
+            "event_ids": list(event_ids),
+            "attempts": list(attempts),
+            "transaction_id": transaction_id,
+        },
+    ).fetchone()
+    assert row is not None
+    is_same, written = row
+    if not is_same:
+        raise Fatal(TRANSACTION_ENDED)
+    if written != len(event_ids):
+        raise Interrupted("an event was settled while it was handled")
+
+
+def lock(connection: Connection, group: str, record: Record, server: str) -> Verdict:
+    """Waits for the key's lock; then whether the event is FREE, PARKED or SETTLED.
+
+    Raises ServerChanged where this is not `server`.
+    """
+    queue, here = lock_key(connection, group, record.topic, record.key)
+    if here != server:
+        raise ServerChanged
     # A statement of its own: its snapshot must be taken after the lock.
     found = connection.execute(
         "select inbox.look(%s, %s, %s)", (group, queue, record.event_id)
@@ -86,13 +133,14 @@ def lock(connection: Connection, group: str, record: Record) -> Verdict:
     return Verdict(found[0])
 
 
-def lock_key(connection: Connection, group: str, topic: str, key: bytes) -> int:
-    """Waits for a key's lock and holds it until the transaction ends; the key's queue."""
+def lock_key(connection: Connection, group: str, topic: str, key: bytes) -> tuple[int, str]:
+    """Waits for a key's lock and holds it until the transaction ends; the key's queue, and the
+    running server."""
     row = connection.execute(
         load(__package__, "lock_queue.sql"), {"group": group, "topic": topic, "key": key}
     ).fetchone()
     assert row is not None
-    return int(row[0])
+    return int(row[0]), row[1]
 
 
 def append(connection: Connection, group: str, record: Record) -> None:
@@ -113,13 +161,16 @@ def park(
     _park(connection, group, record, attempts=attempts, failure=failure, pause=pause)
 
 
-def park_replay(connection: Connection, group: str, record: Record) -> bool:
+def park_replay(connection: Connection, group: str, record: Record, server: str) -> bool:
     """Puts a replayed event into its key's queue at the place that its first origin gives it.
 
     It is due at once where that is the head. Nothing happens when it was processed, discarded or
-    parked in the meantime. Returns whether it is parked now.
+    parked in the meantime. Returns whether it is parked now. Raises ServerChanged where this is not
+    `server`.
     """
-    lock_key(connection, group, record.topic, record.key)
+    _, here = lock_key(connection, group, record.topic, record.key)
+    if here != server:
+        raise ServerChanged
     parameters = record.columns(group) | {"attempts": record.attempts}
     row = connection.execute(load(__package__, "park_replay.sql"), parameters).fetchone()
     if row is None:
@@ -134,7 +185,14 @@ def due_queues(connection: Connection, group: str) -> list[int]:
     return [queue for (queue,) in rows]
 
 
-def claim(connection: Connection, group: str, queue: int, *, idle_timeout_ms: int) -> Head | None:
+def claim(
+    connection: Connection,
+    group: str,
+    queue: int,
+    *,
+    idle_timeout_ms: int,
+    statement_timeout_ms: int,
+) -> Head | None:
     """Takes the lock of `queue` if nobody has it, and the queue's head if it is due."""
     row = connection.execute(
         "select pg_try_advisory_xact_lock(%s), "
@@ -144,7 +202,8 @@ def claim(connection: Connection, group: str, queue: int, *, idle_timeout_ms: in
     if row is None or not row[0]:
         return None
     found = connection.execute(
-        load(__package__, "claim_head.sql"), {"group": group, "queue": queue}
+        load(__package__, "claim_head.sql"),
+        {"group": group, "queue": queue, "statement_timeout_ms": str(statement_timeout_ms)},
     ).fetchone()
     if found is None:
         return None
@@ -161,21 +220,7 @@ def claim(connection: Connection, group: str, queue: int, *, idle_timeout_ms: in
         event_id=event_id,
         event_type=event_type,
     )
-    return Head(queue, record, *found[9:])
-
-
-def begin_parked(
-    connection: Connection, group: str, head: Head, *, statement_timeout_ms: int
-) -> bool:
-    """Writes the inbox row of a claimed head; False when the event was processed before."""
-    written = connection.execute(
-        load(__package__, "write_processed.sql"),
-        {"group": group, "event_id": head.record.event_id, "attempt": head.attempts + 1},
-    ).rowcount
-    connection.execute(
-        "select set_config('statement_timeout', %s, true)", (str(statement_timeout_ms),)
-    )
-    return bool(written)
+    return Head(queue, record, *found[9:14])
 
 
 def unpark(connection: Connection, group: str, head: Head) -> bool:

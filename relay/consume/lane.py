@@ -7,14 +7,16 @@ import threading
 import time
 import zlib
 from collections import deque
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import psycopg
 
 from relay.consume import inbox
 from relay.consume.attempt import AttemptFailed, Attempts
-from relay.consume.failures import Failure
+from relay.consume.disturbed import undisturbed
+from relay.consume.failures import Disturbed, Failure, ServerChanged
 from relay.consume.inbox import Verdict
 from relay.consume.partition import Item
 from relay.consume.record import Record
@@ -30,6 +32,10 @@ log = logging.getLogger(__name__)
 
 MOST_RECORDS: Final = 4_000
 MOST_BYTES: Final = 32 * 2**20
+# Until the source has seen that the server is another one.
+SERVER_CHANGED_S: Final = 0.1
+
+Result = TypeVar("Result")
 
 
 class InFlight:
@@ -170,19 +176,18 @@ class Lane(GroupThread):
     def _settle(self, items: Sequence[Item], settled: set[int]) -> None:
         """Settles records in order and adds the index of each to `settled`.
 
-        Several are tried in one transaction. If that fails, each gets its own, and the one that
-        failed has used its first attempt. Only records of a revoked partition are dropped: the next
-        record of the key would overtake another one. Raises Stopped at the end of the process.
+        Several are tried in one transaction. If that fails, each gets its own: which of them is to
+        blame is not known for certain, so none has used an attempt. Only records of a revoked
+        partition are dropped: the next record of the key would overtake another one. Raises Stopped
+        at the end of the process.
         """
-        failures: dict[int, Failure] = {}
         if len(items) > 1:
             try:
                 self._attempt(items, 1)
                 settled.update(range(len(items)))
                 return
-            except AttemptFailed as failed:
-                if failed.index is not None:
-                    failures[failed.index] = failed.failure
+            except (AttemptFailed, Disturbed) as failed:
+                log.debug("%s: %d events are handled one by one: %s", self.name, len(items), failed)
             except Stopped:
                 if self._signals.ending.is_set():
                     raise
@@ -191,15 +196,16 @@ class Lane(GroupThread):
                 if item.replay:
                     self._park_replay(item)
                 else:
-                    self._settle_one(item, failures.get(index))
+                    self._settle_one(item)
             except Stopped:
                 if self._signals.ending.is_set():
                     raise
             else:
                 settled.add(index)
 
-    def _settle_one(self, item: Item, failure: Failure | None) -> None:
-        made = 0 if failure is None else 1
+    def _settle_one(self, item: Item) -> None:
+        failure: Failure | None = None
+        made = 0
         while True:
             if failure is not None:
                 if self._retry.leaves_lane(failure, made):
@@ -210,7 +216,8 @@ class Lane(GroupThread):
             if item.partition.revoked:
                 raise Stopped
             try:
-                self._attempt([item], made + 1)
+                attempt = partial(self._attempt, [item], made + 1)
+                undisturbed(attempt, self._signals.ending)
                 return
             except AttemptFailed as failed:
                 failure = failed.failure
@@ -224,9 +231,9 @@ class Lane(GroupThread):
 
     def _attempt(self, items: Sequence[Item], number: int) -> None:
         records, began = [(item.record, number) for item in items], time.monotonic()
-        self._session.run(
-            lambda connection: self._attempts.live(connection, records),
-            wanted=lambda: not any(item.partition.revoked for item in items),
+        self._on_the_server_of(
+            items,
+            lambda connection, server: self._attempts.live(connection, records, server),
         )
         self._signals.events.emit(
             EventsHandled(self._attempts.group.name, len(items), time.monotonic() - began)
@@ -237,9 +244,9 @@ class Lane(GroupThread):
         gives_up = self._retry.gives_up(failure, made)
         group, record = self._attempts.group.name, item.record
 
-        def settle(connection: psycopg.Connection[Any]) -> Verdict:
+        def settle(connection: psycopg.Connection[Any], server: str) -> Verdict:
             with connection.transaction():
-                verdict = inbox.lock(connection, group, record)
+                verdict = inbox.lock(connection, group, record, server)
                 if verdict is Verdict.PARKED:
                     inbox.append(connection, group, record)
                 elif verdict is Verdict.FREE and gives_up:
@@ -255,7 +262,7 @@ class Lane(GroupThread):
                     )  # fmt: skip
             return verdict
 
-        verdict = self._session.run(settle, wanted=lambda: not item.partition.revoked)
+        verdict = self._on_the_server_of([item], settle)
         if verdict is Verdict.FREE:
             kind = DeadLetterWritten if gives_up else EventParked
             self._signals.events.emit(kind(group, record.event_id, made, failure.message))
@@ -267,12 +274,39 @@ class Lane(GroupThread):
     def _park_replay(self, item: Item) -> None:
         """A replay is never run here: the parked runner does it, in the order of its key."""
 
-        def settle(connection: psycopg.Connection[Any]) -> None:
+        def settle(connection: psycopg.Connection[Any], server: str) -> None:
             with connection.transaction():
-                inbox.park_replay(connection, self._attempts.group.name, item.record)
+                inbox.park_replay(connection, self._attempts.group.name, item.record, server)
 
-        self._session.run(settle, wanted=lambda: not item.partition.revoked)
+        self._on_the_server_of([item], settle)
         self._signals.parked.set()
+
+    def _on_the_server_of(
+        self,
+        items: Sequence[Item],
+        operation: Callable[[psycopg.Connection[Any], str], Result],
+    ) -> Result:
+        """The result of `operation` on the server that the items' partitions were assigned with.
+
+        What is written to another one is no reason to move on in this one's positions: the source
+        reads them again there, which drops these items. Raises Stopped then, and as Session.run.
+        """
+        servers = {item.partition.server for item in items}
+        while True:
+            try:
+                if len(servers) > 1:
+                    raise ServerChanged
+                return self._session.run(
+                    lambda connection: operation(connection, *servers),
+                    wanted=lambda: not any(item.partition.revoked for item in items),
+                )
+            except ServerChanged:
+                self._session.close()
+                self._signals.server_changed.set()
+                if self._signals.ending.wait(SERVER_CHANGED_S) or any(
+                    item.partition.revoked for item in items
+                ):
+                    raise Stopped from None
 
 
 def _lane_of(record: Record, lanes: int) -> int:

@@ -8,6 +8,8 @@ import psycopg
 
 from relay.consume import inbox
 from relay.consume.attempt import Attempts, ParkedFailed
+from relay.consume.disturbed import undisturbed
+from relay.consume.inbox import Head
 from relay.consume.retry import RetryPolicy
 from relay.consume.session import Sessions, Stopped
 from relay.consume.signals import Signals
@@ -49,9 +51,7 @@ class ParkedRunner(GroupThread):
             if self._signals.ending.is_set():
                 raise Stopped
             try:
-                head = self._session.run(
-                    lambda connection: self._attempts.parked(connection, queue)
-                )
+                head = undisturbed(lambda: self._attempt(queue), self._signals.ending)
             except ParkedFailed as failed:
                 self._postpone_or_give_up(failed)
                 return True
@@ -65,6 +65,9 @@ class ParkedRunner(GroupThread):
             # It may have resolved a dead letter.
             self._signals.dead_letters.set()
         return True
+
+    def _attempt(self, queue: int) -> Head | None:
+        return self._session.run(lambda connection: self._attempts.parked(connection, queue))
 
     def _postpone_or_give_up(self, failed: ParkedFailed) -> None:
         """Sets when the head is tried again, or writes its dead letter."""

@@ -60,13 +60,15 @@ class Offsets:
 class AssignedPartition:
     """Shared by the source, which begins records, and the lanes, which finish them.
 
-    Every method but `passed` may be called from any thread. copied: only for the source, see
+    Every method but `passed` may be called from any thread. server: where the position was read
+    that it goes on from; nothing that is settled elsewhere counts. copied: only for the source, see
     Majors.takes.
     """
 
-    def __init__(self, topic: str, number: int) -> None:
+    def __init__(self, topic: str, number: int, server: str) -> None:
         self.topic = topic
         self.number = number
+        self.server = server
         self.copied: set[str] = set()
         self._offsets = Offsets()
         self._changed = threading.Condition()

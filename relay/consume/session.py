@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from relay.consume.failures import Interrupted
 from relay.errors import ConfigurationInvalid
@@ -86,6 +87,7 @@ class Session:
                 self._outages.registry.recovered(self._name)
                 return result
             except Exception as error:
+                self._close_unless_idle()
                 if (server := _unavailable_server(error)) is None:
                     raise
                 self._outages.of(server).unavailable(self._name, str(error).strip())
@@ -98,6 +100,14 @@ class Session:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _close_unless_idle(self) -> None:
+        """What a handler left open would swallow all that this session does afterwards."""
+        if (
+            self._connection is not None
+            and self._connection.info.transaction_status != TransactionStatus.IDLE
+        ):
+            self.close()
 
     def _open(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:

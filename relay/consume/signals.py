@@ -16,8 +16,9 @@ class Signals:
     """Events that wake threads. Any thread may set them and call any method.
 
     stop: set from outside when the process is to end. ending: all threads are to end. parked: an
-    event was parked. dead_letters: a dead letter was written or resolved. crash: the first error
-    that ended a thread. events: subscribers to the group's work.
+    event was parked. dead_letters: a dead letter was written or resolved. server_changed: a lane's
+    session is on another server than its records' positions. crash: the first error that ended a
+    thread. events: subscribers to the group's work.
     """
 
     def __init__(self, group: str, stop: threading.Event, events: Events) -> None:
@@ -26,6 +27,7 @@ class Signals:
         self.ending = threading.Event()
         self.parked = threading.Event()
         self.dead_letters = threading.Event()
+        self.server_changed = threading.Event()
         self.crash: BaseException | None = None
         self._group = group
 

@@ -9,11 +9,14 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from relay.consume.failures import ServerChanged
 from relay.consume.group import Group
 from relay.consume.lane import Lanes
 from relay.consume.majors import Majors
 from relay.consume.partition import AssignedPartition, Item
+from relay.consume.progress import GroupProgress
 from relay.consume.record import Record
+from relay.consume.session import Session
 from relay.consume.signals import Signals
 from relay.errors import RelayError
 from relay.kafka.bounds import check_timeouts
@@ -24,7 +27,7 @@ from relay.kafka.headers import as_bytes, headers_of
 from relay.kafka.offsets import Partition, are_ends
 from relay.kafka.topics import describe, open_admin, require_topics
 from relay.observe import GroupLag
-from relay.outages import Outage
+from relay.outages import Outages
 from relay.schema.catalog import Catalog
 from relay.settings import Settings
 from relay.unavailable import is_kafka_refusal
@@ -53,10 +56,12 @@ class Source:
         catalog: Catalog,
         majors: Majors,
         lanes: Lanes,
+        session: Session,
         signals: Signals,
-        kafka: Outage,
+        outages: Outages,
     ) -> None:
-        """majors: which records the group takes. Raises SchemaUnknown."""
+        """majors: which records the group takes. session: of the thread that this runs in. Raises
+        SchemaUnknown."""
         topics = group.topics(catalog)
         retry_topics = {catalog.retry_topic(topic, group.name): topic for topic in topics}
         # Topic that is read -> the domain's topic.
@@ -70,8 +75,11 @@ class Source:
         self._revoke_patience_s = settings.session_timeout_ms / 2000
         # A connection of its own: requests of the consumer's wait for its long polls.
         self._admin = open_admin(settings)
-        self._watch = BrokerWatch(kafka, "consumer")
+        self._watch = BrokerWatch(outages.kafka, "consumer")
         self._consumer = group_consumer(settings, group.name, self._watch, self._on_commit)
+        self._progress = GroupProgress(
+            group.name, self._consumer, self._admin, session, outages, signals.stop
+        )
         self._partitions: dict[Partition, AssignedPartition] = {}
         self._assigned_once = False
         self._next_commit = 0.0
@@ -100,6 +108,8 @@ class Source:
         message = self._consumer.poll(POLL_S)
         if message is not None:
             self._hand_out([message, *self._consumer.consume(FETCH, 0)])
+        if self._signals.server_changed.is_set():
+            self._read_again()
         if time.monotonic() >= self._next_commit:
             self._commit(asynchronous=True)
             self._next_commit = time.monotonic() + COMMIT_EVERY_S
@@ -168,7 +178,8 @@ class Source:
         one. Records that come again are found settled.
         """
         log.warning("%s[%d] goes back to offset %d", partition.topic, partition.number, offset)
-        fresh = AssignedPartition(partition.topic, partition.number)
+        self._progress.forget_topics()
+        fresh = AssignedPartition(partition.topic, partition.number, partition.server)
         self._partitions[(partition.topic, partition.number)] = fresh
         return fresh
 
@@ -192,6 +203,10 @@ class Source:
             for (topic, number), partition in self._partitions.items()
             if (offset := partition.take_committable(again=not asynchronous)) is not None
         ]
+        # First where the effects are, then in Kafka: an offset in Kafka has its effects before it.
+        if not self._write_positions(offsets):
+            self._not_committed(offsets, "the database has not taken the positions")
+            return
         if not offsets:
             return
         try:
@@ -203,6 +218,16 @@ class Source:
             # The records are read again, by this member or another, and found settled.
             self._not_committed(offsets, reason(error))
 
+    def _write_positions(self, offsets: list[TopicPartition]) -> bool:
+        try:
+            return self._progress.write(
+                {(place.topic, place.partition): place.offset for place in offsets},
+                {partition.server for partition in self._partitions.values()},
+            )
+        except ServerChanged:
+            self._signals.server_changed.set()
+            return False
+
     def _on_commit(self, error: KafkaError | None, offsets: list[TopicPartition]) -> None:
         """The answer to an asynchronous commit; without looking at it, a commit that was refused
         would not be repeated while its partition is quiet, and the group seem to be behind."""
@@ -210,6 +235,8 @@ class Source:
             self._not_committed(refused, str(error or refused[0].error))
 
     def _not_committed(self, offsets: list[TopicPartition], why: str) -> None:
+        if not offsets:
+            return
         log.info("offsets were not committed: %s", why)
         for place in offsets:
             if (partition := self._partitions.get((place.topic, place.partition))) is not None:
@@ -227,9 +254,34 @@ class Source:
 
     def _on_assign(self, _: Consumer, assigned: list[TopicPartition]) -> None:
         self._assigned_once = True
-        for p in assigned:
-            self._partitions[(p.topic, p.partition)] = AssignedPartition(p.topic, p.partition)
         log.info("assigned %s", _names(assigned))
+        self._consumer.incremental_assign(self._begin(assigned))
+
+    def _begin(self, places: list[TopicPartition]) -> list[TopicPartition]:
+        """The places with the offset to read first.
+
+        Where the process is to end, they are assigned as they are and nothing of them is taken.
+        """
+        start = self._progress.starts([(place.topic, place.partition) for place in places])
+        if start is None:
+            return places
+        for place in start.offsets:
+            self._partitions[place] = AssignedPartition(*place, start.server)
+        return [TopicPartition(*place, offset) for place, offset in start.offsets.items()]
+
+    def _read_again(self) -> None:
+        """The database is another running server, which may lack what the last one had: goes back
+        to the positions that it knows (H40). What it has is found settled."""
+        self._signals.server_changed.clear()
+        places = [TopicPartition(*place) for place in self._partitions]
+        log.warning("the database server was restarted or replaced: reads %s again from the "
+                    "positions that it knows", _names(places))  # fmt: skip
+        for partition in self._partitions.values():
+            partition.revoke()
+        self._consumer.incremental_unassign(places)
+        self._partitions.clear()
+        self._progress.reconnect()
+        self._consumer.incremental_assign(self._begin(places))
 
     def _on_revoke(self, _: Consumer, revoked: list[TopicPartition]) -> None:
         log.info("revoked %s", _names(revoked))

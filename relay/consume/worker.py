@@ -96,7 +96,9 @@ class _GroupProcess:
         self.parked = ParkedRunner(sessions, attempts, retry, signals)
         self.dead_letters = DeadLetterProducer(settings, group.name, sessions, signals, outages)
         self.reads = ReadsWriter(group.name, reads, sessions)
-        self.source = Source(settings, group, catalog, majors, self.lanes, signals, outages.kafka)
+        self.source = Source(
+            settings, group, catalog, majors, self.lanes, self.session, signals, outages
+        )
 
     def run(self, until_idle: bool) -> None:
         """The loop of the main thread; raises the error that ended a thread."""
@@ -129,8 +131,8 @@ class _GroupProcess:
                 thread.join(max(0.0, deadline - time.monotonic()))
         # After the lanes, so that all they decoded is written.
         self.reads.end(max(1.0, deadline - time.monotonic()))
-        self.session.close()
         self.source.close()
+        self.session.close()
 
     @property
     def _threads(self) -> list[threading.Thread]:

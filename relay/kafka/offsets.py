@@ -30,6 +30,7 @@ __all__ = [
     "Partition",
     "are_ends",
     "committed_at",
+    "committed_by",
     "committed_offsets",
     "read_bounds",
     "read_ends",
@@ -170,13 +171,18 @@ def _committed(
         return {}
     consumer = open_consumer(consumer_options(settings, group))
     try:
-        with broker_call(
-            f"the offsets of group {group} can't be read",
-            "Check that Kafka runs and that the relay may describe groups.",
-        ):
-            found = _ask_coordinator(consumer, [TopicPartition(*place) for place in places])
+        return committed_by(consumer, places)
     finally:
         consumer.close()
+
+
+def committed_by(consumer: Consumer, places: Collection[Partition]) -> dict[Partition, int]:
+    """Returns the next offset to read that the consumer's group has committed, where it has one.
+
+    Raises BrokerUnavailable.
+    """
+    with broker_call("the group's offsets can't be read"):
+        found = _ask_coordinator(consumer, [TopicPartition(*place) for place in places])
     return {(place.topic, place.partition): place.offset for place in found if place.offset >= 0}
 
 

@@ -506,6 +506,19 @@ create table inbox.processed (
 comment on table inbox.processed is
     'Written in the transaction of the handler''s effects: a group with a row here has acted.';
 
+-- How far a group has read, in the database of its effects: where that goes back in time, the progress
+-- goes back with it.
+create table inbox.positions (
+    group_name text        not null,
+    place      text        not null,
+    position   jsonb       not null,
+    updated_at timestamptz not null default now(),
+    primary key (group_name, place)
+);
+comment on column inbox.positions.place is 'topic[partition], also of retry and dead-letter topics';
+comment on column inbox.positions.position is
+    'topic_id, which a recreated topic has anew, and offset: the next to read';
+
 create table inbox.parked (
     group_name      text        not null,
     event_id        text        not null,
@@ -610,66 +623,81 @@ create index decoded_event_type on inbox.decoded (event_type);
 
 -- Returns the state of an event: settled, parked or free. The caller holds the lock of its key.
 create function inbox.look(group_name text, queue bigint, event_id text) returns text
-language plpgsql volatile
+language sql stable
 as $$
-begin
-    if exists (
-        select from inbox.dead_letters d
-        where d.group_name = look.group_name and d.event_id = look.event_id
-    ) or exists (
-        select from inbox.processed p
-        where p.group_name = look.group_name and p.event_id = look.event_id
-    ) then
-        return 'settled';
-    elsif exists (
-        select from inbox.parked p
-        where p.queue = look.queue and p.group_name = look.group_name
-    ) then
-        return 'parked';
-    end if;
-    return 'free';
-end
+    select case
+        when exists (
+            select from inbox.dead_letters d
+            where d.group_name = look.group_name and d.event_id = look.event_id
+        ) or exists (
+            select from inbox.processed p
+            where p.group_name = look.group_name and p.event_id = look.event_id
+        ) then 'settled'
+        when exists (
+            select from inbox.parked p
+            where p.queue = look.queue and p.group_name = look.group_name
+        ) then 'parked'
+        else 'free'
+    end
 $$;
 
--- The first statement of every handler transaction. Takes the locks of all keys in a fixed order,
--- then returns for each event: run (its inbox row is now written), parked (its key waits; append it)
--- or settled (nothing to do). Waiting for a lock has no timeout; those of the handler start after it.
+-- The first statement of every handler transaction. Takes the locks of all keys in a fixed order, then
+-- returns for each event: run, parked (its key waits; append it) or settled (nothing to do); with the
+-- transaction's id and the running server. Waiting for a lock has no timeout; those of the handler start
+-- after it.
 create function inbox.enter(
     group_name           text,
     topics               text[],
     keys                 bytea[],
     event_ids            text[],
-    attempts             integer[],
     idle_timeout_ms      integer,
-    statement_timeout_ms integer
-) returns text[]
+    statement_timeout_ms integer,
+    out verdicts         text[],
+    out transaction_id   xid8,
+    out server           text
+)
 language plpgsql volatile
 as $$
 declare
-    queues   bigint[];
-    a_queue  bigint;
-    verdicts text[] := '{}';
-    verdict  text;
+    queues bigint[];
 begin
     perform set_config('idle_in_transaction_session_timeout', idle_timeout_ms::text, true);
     select array_agg(inbox.queue(enter.group_name, t.topic, t.key) order by t.n)
     into queues
     from unnest(topics, keys) with ordinality as t (topic, key, n);
-    for a_queue in select distinct q from unnest(queues) as q order by q loop
-        perform pg_advisory_xact_lock(a_queue);
-    end loop;
-    for i in 1 .. cardinality(event_ids) loop
-        verdict := inbox.look(enter.group_name, queues[i], event_ids[i]);
-        if verdict = 'free' then
-            insert into inbox.processed (group_name, event_id, attempt)
-            values (enter.group_name, event_ids[i], attempts[i])
-            on conflict do nothing;
-            verdict := case when found then 'run' else 'settled' end;
-        end if;
-        verdicts := verdicts || verdict;
-    end loop;
+    perform pg_advisory_xact_lock(ordered.q)
+    from (select distinct q from unnest(queues) as q order by q offset 0) as ordered;
+    -- A statement of its own: its snapshot must be taken after the locks.
+    select array_agg(
+        case
+            -- The same event twice among those that are entered is run once.
+            when given.nth > 1 or d.found or p.found then 'settled'
+            when w.found then 'parked'
+            else 'run'
+        end
+        order by given.n
+    )
+    into verdicts
+    from (
+        select g.*, row_number() over (partition by g.event_id order by g.n) as nth
+        from unnest(queues, event_ids) with ordinality as g (queue, event_id, n)
+    ) as given
+    -- Each a look into an index, however large or small the tables are.
+    left join lateral (
+        select true as found from inbox.dead_letters l
+        where l.group_name = enter.group_name and l.event_id = given.event_id limit 1
+    ) as d on true
+    left join lateral (
+        select true as found from inbox.processed l
+        where l.group_name = enter.group_name and l.event_id = given.event_id limit 1
+    ) as p on true
+    left join lateral (
+        select true as found from inbox.parked l
+        where l.queue = given.queue and l.group_name = enter.group_name limit 1
+    ) as w on true;
+    transaction_id := pg_current_xact_id();
+    server := pg_postmaster_start_time()::text;
     perform set_config('statement_timeout', statement_timeout_ms::text, true);
-    return verdicts;
 end
 $$;
 

@@ -62,14 +62,9 @@ BROKEN: Final = (
     ),
     Broken(
         "inbox",
-        _SCHEMA,
-        """            insert into inbox.processed (group_name, event_id, attempt)
-            values (enter.group_name, event_ids[i], attempts[i])
-            on conflict do nothing;
-            verdict := case when found then 'run' else 'settled' end;
-""",
-        """            verdict := 'run';
-""",
+        "relay/consume/attempt.py",
+        "        if handled:\n            # The relay",
+        "        if not handled:\n            # The relay",
         (),
         what="an event's inbox row is written with its effects",
         kinds=("consumer-kill", "consumer-sessions-cut"),
@@ -133,8 +128,8 @@ BROKEN: Final = (
     Broken(
         "parked-queue",
         _SCHEMA,
-        "return 'parked';",
-        "return 'free';",
+        "when w.found then 'parked'",
+        "when w.found then 'run'",
         (),
         what="events wait behind a parked one of their key",
         kinds=("consumer-kill",),

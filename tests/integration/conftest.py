@@ -11,6 +11,7 @@ from relay.local.kafka import LocalKafka
 from relay.local.postgres import LocalPostgres
 from relay.postgres.migrate import migrate
 from tests.integration.consuming import World
+from tests.integration.standby import Standby
 from tests.relaying import Relay
 
 
@@ -26,6 +27,25 @@ def own_postgres(tmp_path: Path) -> Iterator[LocalPostgres]:
     server = LocalPostgres(tmp_path / "postgres")
     server.start()
     migrate(server.url)
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def primary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPostgres]:
+    """A server that may be killed for good."""
+    server = LocalPostgres(tmp_path_factory.mktemp("primary"), settings={"autovacuum": "off"})
+    server.start()
+    migrate(server.url)
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def standby(primary: LocalPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standby]:
+    """A standby of that server that has all of it."""
+    server = Standby(tmp_path_factory.mktemp("standby"), primary)
+    server.start()
     yield server
     server.kill()
 

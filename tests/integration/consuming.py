@@ -117,6 +117,12 @@ class World:
         self._admin.delete_topics([topic])[topic].result(30)
         until(lambda: topic not in self._admin.list_topics(timeout=10).topics)
 
+    def delete_records(self, topic: str) -> None:
+        """Deletes all records of a topic, as its retention would."""
+        places = [TopicPartition(topic, n, end) for n, end in enumerate(self.ends(topic))]
+        for deleted in self._admin.delete_records(places).values():
+            deleted.result(30)
+
     def members(self) -> int:
         """Members of the group that have partitions."""
         described = self._admin.describe_consumer_groups([self.group])[self.group].result(10)
@@ -277,6 +283,13 @@ class World:
         finally:
             reader.close()
         return sorted(found, key=lambda m: (m.partition(), m.offset()))
+
+
+def server_of(connection: psycopg.Connection[Any]) -> str:
+    """The running server, as positions know it."""
+    row = connection.execute("select pg_postmaster_start_time()::text").fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 def act(event: Counted, context: Any) -> None:

@@ -21,6 +21,7 @@ from relay.events import DomainEvent
 from relay.schema.avro.encoder import compile_encoder
 from schemas import EVENT_CLASSES
 from schemas.orders.events import OrderPaid, OrderPaymentFailed
+from tests.integration.consuming import server_of
 
 CLASSES = list(EVENT_CLASSES.values())
 
@@ -63,7 +64,7 @@ def record_of(event: DomainEvent, event_id: str, offset: int = 0) -> Record:
 
 def run(connection: psycopg.Connection[Any], group: Group, *records: Record) -> list[Verdict]:
     attempts = Attempts(group, Decoder(CatalogSchemas(), Majors(set(), {})), 6_000)
-    return attempts.live(connection, [(record, 1) for record in records])
+    return attempts.live(connection, [(record, 1) for record in records], server_of(connection))
 
 
 def paid(order_id: str) -> OrderPaid:

@@ -20,7 +20,7 @@ from relay.consume.signals import Signals
 from relay.errors import RegistryUnavailable
 from relay.observe import Events
 from relay.outages import Outages
-from tests.integration.consuming import Counted, OneSchema, World, act
+from tests.integration.consuming import Counted, OneSchema, World, act, server_of
 from tests.stack import until
 
 
@@ -59,7 +59,9 @@ def test_a_revoked_partitions_records_are_dropped_and_those_of_others_acted_on(
     world: World, cause: str
 ) -> None:
     # Given records of two partitions in one transaction, which does not get through
-    leaving, staying = AssignedPartition(world.topic, 0), AssignedPartition(world.topic, 1)
+    with world.connect() as connection:
+        server = server_of(connection)
+    leaving, staying = (AssignedPartition(world.topic, number, server) for number in (0, 1))
     items = [
         read(world, leaving, 10, "a", 1),
         read(world, staying, 20, "b", 1),

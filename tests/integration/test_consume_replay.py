@@ -18,7 +18,7 @@ from relay.consume.record import Record
 from relay.errors import BrokerUnavailable
 from relay.kafka import topics
 from relay.operate.status import read_status
-from tests.integration.consuming import Counted, World, act, add_recounted
+from tests.integration.consuming import Counted, World, act, add_recounted, server_of
 from tests.stack import until
 
 # Rows while somebody waits for a key's lock.
@@ -356,7 +356,7 @@ def test_a_letter_is_not_discarded_while_its_replay_is_being_parked(world: World
 
     operator = threading.Thread(target=discard_it)
     with world.connect() as member, member.transaction():
-        assert park_replay(member, world.group, record)
+        assert park_replay(member, world.group, record, server_of(member))
         # When the letter is discarded meanwhile
         operator.start()
         until(lambda: answers or world.rows(WAITING))

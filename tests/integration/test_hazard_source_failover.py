@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from relay.local.postgres import LocalPostgres
 from relay.local.registry import LocalRegistry
 from relay.postgres.connect import connect
 from relay.postgres.identity import read_identity
-from relay.postgres.migrate import migrate
 from relay.publish.errors import Fenced
 from relay.publish.outcome import BatchOutcome
 from relay.publish.record import PositionRecord
@@ -29,25 +28,6 @@ from tests.integration.registry_servers import record, unused_subject
 from tests.integration.standby import Standby, addresses
 from tests.relaying import Relay
 from tests.stack import until
-
-
-@pytest.fixture
-def primary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPostgres]:
-    """A server that may be killed for good."""
-    server = LocalPostgres(tmp_path_factory.mktemp("primary"), settings={"autovacuum": "off"})
-    server.start()
-    migrate(server.url)
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-def standby(primary: LocalPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standby]:
-    """A standby of that server that has all of it."""
-    server = Standby(tmp_path_factory.mktemp("standby"), primary)
-    server.start()
-    yield server
-    server.kill()
 
 
 def publish(url: str, words: str, count: int, autocommit: bool = True) -> list[str]:

@@ -222,7 +222,7 @@ def test_a_registry_that_is_unavailable_when_the_worker_starts(
         ("KAFKA_OPTIONS", '{"acks": "0"}', "EVENT_BUS_KAFKA_OPTIONS"),
         ("KAFKA_OPTIONS", "{", "EVENT_BUS_KAFKA_OPTIONS"),
         ("KAFKA_OPTIONS", '{"no.such.option": "1"}', "EVENT_BUS_KAFKA_OPTIONS"),
-        ("KAFKA_OPTIONS", '{"group.protocol": "consumer"}', "session.timeout.ms"),
+        ("KAFKA_OPTIONS", '{"group.protocol": "consumer"}', "group.protocol"),
         ("KAFKA_OPTIONS", '{"max.in.flight": "100"}', "max.in.flight"),
         ("SESSION_TIMEOUT_MS", "2000000", "group.max.session.timeout.ms"),
         ("TRANSACTION_TIMEOUT_MS", "1000000", "no more than 900000"),

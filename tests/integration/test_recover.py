@@ -12,7 +12,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from tests import stack
@@ -261,36 +260,3 @@ def test_what_a_recreated_topic_has_is_not_published_again_by_a_recovery(relay: 
     # Then their records are found
     ids = [record.event_id for record in relay.published()]
     assert len(ids) == len(set(ids)) == 5
-
-
-def test_groups_whose_offsets_have_passed_what_their_inbox_knows_are_named(relay: Relay) -> None:
-    # Given five published events, which the group `readers` has handled and passed in Kafka
-    ids = [relay.publish(f"k{number}", number) for number in range(5)]
-    relay.must("run", "--until-idle")
-    consumer = Consumer(
-        {
-            "bootstrap.servers": relay.environment["EVENT_BUS_KAFKA_BOOTSTRAP_SERVERS"],
-            "group.id": "readers",
-        }
-    )
-    ends = {record.partition: record.offset + 1 for record in relay.published()}
-    places = [TopicPartition(relay.topic, number, end) for number, end in ends.items()]
-    consumer.commit(offsets=places, asynchronous=False)
-    consumer.close()
-    # When the database is restored to a time at which it had handled three of them
-    for event_id in ids[:3]:
-        relay.sql(
-            "insert into inbox.processed (group_name, event_id) values ('readers', %s)", (event_id,)
-        )
-    relay.sql("update outbox.relay set database_oid = database_oid + 1")
-    # Then recovering names the group, what it lacks, and what to run
-    said = relay.must("recover", "--yes")
-    assert "group readers may have passed 2 events" in said
-    assert f"--group readers --topic {relay.topic} --reset-offsets --to-earliest" in said
-    # and nobody once it has them
-    for event_id in ids[3:]:
-        relay.sql(
-            "insert into inbox.processed (group_name, event_id) values ('readers', %s)", (event_id,)
-        )
-    relay.sql("update outbox.relay set database_oid = database_oid + 1")
-    assert "readers" not in relay.must("recover", "--yes")

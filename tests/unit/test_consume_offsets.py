@@ -65,7 +65,7 @@ def test_before_anything_is_read_there_is_nothing_to_commit() -> None:
 
 
 def test_an_offset_that_was_not_committed_is_committed_again() -> None:
-    partition = AssignedPartition("events.orders", 0)
+    partition = AssignedPartition("events.orders", 0, "server")
     partition.begin(4)
     partition.start()
     partition.stop(4, finished=True)

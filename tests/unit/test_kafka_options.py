@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from relay.errors import ConfigurationInvalid
 from relay.kafka.clients import refuse_bad_options
 from relay.publish.producer import AtLeastOnceProducer
-from relay.settings import Settings, load_settings
+from relay.settings import RESERVED_KAFKA_OPTIONS, Settings, load_settings
 
 
 def settings_with(**options: Any) -> Settings:
@@ -23,7 +24,7 @@ def settings_with(**options: Any) -> Settings:
 @pytest.mark.parametrize(
     ("options", "name"),
     [
-        ({"group_protocol": "consumer"}, "session.timeout.ms"),
+        ({"fetch_wait_max_ms": -1}, "fetch.wait.max.ms"),
         ({"max_in_flight": 100}, "max.in.flight"),
         ({"message_timeout_ms": 999_999_999_999}, "message.timeout.ms"),
         ({"no_such_option": 1}, "no.such.option"),
@@ -37,6 +38,12 @@ def test_an_option_that_any_kind_of_client_refuses_is_named_in_one_line(
         refuse_bad_options(settings_with(**options))
     assert name in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED_KAFKA_OPTIONS))
+def test_an_option_that_the_guarantees_depend_on_is_refused(name: str) -> None:
+    with pytest.raises(ConfigurationInvalid, match=re.escape(name)):
+        settings_with(**{name.replace(".", "_"): "x"})
 
 
 def test_good_options_are_not_refused() -> None:

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from relay.consume.failures import is_outage
+from relay.consume.failures import is_disturbance
 from relay.errors import (
     BrokerRefused,
     BrokerUnavailable,
@@ -75,7 +75,8 @@ def test_a_connection_that_was_lost_has_no_sqlstate_and_is_an_outage(
     [
         ("25006", False), ("53100", False), ("53300", False),
         ("57P01", False), ("57P02", False), ("57P03", False),
-        ("53200", True), ("53400", True), ("57014", True), ("40P01", True), ("25P03", True),
+        ("40001", False), ("40P01", False), ("55P03", False),
+        ("53200", True), ("53400", True), ("57014", True), ("25P03", True),
         ("54000", True), ("23505", True),
     ],
 )  # fmt: skip
@@ -83,7 +84,7 @@ def test_in_a_handler_what_one_event_can_cause_is_a_failed_attempt(
     sqlstate: str, counts: bool
 ) -> None:
     lives = cast("psycopg.Connection[Any]", SimpleNamespace(broken=False))
-    assert is_outage(psycopg.errors.lookup(sqlstate)("words"), lives) is not counts
+    assert is_disturbance(psycopg.errors.lookup(sqlstate)("words"), lives) is not counts
 
 
 @pytest.mark.parametrize("name", sorted(KAFKA_OUTAGES))

@@ -6,14 +6,23 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import psycopg
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    OFFSET_STORED,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient
 
+from relay.consume.failures import ServerChanged
+from relay.consume.progress import GroupProgress
 from relay.consume.record import LONGEST_EVENT_ID
 from relay.consume.session import Session, Stopped, check_tables, idle_timeout_ms
 from relay.kafka import headers as names
@@ -108,8 +117,8 @@ def reconcile(
     """Writes outcomes until `stop` is set; the number of records that were read.
 
     until_idle: ends when every assigned partition is read to its end.
-    Offsets are committed after the database: a crash between the two repeats records, and a
-    repeated record changes nothing.
+    Positions are written with the outcomes, and go back with them where the database does (H40);
+    offsets are committed to Kafka afterwards. A repeated record changes nothing.
     Waits out outages, at the start as well. Raises CatalogInvalid, ConfigurationInvalid,
     DatabaseRefused, BrokerRefused.
     """
@@ -120,7 +129,8 @@ def reconcile(
     if not wait_for_servers(lambda: check_tables(settings.database_url), outages, stop):
         return 0
     watch = BrokerWatch(outages.kafka, "consumer")
-    consumer = group_consumer(settings, f"relay.{settings.name}.reconciler", watch)
+    group = f"relay.{settings.name}.reconciler"
+    consumer, admin = group_consumer(settings, group, watch), open_admin(settings)
     session = Session(
         settings.database_url,
         "reconciler",
@@ -129,7 +139,8 @@ def reconcile(
         idle_timeout_ms=idle_timeout_ms(settings.session_timeout_ms),
     )
     try:
-        reconciler = _Reconciler(consumer, open_admin(settings), session, catalog, outages)
+        progress = GroupProgress(group, consumer, admin, session, outages, stop)
+        reconciler = _Reconciler(consumer, admin, session, progress, catalog, outages)
         return reconciler.run(until_idle, stop)
     except Stopped:
         return 0
@@ -146,19 +157,22 @@ class _Reconciler:
         consumer: Consumer,
         admin: AdminClient,
         session: Session,
+        progress: GroupProgress,
         catalog: Catalog,
         outages: Outages,
     ) -> None:
         self._consumer = consumer
         self._admin = admin
         self._session = session
+        self._progress = progress
         self._outages = outages
         origins = "|".join(re.escape(topic) for topic in catalog.topics)
         self._pattern = re.compile(rf"(?:{origins})\.[a-z][a-z0-9-]*\.dlq")
         self._topics: list[str] = []
         self._look_again = 0.0
         self._ends: dict[Partition, int] = {}
-        self._assigned: set[Partition] | None = None
+        # With the server that the position of each was read from.
+        self._assigned: dict[Partition, str] | None = None
 
     def run(self, until_idle: bool, stop: threading.Event) -> int:
         """The loop; the number of records that were read."""
@@ -222,9 +236,16 @@ class _Reconciler:
                 )  # fmt: skip
             else:
                 outcomes.append(asdict(outcome))
-        if outcomes:
-            self._session.run(lambda connection: _store(connection, outcomes))
         following = {_place(m): (m.offset() or 0) + 1 for m in messages}
+        following = {place: offset for place, offset in following.items() if place in self._places}
+        servers = {self._places[place] for place in following}
+        try:
+            self._session.run(
+                lambda connection: self._store(connection, outcomes, following, servers)
+            )
+        except ServerChanged:
+            self._read_again()
+            return
         try:
             self._consumer.commit(
                 offsets=[TopicPartition(*place, offset) for place, offset in following.items()],
@@ -233,25 +254,55 @@ class _Reconciler:
         except KafkaException as error:
             log.info("offsets were not committed, the records come again: %s", reason(error))
 
+    def _store(
+        self,
+        connection: psycopg.Connection[Any],
+        outcomes: list[dict[str, Any]],
+        following: Mapping[Partition, int],
+        servers: Collection[str],
+    ) -> None:
+        with connection.transaction(), connection.cursor() as cursor:
+            if outcomes:
+                cursor.executemany(load(__package__, "write_outcome.sql"), outcomes)
+            self._progress.write_in(connection, following, servers)
+
     def _at_end(self) -> bool:
-        if self._assigned is None or self._assigned - self._ends.keys():
+        if self._assigned is None or self._assigned.keys() - self._ends.keys():
             return False
         return are_ends(self._admin, {place: self._ends[place] for place in self._assigned})
 
     def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        self._assigned = (self._assigned or set()) | {(p.topic, p.partition) for p in partitions}
+        self._begin([(p.topic, p.partition) for p in partitions])
+
+    def _begin(self, places: Collection[Partition]) -> None:
+        """Where the process is to end, the places are assigned and nothing of them is taken."""
+        start = self._progress.starts(places)
+        offsets = dict.fromkeys(places, OFFSET_STORED) if start is None else start.offsets
+        server = "" if start is None else start.server
+        self._assigned = {**self._places, **dict.fromkeys(offsets, server)}
+        self._consumer.incremental_assign(
+            [TopicPartition(*place, offset) for place, offset in offsets.items()]
+        )
+
+    def _read_again(self) -> None:
+        """Goes back to the positions that the database knows, which is another server now."""
+        places = list(self._places)
+        log.warning("the database server was restarted or replaced: its positions are read again")
+        self._consumer.incremental_unassign([TopicPartition(*place) for place in places])
+        self._assigned = {}
+        self._ends.clear()
+        self._progress.reconnect()
+        self._begin(places)
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        gone = {(p.topic, p.partition) for p in partitions}
-        self._assigned = (self._assigned or set()) - gone
-        for place in gone:
-            self._ends.pop(place, None)
+        for p in partitions:
+            self._places.pop((p.topic, p.partition), None)
+            self._ends.pop((p.topic, p.partition), None)
+
+    @property
+    def _places(self) -> dict[Partition, str]:
+        return self._assigned if self._assigned is not None else {}
 
 
 def _place(message: Message) -> Partition:
     return message.topic() or "", message.partition() or 0
-
-
-def _store(connection: psycopg.Connection[Any], outcomes: list[dict[str, Any]]) -> None:
-    with connection.transaction(), connection.cursor() as cursor:
-        cursor.executemany(load(__package__, "write_outcome.sql"), outcomes)

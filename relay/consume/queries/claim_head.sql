@@ -3,7 +3,13 @@
 select
     head.event_id, head.event_type, head.topic, head.partition, head.kafka_offset, head.key,
     head.value, head.header_names, head.header_values, head.attempts, head.round_attempts,
-    head.first_failed_at
+    head.first_failed_at,
+    exists (
+        select from inbox.processed p
+        where p.group_name = %(group)s and p.event_id = head.event_id
+    ),
+    pg_current_xact_id()::text,
+    set_config('statement_timeout', %(statement_timeout_ms)s, true)
 from (
     select * from inbox.parked
     where group_name = %(group)s and event_id = (

@@ -1,0 +1,126 @@
+"""The connection as a handler gets it, and as it is taken back: nothing that a handler sets, leaves
+open or ends reaches the next event (H41)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, Final, Self
+
+import psycopg
+from psycopg import sql
+from psycopg.pq import PipelineStatus, TransactionStatus
+from psycopg.rows import tuple_row
+
+from relay.consume.failures import Fatal, Retryable
+
+__all__ = ["TRANSACTION_ENDED", "clean", "ends_transaction", "lent", "refuse_ended"]
+
+TRANSACTION_ENDED: Final = (
+    "the handler ended its transaction, with COMMIT, ROLLBACK or the like: what it did until then "
+    "is committed or undone, and the event is not settled. Let the group commit"
+)
+# DISCARD ALL would also drop the server's cached plans.
+_CLEAN: Final = (
+    "reset session authorization; reset role; reset all; set datestyle to 'ISO'; close all; "
+    "unlisten *; select pg_catalog.pg_advisory_unlock_all()"
+)
+_SUSPECT: Final = re.compile(r"\b(?:commit|rollback|end|abort|begin|start|prepare)\b", re.I)
+# Comments, strings, quoted names.
+_QUOTED: Final = re.compile(
+    r"--[^\n]*|/\*.*?\*/|\be'(?:\\.|''|[^'\\])*'|'(?:''|[^'])*'"
+    r'|"(?:""|[^"])*"|\$(\w*)\$.*?\$\1\$',
+    re.S | re.I,
+)
+_ENDS: Final = re.compile(
+    r"\s*(?:commit|end|abort|begin|start\s+transaction|prepare\s+transaction"
+    r"|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b))\b",
+    re.I,
+)
+
+
+@lru_cache(maxsize=1_024)
+def ends_transaction(statements: str) -> bool:
+    """Whether one of several SQL statements ends a transaction, or begins one."""
+    if _SUSPECT.search(statements) is None:
+        return False
+    plain = _QUOTED.sub(lambda found: " " if found[0][:2] in ("--", "/*") else "''", statements)
+    return any(_ENDS.match(each) for each in plain.split(";"))
+
+
+class _HandlerCursor(psycopg.Cursor[Any]):
+    """Refuses to end the transaction, before the server does it: the effects of the events before
+    it in a batch would be committed without their inbox rows."""
+
+    def execute(self, query: Any, *args: Any, **options: Any) -> Self:
+        """See psycopg.Cursor.execute."""
+        _refuse(query, self)
+        return super().execute(query, *args, **options)
+
+    def executemany(self, query: Any, *args: Any, **options: Any) -> None:
+        """See psycopg.Cursor.executemany."""
+        _refuse(query, self)
+        super().executemany(query, *args, **options)
+
+
+def _refuse(query: Any, cursor: psycopg.Cursor[Any]) -> None:
+    if isinstance(query, sql.Composable):
+        text = query.as_string(cursor)
+    elif isinstance(query, bytes):
+        text = query.decode(errors="replace")
+    else:
+        text = query if isinstance(query, str) else ""
+    if ends_transaction(text):
+        raise Fatal(
+            "a handler may not end or begin a transaction, the group commits for it. Take the "
+            f"statement out, or use connection.transaction() for a savepoint: {text.strip()[:200]}"
+        )
+
+
+def clean(connection: psycopg.Connection[Any]) -> None:
+    """Takes back what handlers have set in the session before, outside of a transaction.
+
+    Raises psycopg.Error.
+    """
+    connection.execute(_CLEAN)
+
+
+@contextmanager
+def lent(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """Lends the connection to a handler, in the middle of a transaction.
+
+    Raises Fatal or Retryable where the handler returned and the transaction can't be committed for
+    it.
+    """
+    connection.cursor_factory = _HandlerCursor
+    try:
+        yield
+    finally:
+        pipeline = connection.info.pipeline_status
+        connection.cursor_factory = psycopg.Cursor
+        connection.server_cursor_factory = psycopg.ServerCursor
+        connection.row_factory = tuple_row
+        connection.prepare_threshold = None
+        connection._adapters = None  # psycopg makes them anew from the global ones
+    if pipeline != PipelineStatus.OFF:
+        raise Fatal("the handler left connection.pipeline() open. Use it with `with`")
+    refuse_ended(connection)
+
+
+def refuse_ended(connection: psycopg.Connection[Any]) -> None:
+    """Raises Retryable where a database error that the handler swallowed has failed the
+    transaction, and Fatal where it has ended it.
+
+    PostgreSQL answers COMMIT of a failed transaction with a silent rollback: inbox row and effects
+    would be gone while the event counted as done.
+    """
+    status = connection.info.transaction_status
+    if status == TransactionStatus.IDLE:
+        raise Fatal(TRANSACTION_ENDED)
+    if status != TransactionStatus.INTRANS:
+        raise Retryable(
+            "the handler returned although a database error had ended its transaction. "
+            "Let the error out, or guard the statement with connection.transaction()"
+        )
