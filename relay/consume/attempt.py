@@ -14,6 +14,7 @@ from relay.consume.decode import Decoder
 from relay.consume.failures import (
     Disturbed,
     Failure,
+    Fatal,
     Interrupted,
     ServerChanged,
     Stage,
@@ -22,7 +23,7 @@ from relay.consume.failures import (
 )
 from relay.consume.group import Group
 from relay.consume.handler import refuse_unrun
-from relay.consume.handler_session import clean, lent
+from relay.consume.handler_session import TRANSACTION_ENDED, clean, lent
 from relay.consume.inbox import Head, Verdict
 from relay.consume.record import Record
 from relay.consume.session import idle_timeout_ms
@@ -146,10 +147,7 @@ class Attempts:
         """Writes the inbox rows of events that were handled. Last of all: nothing is settled whose
         handler did not return, whatever the handlers after it did to the transaction."""
         if handled:
-            # The relay's own tables are not for each role that a handler may have taken on.
-            connection.execute("reset role")
-            event_ids, numbers = zip(*handled, strict=True)
-            inbox.write_processed(connection, self.group.name, event_ids, numbers, transaction_id)
+            inbox.settle(connection, self.group.name, handled, transaction_id)
 
     def _handle(self, connection: psycopg.Connection[Any], record: Record, number: int) -> bool:
         """Calls the record's handler; False when there is none."""
@@ -199,6 +197,8 @@ class Attempts:
             stage = error.stage
         if stage is None:
             return Interrupted(f"could not enter the inbox: {said(error)}")
+        if isinstance(error, psycopg.Error) and error.sqlstate == inbox.TRANSACTION_CHANGED:
+            stage, cause = "handle", Fatal(TRANSACTION_ENDED)
         if stage == "handle" and is_disturbance(cause, connection):
             return Disturbed(failed(Failure.of(stage, cause)))
         if stage != "handle" and _is_interruption(cause, connection):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Final, Self
+from weakref import WeakSet
 
 import psycopg
 from psycopg import sql
@@ -22,11 +23,6 @@ TRANSACTION_ENDED: Final = (
     "the handler ended its transaction, with COMMIT, ROLLBACK or the like: what it did until then "
     "is committed or undone, and the event is not settled. Let the group commit"
 )
-# DISCARD ALL would also drop the server's cached plans.
-_CLEAN: Final = (
-    "reset session authorization; reset role; reset all; set datestyle to 'ISO'; close all; "
-    "unlisten *; select pg_catalog.pg_advisory_unlock_all()"
-)
 _SUSPECT: Final = re.compile(r"\b(?:commit|rollback|end|abort|begin|start|prepare)\b", re.I)
 # Comments, strings, quoted names.
 _QUOTED: Final = re.compile(
@@ -39,6 +35,21 @@ _ENDS: Final = re.compile(
     r"|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b))\b",
     re.I,
 )
+
+
+_ROLE: Final = re.compile(r"\b(?:role|authorization)\b", re.I)
+# What may outlast the transaction.
+_SETS: Final = re.compile(
+    r"(?:^|;)\s*(?:set|reset|declare|listen|call|do|load|discard)\b|\bset_config\b|advisory", re.I
+)
+# DISCARD ALL would also drop the server's cached plans.
+_CLEAN: Final = (
+    "reset session authorization; reset role; reset all; set datestyle to 'ISO'; close all; "
+    "unlisten *; select pg_catalog.pg_advisory_unlock_all()"
+)
+# Connections whose handler may have set a role, and whose handlers may have set anything.
+_other_roles: WeakSet[psycopg.Connection[Any]] = WeakSet()
+_set: WeakSet[psycopg.Connection[Any]] = WeakSet()
 
 
 @lru_cache(maxsize=1_024)
@@ -77,14 +88,21 @@ def _refuse(query: Any, cursor: psycopg.Cursor[Any]) -> None:
             "a handler may not end or begin a transaction, the group commits for it. Take the "
             f"statement out, or use connection.transaction() for a savepoint: {text.strip()[:200]}"
         )
+    if _ROLE.search(text):
+        _other_roles.add(cursor.connection)
+    if _SETS.search(text):
+        _set.add(cursor.connection)
 
 
 def clean(connection: psycopg.Connection[Any]) -> None:
     """Takes back what handlers have set in the session before, outside of a transaction.
 
-    Raises psycopg.Error.
+    What a function of theirs has set is left to inbox.clean(), in the first statement of each
+    transaction. Raises psycopg.Error.
     """
-    connection.execute(_CLEAN)
+    if connection in _set:
+        connection.execute(_CLEAN)
+        _set.discard(connection)
 
 
 @contextmanager
@@ -107,6 +125,10 @@ def lent(connection: psycopg.Connection[Any]) -> Iterator[None]:
     if pipeline != PipelineStatus.OFF:
         raise Fatal("the handler left connection.pipeline() open. Use it with `with`")
     refuse_ended(connection)
+    if connection in _other_roles:
+        # The relay's own tables are not for each role that a handler may take on.
+        _other_roles.discard(connection)
+        connection.execute("reset session authorization; reset role")
 
 
 def refuse_ended(connection: psycopg.Connection[Any]) -> None:

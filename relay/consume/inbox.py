@@ -10,19 +10,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 
-from relay.consume.failures import Failure, Fatal, Interrupted, ServerChanged
-from relay.consume.handler_session import TRANSACTION_ENDED
+from relay.consume.failures import Failure, ServerChanged
 from relay.consume.record import Record
 from relay.postgres.sqlfile import load
 from relay.schema.catalog import Catalog
 
-__all__ = ["Entered", "Head", "Verdict", "claim", "enter"]
+__all__ = ["Entered", "Head", "Verdict", "claim", "enter", "settle"]
 
 Connection = psycopg.Connection[Any]
+
+# SQLSTATEs of inbox.settle().
+TRANSACTION_CHANGED: Final = "RL001"
+SETTLED_MEANWHILE: Final = "RL002"
 
 
 class Verdict(StrEnum):
@@ -70,7 +73,7 @@ def enter(
 ) -> Entered:
     """First statement of a handler transaction: RUN, PARKED or SETTLED for each record.
 
-    Whatever was RUN needs its row by `write_processed`, as the last statement.
+    Whatever was RUN needs its row by `settle`, as the last statement.
     """
     row = connection.execute(
         load(__package__, "enter.sql"),
@@ -87,34 +90,28 @@ def enter(
     return Entered([Verdict(verdict) for verdict in row[0]], row[1], row[2])
 
 
-def write_processed(
+def settle(
     connection: Connection,
     group: str,
-    event_ids: Sequence[str],
-    attempts: Sequence[int],
+    handled: Sequence[tuple[str, int]],
     transaction_id: str,
 ) -> None:
     """Last statement of a handler transaction: the inbox rows of the events that were handled.
 
-    attempts: the number of each event's attempt. Raises Fatal where the transaction is another one
-    than `transaction_id`: what handlers did before is committed or undone, and nothing of it is
-    settled. Raises Interrupted where an event was settled in the meantime.
+    handled: ids of events and the number of each one's attempt. Fails with TRANSACTION_CHANGED
+    where the transaction is another one than `transaction_id`: what handlers did before is
+    committed or undone, and nothing of it is settled. Fails with SETTLED_MEANWHILE where an event
+    was.
     """
-    row = connection.execute(
-        load(__package__, "write_processed.sql"),
+    connection.execute(
+        load(__package__, "settle.sql"),
         {
             "group": group,
-            "event_ids": list(event_ids),
-            "attempts": list(attempts),
+            "event_ids": [event_id for event_id, _ in handled],
+            "attempts": [number for _, number in handled],
             "transaction_id": transaction_id,
         },
-    ).fetchone()
-    assert row is not None
-    is_same, written = row
-    if not is_same:
-        raise Fatal(TRANSACTION_ENDED)
-    if written != len(event_ids):
-        raise Interrupted("an event was settled while it was handled")
+    )
 
 
 def lock(connection: Connection, group: str, record: Record, server: str) -> Verdict:
@@ -195,7 +192,7 @@ def claim(
 ) -> Head | None:
     """Takes the lock of `queue` if nobody has it, and the queue's head if it is due."""
     row = connection.execute(
-        "select pg_try_advisory_xact_lock(%s), "
+        "select pg_try_advisory_xact_lock(%s), inbox.clean(), "
         "set_config('idle_in_transaction_session_timeout', %s, true)",
         (queue, str(idle_timeout_ms)),
     ).fetchone()

@@ -90,6 +90,8 @@ class Session:
                 self._close_unless_idle()
                 if (server := _unavailable_server(error)) is None:
                     raise
+                if server == "database":
+                    self.close()  # a new one has nothing that may be the reason
                 self._outages.of(server).unavailable(self._name, str(error).strip())
             if self._stop.wait(pause) or not wanted():
                 raise Stopped

@@ -641,6 +641,21 @@ as $$
     end
 $$;
 
+-- Takes back what handlers have set in this session before.
+create function inbox.clean() returns void
+language plpgsql volatile
+as $$
+begin
+    reset session authorization;
+    reset role;
+    reset all;
+    -- As every session of the relay states it.
+    perform set_config('datestyle', 'ISO', false);
+    perform pg_advisory_unlock_all();
+    unlisten *;
+end
+$$;
+
 -- The first statement of every handler transaction. Takes the locks of all keys in a fixed order, then
 -- returns for each event: run, parked (its key waits; append it) or settled (nothing to do); with the
 -- transaction's id and the running server. Waiting for a lock has no timeout; those of the handler start
@@ -661,6 +676,7 @@ as $$
 declare
     queues bigint[];
 begin
+    perform inbox.clean();
     perform set_config('idle_in_transaction_session_timeout', idle_timeout_ms::text, true);
     select array_agg(inbox.queue(enter.group_name, t.topic, t.key) order by t.n)
     into queues
@@ -698,6 +714,31 @@ begin
     transaction_id := pg_current_xact_id();
     server := pg_postmaster_start_time()::text;
     perform set_config('statement_timeout', statement_timeout_ms::text, true);
+end
+$$;
+
+-- The last statement of every handler transaction: writes the inbox rows of the events that were
+-- handled. Raises RL001 where this is not the transaction that was entered, since a handler has ended
+-- that one, and RL002 where an event was settled meanwhile.
+create function inbox.settle(
+    group_name text, event_ids text[], attempts integer[], transaction_id xid8
+) returns void
+language plpgsql volatile
+as $$
+declare
+    written integer;
+begin
+    if settle.transaction_id <> pg_current_xact_id() then
+        raise 'the transaction is not the one that was entered' using errcode = 'RL001';
+    end if;
+    insert into inbox.processed (group_name, event_id, attempt)
+    select settle.group_name, given.event_id, given.attempt
+    from unnest(event_ids, attempts) as given (event_id, attempt)
+    on conflict do nothing;
+    get diagnostics written = row_count;
+    if written <> cardinality(event_ids) then
+        raise 'an event was settled while it was handled' using errcode = 'RL002';
+    end if;
 end
 $$;
 

@@ -63,8 +63,8 @@ BROKEN: Final = (
     Broken(
         "inbox",
         "relay/consume/attempt.py",
-        "        if handled:\n            # The relay",
-        "        if not handled:\n            # The relay",
+        "        if handled:\n            inbox.settle",
+        "        if not handled:\n            inbox.settle",
         (),
         what="an event's inbox row is written with its effects",
         kinds=("consumer-kill", "consumer-sessions-cut"),

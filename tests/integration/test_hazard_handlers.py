@@ -48,6 +48,7 @@ LEFT: dict[str, Leave] = {
     "custom": run("select set_config('app.tenant', 'one', false)"),
     "advisory_lock": run("select pg_advisory_lock(4711)"),
     "listen": run("listen something"),
+    "hidden in a function": lambda c: c.execute("select sets_a_path()"),
     "cursor_with_hold": run("declare kept cursor with hold for select 1"),
 }
 
@@ -78,6 +79,10 @@ def test_what_a_handler_leaves_in_its_session_does_not_reach_the_next_event(
     world: World, name: str
 ) -> None:
     # Given events that one lane handles one by one
+    world.rows(
+        "create function sets_a_path() returns text language sql "
+        "as $$ select set_config('search_path', 'nowhere', false) $$"
+    )
     world.send([("a", 1), ("a", 2), ("a", 3)])
     group = world.new_group(lanes=1, batch=1)
     sessions: list[list[Any]] = []

@@ -343,9 +343,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "H41-inbox-rows-of-any-transaction",
-        "relay/consume/inbox.py",
-        "if not is_same:",
-        "if False:",
+        "relay/postgres/schema.sql",
+        "if settle.transaction_id <> pg_current_xact_id() then",
+        "if false then",
         ("tests/integration/test_hazard_handlers.py", "-k", "settles_nothing_else and libpq"),
     ),
     Mutant(
@@ -353,7 +353,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "relay/consume/attempt.py",
         "clean(connection)",
         "pass",
-        ("tests/integration/test_hazard_handlers.py", "-k", "does_not_reach"),
+        ("tests/integration/test_hazard_handlers.py", "-k", "does_not_reach and cursor_with_hold"),
     ),
     Mutant(
         "H41-an-open-transaction-is-used-again",
