@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 from weakref import WeakSet
 
 import psycopg
@@ -52,7 +52,31 @@ _other_roles: WeakSet[psycopg.Connection[Any]] = WeakSet()
 _set: WeakSet[psycopg.Connection[Any]] = WeakSet()
 
 
+# Settings that the server reports as soon as they change, search_path from PostgreSQL 18 on.
+_REPORTED: Final = (
+    b"search_path", b"TimeZone", b"DateStyle", b"IntervalStyle", b"client_encoding",
+    b"standard_conforming_strings", b"default_transaction_read_only", b"session_authorization",
+    b"is_superuser", b"application_name",
+)  # fmt: skip
+
+
+class _Effect(NamedTuple):
+    """What statements do to more than their rows."""
+
+    ends: bool
+    sets: bool
+    sets_role: bool
+
+
 @lru_cache(maxsize=1_024)
+def _effect(statements: str) -> _Effect:
+    return _Effect(
+        ends_transaction(statements),
+        _SETS.search(statements) is not None,
+        _ROLE.search(statements) is not None,
+    )
+
+
 def ends_transaction(statements: str) -> bool:
     """Whether one of several SQL statements ends a transaction, or begins one."""
     if _SUSPECT.search(statements) is None:
@@ -83,22 +107,22 @@ def _refuse(query: Any, cursor: psycopg.Cursor[Any]) -> None:
         text = query.decode(errors="replace")
     else:
         text = query if isinstance(query, str) else ""
-    if ends_transaction(text):
+    effect = _effect(text)
+    if effect.ends:
         raise Fatal(
             "a handler may not end or begin a transaction, the group commits for it. Take the "
             f"statement out, or use connection.transaction() for a savepoint: {text.strip()[:200]}"
         )
-    if _ROLE.search(text):
+    if effect.sets_role:
         _other_roles.add(cursor.connection)
-    if _SETS.search(text):
+    if effect.sets:
         _set.add(cursor.connection)
 
 
 def clean(connection: psycopg.Connection[Any]) -> None:
     """Takes back what handlers have set in the session before, outside of a transaction.
 
-    What a function of theirs has set is left to inbox.clean(), in the first statement of each
-    transaction. Raises psycopg.Error.
+    Raises psycopg.Error.
     """
     if connection in _set:
         connection.execute(_CLEAN)
@@ -113,9 +137,12 @@ def lent(connection: psycopg.Connection[Any]) -> Iterator[None]:
     it.
     """
     connection.cursor_factory = _HandlerCursor
+    reported = _reported(connection)
     try:
         yield
     finally:
+        if _reported(connection) != reported:
+            _set.add(connection)  # by a function
         pipeline = connection.info.pipeline_status
         connection.cursor_factory = psycopg.Cursor
         connection.server_cursor_factory = psycopg.ServerCursor
@@ -129,6 +156,11 @@ def lent(connection: psycopg.Connection[Any]) -> Iterator[None]:
         # The relay's own tables are not for each role that a handler may take on.
         _other_roles.discard(connection)
         connection.execute("reset session authorization; reset role")
+
+
+def _reported(connection: psycopg.Connection[Any]) -> list[bytes | None]:
+    status = connection.pgconn.parameter_status
+    return [status(name) for name in _REPORTED]
 
 
 def refuse_ended(connection: psycopg.Connection[Any]) -> None:

@@ -192,7 +192,7 @@ def claim(
 ) -> Head | None:
     """Takes the lock of `queue` if nobody has it, and the queue's head if it is due."""
     row = connection.execute(
-        "select pg_try_advisory_xact_lock(%s), inbox.clean(), "
+        "select pg_try_advisory_xact_lock(%s), "
         "set_config('idle_in_transaction_session_timeout', %s, true)",
         (queue, str(idle_timeout_ms)),
     ).fetchone()

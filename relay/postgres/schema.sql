@@ -641,21 +641,6 @@ as $$
     end
 $$;
 
--- Takes back what handlers have set in this session before.
-create function inbox.clean() returns void
-language plpgsql volatile
-as $$
-begin
-    reset session authorization;
-    reset role;
-    reset all;
-    -- As every session of the relay states it.
-    perform set_config('datestyle', 'ISO', false);
-    perform pg_advisory_unlock_all();
-    unlisten *;
-end
-$$;
-
 -- The first statement of every handler transaction. Takes the locks of all keys in a fixed order, then
 -- returns for each event: run, parked (its key waits; append it) or settled (nothing to do); with the
 -- transaction's id and the running server. Waiting for a lock has no timeout; those of the handler start
@@ -672,11 +657,12 @@ create function inbox.enter(
     out server           text
 )
 language plpgsql volatile
+-- To plan it anew for each call would cost more than the call.
+set plan_cache_mode to force_generic_plan
 as $$
 declare
     queues bigint[];
 begin
-    perform inbox.clean();
     perform set_config('idle_in_transaction_session_timeout', idle_timeout_ms::text, true);
     select array_agg(inbox.queue(enter.group_name, t.topic, t.key) order by t.n)
     into queues
@@ -724,6 +710,7 @@ create function inbox.settle(
     group_name text, event_ids text[], attempts integer[], transaction_id xid8
 ) returns void
 language plpgsql volatile
+set plan_cache_mode to force_generic_plan
 as $$
 declare
     written integer;
