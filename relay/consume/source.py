@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from relay.consume.failures import ServerChanged
 from relay.consume.group import Group
+from relay.consume.lag import report_lag
 from relay.consume.lane import Lanes
 from relay.consume.majors import Majors
 from relay.consume.partition import AssignedPartition, Item
@@ -26,7 +27,6 @@ from relay.kafka.errors import reason, refusal
 from relay.kafka.headers import as_bytes, headers_of
 from relay.kafka.offsets import Partition, are_ends
 from relay.kafka.topics import describe, open_admin, require_topics
-from relay.observe import GroupLag
 from relay.outages import Outages
 from relay.schema.catalog import Catalog
 from relay.settings import Settings
@@ -114,7 +114,7 @@ class Source:
             self._commit(asynchronous=True)
             self._next_commit = time.monotonic() + COMMIT_EVERY_S
         if time.monotonic() >= self._next_lag:
-            self._report_lag()
+            report_lag(self._consumer, self._group, self._partitions, self._signals.events)
             self._next_lag = time.monotonic() + REPORT_LAG_EVERY_S
 
     def at_end(self) -> bool:
@@ -188,8 +188,11 @@ class Source:
         assigned = self._consumer.assignment()
         self._consumer.pause(assigned)
         log.debug("paused %d partitions, the lanes are full", len(assigned))
-        while not self._signals.stopping and not self._lanes.in_flight.wait_for_room(
-            ROOM_PATIENCE_S
+        # Lanes that wait for another server to be noticed make no room either.
+        while (
+            not self._signals.stopping
+            and not self._signals.server_changed.is_set()
+            and not self._lanes.in_flight.wait_for_room(ROOM_PATIENCE_S)
         ):
             message = self._consumer.poll(POLL_S)
             if message is not None:
@@ -241,16 +244,6 @@ class Source:
         for place in offsets:
             if (partition := self._partitions.get((place.topic, place.partition))) is not None:
                 partition.not_committed()
-
-    def _report_lag(self) -> None:
-        for (topic, number), partition in self._partitions.items():
-            # From the last fetch: nothing is requested.
-            place = TopicPartition(topic, number)
-            _, end = self._consumer.get_watermark_offsets(place, cached=True)
-            start = partition.unsettled_from
-            if end >= 0 and start is not None:
-                lag = max(0, end - start)
-                self._signals.events.emit(GroupLag(self._group, topic, number, lag))
 
     def _on_assign(self, _: Consumer, assigned: list[TopicPartition]) -> None:
         self._assigned_once = True

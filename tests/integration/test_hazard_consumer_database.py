@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from relay.consume import source
+from relay.consume import lane, source
 from relay.consume.dead_letters.reconciler import reconcile
 from relay.consume.failures import Fatal
 from relay.consume.positions import BEGINNING, first_offset
@@ -111,6 +113,48 @@ def test_effects_that_a_crash_took_back_are_made_again_by_the_group_that_runs(
     found = Counter(key for (key,) in world.rows("select event_id from effects"))
     assert set(found.values()) == {1}
     assert {key: world.numbers(key) for key in KEYS} == {key: [0, 1, 2] for key in KEYS}
+
+
+def test_a_server_that_restarts_while_the_lanes_are_full_is_noticed(
+    forgetful: LocalPostgres,
+    tmp_path: Path,
+    unique_name: str,
+    bootstrap_servers: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Given a group that reads nothing, since its lanes are full of what its handlers wait with
+    monkeypatch.setattr(lane, "MOST_RECORDS", 20)
+    monkeypatch.setattr(source, "FETCH", 7)
+    world = World(tmp_path, unique_name, forgetful.url, bootstrap_servers)
+    world.rows("checkpoint")
+    group = world.new_group(batch=1)
+    begun, let_go = threading.Event(), threading.Event()
+
+    @group.handles(Counted)
+    def wait(event: Counted, context: Any) -> None:
+        begun.set()
+        let_go.wait(60)
+        act(event, context)
+
+    world.send(events(0, 10))
+    paused = threading.Event()
+    pause = source.Source._pause_until_there_is_room
+
+    def noted(self: source.Source) -> None:
+        paused.set()
+        pause(self)
+
+    monkeypatch.setattr(source.Source, "_pause_until_there_is_room", noted)
+    with world.running(group):
+        assert begun.wait(30)
+        assert paused.wait(30)
+        # When the server crashes and is back, and the handlers go on
+        forgetful.kill()
+        forgetful.start()
+        let_go.set()
+        # Then all is read on
+        until(lambda: effects(world) == 100, timeout=30)
+    assert {key: world.numbers(key) for key in KEYS} == {key: list(range(10)) for key in KEYS}
 
 
 def test_outcomes_that_a_promoted_standby_lacks_are_read_again(
