@@ -94,7 +94,10 @@ class Attempts:
                     elif verdict is Verdict.PARKED:
                         inbox.append(connection, self.group.name, record)
                 index = 0 if len(records) == 1 else None
-                self._settle(connection, handled, entered.transaction_id)
+                if handled:
+                    # Last of all: nothing is settled whose handler did not return, whatever the
+                    # handlers after it did to the transaction.
+                    inbox.settle(connection, self.group.name, handled, entered.transaction_id)
         except ServerChanged:
             raise
         except Exception as error:
@@ -126,7 +129,8 @@ class Attempts:
                     number = head.attempts + 1
                     if not self._handle(connection, head.record, number):
                         raise _Staged("decode", _unhandled(head.record))
-                    self._settle(connection, [(head.record.event_id, number)], head.transaction_id)
+                    handled = [(head.record.event_id, number)]
+                    inbox.settle(connection, self.group.name, handled, head.transaction_id)
                     inbox.resolve(connection, self.group.name, head)
                 inbox.unpark(connection, self.group.name, head)
         except Exception as error:
@@ -137,17 +141,6 @@ class Attempts:
             )
             raise ended from _cause(error)
         return head
-
-    def _settle(
-        self,
-        connection: psycopg.Connection[Any],
-        handled: Sequence[tuple[str, int]],
-        transaction_id: str,
-    ) -> None:
-        """Writes the inbox rows of events that were handled. Last of all: nothing is settled whose
-        handler did not return, whatever the handlers after it did to the transaction."""
-        if handled:
-            inbox.settle(connection, self.group.name, handled, transaction_id)
 
     def _handle(self, connection: psycopg.Connection[Any], record: Record, number: int) -> bool:
         """Calls the record's handler; False when there is none."""

@@ -17,7 +17,7 @@ from psycopg.rows import tuple_row
 
 from relay.consume.failures import Fatal, Retryable
 
-__all__ = ["TRANSACTION_ENDED", "clean", "ends_transaction", "lent", "refuse_ended"]
+__all__ = ["TRANSACTION_ENDED", "clean", "ends_transaction", "lent"]
 
 TRANSACTION_ENDED: Final = (
     "the handler ended its transaction, with COMMIT, ROLLBACK or the like: what it did until then "
@@ -35,8 +35,6 @@ _ENDS: Final = re.compile(
     r"|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b))\b",
     re.I,
 )
-
-
 _ROLE: Final = re.compile(r"\b(?:role|authorization)\b", re.I)
 # What may outlast the transaction.
 _SETS: Final = re.compile(
@@ -50,8 +48,6 @@ _CLEAN: Final = (
 # Connections whose handler may have set a role, and whose handlers may have set anything.
 _other_roles: WeakSet[psycopg.Connection[Any]] = WeakSet()
 _set: WeakSet[psycopg.Connection[Any]] = WeakSet()
-
-
 # Settings that the server reports as soon as they change, search_path from PostgreSQL 18 on.
 _REPORTED: Final = (
     b"search_path", b"TimeZone", b"DateStyle", b"IntervalStyle", b"client_encoding",
@@ -151,7 +147,7 @@ def lent(connection: psycopg.Connection[Any]) -> Iterator[None]:
         connection._adapters = None  # psycopg makes them anew from the global ones
     if pipeline != PipelineStatus.OFF:
         raise Fatal("the handler left connection.pipeline() open. Use it with `with`")
-    refuse_ended(connection)
+    _refuse_ended(connection)
     if connection in _other_roles:
         # The relay's own tables are not for each role that a handler may take on.
         _other_roles.discard(connection)
@@ -163,7 +159,7 @@ def _reported(connection: psycopg.Connection[Any]) -> list[bytes | None]:
     return [status(name) for name in _REPORTED]
 
 
-def refuse_ended(connection: psycopg.Connection[Any]) -> None:
+def _refuse_ended(connection: psycopg.Connection[Any]) -> None:
     """Raises Retryable where a database error that the handler swallowed has failed the
     transaction, and Fatal where it has ended it.
 

@@ -124,7 +124,8 @@ def lock(connection: Connection, group: str, record: Record, server: str) -> Ver
         raise ServerChanged
     # A statement of its own: its snapshot must be taken after the lock.
     found = connection.execute(
-        "select inbox.look(%s, %s, %s)", (group, queue, record.event_id)
+        "select state from inbox.states(%s, array[%s]::bigint[], array[%s]::text[])",
+        (group, queue, record.event_id),
     ).fetchone()
     assert found is not None
     return Verdict(found[0])

@@ -288,24 +288,25 @@ class Lane(GroupThread):
     ) -> Result:
         """The result of `operation` on the server that the items' partitions were assigned with.
 
-        What is written to another one is no reason to move on in this one's positions: the source
-        reads them again there, which drops these items. Raises Stopped then, and as Session.run.
+        What is settled on another server does not count: the source goes back to the positions that
+        are known there, which drops these items. Raises Stopped then, and as Session.run.
         """
         servers = {item.partition.server for item in items}
+
+        def wanted() -> bool:
+            return not any(item.partition.revoked for item in items)
+
         while True:
             try:
                 if len(servers) > 1:
                     raise ServerChanged
                 return self._session.run(
-                    lambda connection: operation(connection, *servers),
-                    wanted=lambda: not any(item.partition.revoked for item in items),
+                    lambda connection: operation(connection, *servers), wanted=wanted
                 )
             except ServerChanged:
                 self._session.close()
                 self._signals.server_changed.set()
-                if self._signals.ending.wait(SERVER_CHANGED_S) or any(
-                    item.partition.revoked for item in items
-                ):
+                if self._signals.ending.wait(SERVER_CHANGED_S) or not wanted():
                     raise Stopped from None
 
 

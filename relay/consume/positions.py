@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import psycopg
 from confluent_kafka import OFFSET_BEGINNING
@@ -22,16 +22,11 @@ from relay.postgres.sqlfile import load
 
 __all__ = ["Positions", "Progress", "first_offset"]
 
-BEGINNING: Final = OFFSET_BEGINNING
-
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a database knows of a group. offsets: the next to read, of partitions that have one.
-
-    server: identifies the running server: it differs after each of the ways in which a database
-    goes back.
-    """
+    """offsets: the next to read, or confluent_kafka's for the beginning. server: the running one
+    that knows them, see inbox.server() in schema.sql."""
 
     server: str
     offsets: Mapping[Partition, int]
@@ -44,7 +39,7 @@ def first_offset(position: int | None, committed: int | None) -> int:
     partition is read from its beginning, whatever Kafka says.
     """
     if position is None:
-        return BEGINNING
+        return OFFSET_BEGINNING
     return position if committed is None else min(position, committed)
 
 
@@ -68,7 +63,8 @@ class Positions:
             self._topic_ids |= {name: identifier for name, (identifier, _) in found.items()}
 
     def read(self, connection: psycopg.Connection[Any], places: Collection[Partition]) -> Progress:
-        """The progress in partitions of topics that are known. Raises psycopg.Error."""
+        """What the database knows: of partitions that have a position, and of topics that are
+        known. Raises psycopg.Error."""
         rows = connection.execute(
             load(__package__, "read_positions.sql"),
             {"group": self._group, "places": [_name(place) for place in places]},

@@ -5,33 +5,23 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from confluent_kafka import Consumer
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_STORED, Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from relay.consume.failures import ServerChanged
-from relay.consume.positions import BEGINNING, Positions, Progress, first_offset
+from relay.consume.positions import Positions, Progress, first_offset
 from relay.consume.session import Session, Stopped
 from relay.errors import BrokerUnavailable
 from relay.kafka.offsets import Partition, committed_by, read_bounds
 from relay.outages import Outages
 from relay.process.waiting import wait_for_servers
 
-__all__ = ["GroupProgress", "Start"]
+__all__ = ["GroupProgress"]
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """server: that the positions were read from. offsets: the first to read; those of
-    confluent_kafka for the beginning."""
-
-    server: str
-    offsets: Mapping[Partition, int]
 
 
 class GroupProgress:
@@ -58,17 +48,34 @@ class GroupProgress:
         """See Positions.forget_topics."""
         self._positions.forget_topics()
 
-    def starts(self, places: Collection[Partition]) -> Start | None:
-        """Where to begin in partitions; waits out outages, None when the process is to end."""
-        if not places:
-            return Start("", {})
-        return wait_for_servers(
-            lambda: self._starts(places), self._outages, self._stop, running=True
-        )
+    def assign(self, places: Collection[Partition]) -> str | None:
+        """Assigns partitions to the consumer, to be read from where the group goes on.
 
-    def reconnect(self) -> None:
-        """The session may be with a server that was replaced: the next one is opened anew."""
+        Waits out outages. Returns the server that knows the positions; None where the process is to
+        end: the partitions are assigned as they are then, and nothing of them is to be taken.
+        """
+        progress = None
+        if places:
+            progress = wait_for_servers(
+                lambda: self._starts(places), self._outages, self._stop, running=True
+            )
+        offsets = dict.fromkeys(places, OFFSET_STORED) if progress is None else progress.offsets
+        self._consumer.incremental_assign(
+            [TopicPartition(*place, offset) for place, offset in offsets.items()]
+        )
+        return None if progress is None else progress.server
+
+    def assign_again(self, places: Collection[Partition]) -> str | None:
+        """As `assign`, of assigned partitions, once the database is another running server, which
+        may lack what the last one had (H40)."""
+        log.warning(
+            "the database server was restarted or replaced: group %s goes back to the positions "
+            "that it knows", self._group,
+        )  # fmt: skip
+        self._consumer.incremental_unassign([TopicPartition(*place) for place in places])
+        # The session may still be with the server that was replaced.
         self._session.close()
+        return self.assign(places)
 
     def write(self, offsets: Mapping[Partition, int], servers: Collection[str]) -> bool:
         """Writes the next offsets to the database; False where that can't be done now.
@@ -106,26 +113,22 @@ class GroupProgress:
         if not self._positions.write(connection, offsets, server):
             raise ServerChanged
 
-    def _starts(self, places: Collection[Partition]) -> Start:
-        self._positions.know_topics({topic for topic, _ in places})
+    def _starts(self, places: Collection[Partition]) -> Progress:
+        self._positions.know_topics(topic for topic, _ in places)
         committed = committed_by(self._consumer, places)
-        progress = self._session.run(lambda connection: self._read(connection, places))
+        known = self._session.run(lambda connection: self._positions.read(connection, places))
         offsets = {
-            place: first_offset(progress.offsets.get(place), committed.get(place))
-            for place in places
+            place: first_offset(known.offsets.get(place), committed.get(place)) for place in places
         }
         self._warn_of_deleted(offsets)
-        return Start(progress.server, offsets)
-
-    def _read(self, connection: psycopg.Connection[Any], places: Collection[Partition]) -> Progress:
-        return self._positions.read(connection, places)
+        return Progress(known.server, offsets)
 
     def _warn_of_deleted(self, offsets: Mapping[Partition, int]) -> None:
         """Names what retention has deleted before the group read it."""
         bounds = read_bounds(self._admin, {topic for topic, _ in offsets}, undecided=True)
         for place, offset in sorted(offsets.items()):
             low = bounds[place].low if place in bounds else 0
-            if offset != BEGINNING and offset < low:
+            if offset != OFFSET_BEGINNING and offset < low:
                 log.error(
                     "%s[%d] has deleted offsets %d to %d before group %s read them. Their events "
                     "are in the outbox",

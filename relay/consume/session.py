@@ -91,7 +91,7 @@ class Session:
                 if (server := _unavailable_server(error)) is None:
                     raise
                 if server == "database":
-                    self.close()  # a new one has nothing that may be the reason
+                    self.close()  # what it was left with may be the reason
                 self._outages.of(server).unavailable(self._name, str(error).strip())
             if self._stop.wait(pause) or not wanted():
                 raise Stopped

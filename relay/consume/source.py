@@ -207,10 +207,11 @@ class Source:
             if (offset := partition.take_committable(again=not asynchronous)) is not None
         ]
         # First where the effects are, then in Kafka: an offset in Kafka has its effects before it.
-        if not self._write_positions(offsets):
-            self._not_committed(offsets, "the database has not taken the positions")
-            return
+        written = self._write_positions(offsets)
         if not offsets:
+            return
+        if not written:
+            self._not_committed(offsets, "the database has not taken the positions")
             return
         try:
             if asynchronous:
@@ -238,8 +239,6 @@ class Source:
             self._not_committed(refused, str(error or refused[0].error))
 
     def _not_committed(self, offsets: list[TopicPartition], why: str) -> None:
-        if not offsets:
-            return
         log.info("offsets were not committed: %s", why)
         for place in offsets:
             if (partition := self._partitions.get((place.topic, place.partition))) is not None:
@@ -248,33 +247,21 @@ class Source:
     def _on_assign(self, _: Consumer, assigned: list[TopicPartition]) -> None:
         self._assigned_once = True
         log.info("assigned %s", _names(assigned))
-        self._consumer.incremental_assign(self._begin(assigned))
-
-    def _begin(self, places: list[TopicPartition]) -> list[TopicPartition]:
-        """The places with the offset to read first.
-
-        Where the process is to end, they are assigned as they are and nothing of them is taken.
-        """
-        start = self._progress.starts([(place.topic, place.partition) for place in places])
-        if start is None:
-            return places
-        for place in start.offsets:
-            self._partitions[place] = AssignedPartition(*place, start.server)
-        return [TopicPartition(*place, offset) for place, offset in start.offsets.items()]
+        places = [(p.topic, p.partition) for p in assigned]
+        self._begin(places, self._progress.assign(places))
 
     def _read_again(self) -> None:
-        """The database is another running server, which may lack what the last one had: goes back
-        to the positions that it knows (H40). What it has is found settled."""
+        """Goes back to what the database knows. What it has is found settled."""
         self._signals.server_changed.clear()
-        places = [TopicPartition(*place) for place in self._partitions]
-        log.warning("the database server was restarted or replaced: reads %s again from the "
-                    "positions that it knows", _names(places))  # fmt: skip
+        places = list(self._partitions)
         for partition in self._partitions.values():
             partition.revoke()
-        self._consumer.incremental_unassign(places)
         self._partitions.clear()
-        self._progress.reconnect()
-        self._consumer.incremental_assign(self._begin(places))
+        self._begin(places, self._progress.assign_again(places))
+
+    def _begin(self, places: Iterable[Partition], server: str | None) -> None:
+        if server is not None:
+            self._partitions |= {place: AssignedPartition(*place, server) for place in places}
 
     def _on_revoke(self, _: Consumer, revoked: list[TopicPartition]) -> None:
         log.info("revoked %s", _names(revoked))

@@ -61,7 +61,6 @@ def group_consumer(
                 "log_level": INFO,
                 "client.id": f"relay-{group}",
                 "auto.offset.reset": "earliest",
-                "partition.assignment.strategy": "cooperative-sticky",
                 "session.timeout.ms": settings.session_timeout_ms,
                 "heartbeat.interval.ms": max(100, settings.session_timeout_ms // 6),
                 "max.poll.interval.ms": max(300_000, settings.session_timeout_ms),

@@ -53,6 +53,8 @@ def consumer_options(
         defaults,
         {
             "group.id": group,
+            # All members of a group need the same.
+            "partition.assignment.strategy": "cooperative-sticky",
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,

@@ -48,7 +48,7 @@ class Unassigned:
     ) -> None:
         """instance: the member's group.instance.id. partitions: all that the group consumes."""
         self._settings = settings
-        self._admin: Any = admin
+        self._admin = admin
         self._group = group
         self._instance = instance
         self._partitions = frozenset(partitions)
@@ -76,9 +76,10 @@ class Unassigned:
 
     def _look(self) -> frozenset[Partition]:
         # librdkafka 2.16.0 aborts the process where the newer describe_consumer_groups() times out
-        # while it waits for the coordinator (H73).
+        # while it waits for the coordinator (H73). AdminClient's own list_groups() only adds a
+        # warning that it is deprecated.
         try:
-            described = self._admin.list_groups(self._group, timeout=_TIMEOUT_S)
+            described = super(AdminClient, self._admin).list_groups(self._group, timeout=_TIMEOUT_S)
         except KafkaException as error:
             log.debug("group %s can't be described: %s", self._group, reason(error))
             return frozenset()
@@ -102,7 +103,6 @@ class Unassigned:
                     self._settings,
                     self._group,
                     required={
-                        "partition.assignment.strategy": "cooperative-sticky",
                         "session.timeout.ms": self._settings.session_timeout_ms,
                         "auto.offset.reset": "latest",
                     },

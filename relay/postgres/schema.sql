@@ -621,24 +621,37 @@ comment on column inbox.decoded.digest is
 comment on column inbox.decoded.last_decoded_at is 'Up to a few seconds late';
 create index decoded_event_type on inbox.decoded (event_type);
 
--- Returns the state of an event: settled, parked or free. The caller holds the lock of its key.
-create function inbox.look(group_name text, queue bigint, event_id text) returns text
+-- The running server, as positions remember it: it is another one after each of the ways in which a
+-- database goes back in time.
+create function inbox.server() returns text
+language sql stable parallel safe
+as $$
+    select pg_catalog.pg_postmaster_start_time()::text
+$$;
+
+-- Returns the state of each event: settled, parked (its key waits) or free; n is its place in the arrays.
+-- The caller holds the locks of the keys, and calls it in a statement that began afterwards.
+create function inbox.states(group_name text, queues bigint[], event_ids text[])
+returns table (n bigint, state text)
 language sql stable
 as $$
-    select case
-        when exists (
-            select from inbox.dead_letters d
-            where d.group_name = look.group_name and d.event_id = look.event_id
-        ) or exists (
-            select from inbox.processed p
-            where p.group_name = look.group_name and p.event_id = look.event_id
-        ) then 'settled'
-        when exists (
-            select from inbox.parked p
-            where p.queue = look.queue and p.group_name = look.group_name
-        ) then 'parked'
-        else 'free'
-    end
+    select
+        given.n,
+        case when d.found or p.found then 'settled' when w.found then 'parked' else 'free' end
+    from unnest(states.queues, states.event_ids) with ordinality as given (queue, event_id, n)
+    -- Each a look into an index, however large or small the tables are.
+    left join lateral (
+        select true as found from inbox.dead_letters l
+        where l.group_name = states.group_name and l.event_id = given.event_id limit 1
+    ) as d on true
+    left join lateral (
+        select true as found from inbox.processed l
+        where l.group_name = states.group_name and l.event_id = given.event_id limit 1
+    ) as p on true
+    left join lateral (
+        select true as found from inbox.parked l
+        where l.queue = given.queue and l.group_name = states.group_name limit 1
+    ) as w on true
 $$;
 
 -- The first statement of every handler transaction. Takes the locks of all keys in a fixed order, then
@@ -673,32 +686,19 @@ begin
     select array_agg(
         case
             -- The same event twice among those that are entered is run once.
-            when given.nth > 1 or d.found or p.found then 'settled'
-            when w.found then 'parked'
-            else 'run'
+            when s.nth > 1 then 'settled'
+            when s.state = 'free' then 'run'
+            else s.state
         end
-        order by given.n
+        order by s.n
     )
     into verdicts
     from (
-        select g.*, row_number() over (partition by g.event_id order by g.n) as nth
-        from unnest(queues, event_ids) with ordinality as g (queue, event_id, n)
-    ) as given
-    -- Each a look into an index, however large or small the tables are.
-    left join lateral (
-        select true as found from inbox.dead_letters l
-        where l.group_name = enter.group_name and l.event_id = given.event_id limit 1
-    ) as d on true
-    left join lateral (
-        select true as found from inbox.processed l
-        where l.group_name = enter.group_name and l.event_id = given.event_id limit 1
-    ) as p on true
-    left join lateral (
-        select true as found from inbox.parked l
-        where l.queue = given.queue and l.group_name = enter.group_name limit 1
-    ) as w on true;
+        select f.n, f.state, row_number() over (partition by enter.event_ids[f.n] order by f.n) as nth
+        from inbox.states(enter.group_name, queues, enter.event_ids) as f
+    ) as s;
     transaction_id := pg_current_xact_id();
-    server := pg_postmaster_start_time()::text;
+    server := inbox.server();
     perform set_config('statement_timeout', statement_timeout_ms::text, true);
 end
 $$;

@@ -71,7 +71,7 @@ class Services:
             settings.backoff_multiplier,
         )
         self._worker = worker
-        self._admin = topics.open_admin(settings)
+        self.admin = topics.open_admin(settings)
         self._lock = threading.RLock()
         self._consumer_lock = threading.Lock()
         self._connection: psycopg.Connection[Any] | None = None
@@ -79,7 +79,7 @@ class Services:
         # What is wrong at the start was logged or refused then.
         self._look_at_positions_at = time.monotonic() + _LOOK_AT_POSITIONS_SECONDS
         try:
-            found = pinned.check(self._connected(), self._admin, settings)
+            found = pinned.check(self._connected(), self.admin, settings)
             # A worker that can't create its producers says so before it is given shards.
             open_producer(settings, 0, 1_000_000).drop()
             self.routes = Routes(
@@ -95,8 +95,8 @@ class Services:
             raise
         for warning in found.warnings:
             log.warning("%s", warning)
-        self.ends = TopicEnds(self._admin, self._topic_states)
-        self.ends_seen = EndsSeen(self._admin, self._pinned_topics)
+        self.ends = TopicEnds(self.admin, self._topic_states)
+        self.ends_seen = EndsSeen(self.admin, self._pinned_topics)
 
     def messages(self) -> Messages:
         """A builder of messages for one shard."""
@@ -155,7 +155,7 @@ class Services:
                     self.ends.now,
                     self._topic_ends,
                     partial(
-                        publish_again, shard, epoch, store, self._admin, self._topic_ends, *both
+                        publish_again, shard, epoch, store, self.admin, self._topic_ends, *both
                     ),
                     exactly_once,
                     self.events,
@@ -172,7 +172,7 @@ class Services:
         after it that was aborted, if there is one."""
         # Only this shard's transactions write to its partition of the positions topic.
         place = (self.settings.positions_topic, shard)
-        await_decided(self._admin, read_ends(self._admin, [place], undecided=True))
+        await_decided(self.admin, read_ends(self.admin, [place], undecided=True))
         with self._consumer_lock:
             committed, everything = self._opened_consumers()
             record = last_record(committed, *place)
@@ -184,14 +184,14 @@ class Services:
         if record is not None:
             ends = self.ends.now(record.ends)
             await_decided(
-                self._admin,
+                self.admin,
                 {(topic, number): end for topic in ends for number, end in ends[topic].items()},
             )
         is_later = last is not None and last.number > (record.number if record else 0)
         return record, last if is_later else None
 
     def _topic_ends(self) -> Mapping[str, TopicEnd]:
-        return observe(self._admin, self._pinned_topics())
+        return observe(self.admin, self._pinned_topics())
 
     def _opened_consumers(self) -> tuple[Consumer, Consumer]:
         """Of committed records, and of all."""
@@ -207,8 +207,8 @@ class Services:
         if now < self._look_at_positions_at:
             return
         self._look_at_positions_at = now + _LOOK_AT_POSITIONS_SECONDS
-        cluster = topics.describe(self._admin)
-        for problem in filter(None, pinned.positions_problems(self._admin, self.settings, cluster)):
+        cluster = topics.describe(self.admin)
+        for problem in filter(None, pinned.positions_problems(self.admin, self.settings, cluster)):
             log.error("%s", problem)
 
     def heads(self, shard: int) -> list[Hold]:
@@ -305,9 +305,9 @@ class Services:
         """State of each pinned topic that exists, with its pinned number of partitions: one that
         somebody has grown keeps its keys where they are."""
         pins = self._pinned_topics()
-        cluster = topics.describe(self._admin)
-        found = topics.states(self._admin, pins, cluster)
-        writable = topics.writable(self._admin, found)
+        cluster = topics.describe(self.admin)
+        found = topics.states(self.admin, pins, cluster)
+        writable = topics.writable(self.admin, found)
         return {
             name: replace(state, partitions=pins[name], may_write=name in writable)
             for name, state in found.items()

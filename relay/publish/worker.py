@@ -77,8 +77,9 @@ class Worker:
         )
         shards = OwnedShards(services, feed, deliveries)
         membership = Membership(
-            self._settings, self._instance.name, shards.gained, shards.lost, outages.kafka
-        )
+            self._settings, self._instance.name, shards.gained, shards.lost, outages.kafka,
+            services.admin,
+        )  # fmt: skip
         months = Months(services.keep_partitions)
         feed.start()
         deliveries.start(shards.held)

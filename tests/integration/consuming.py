@@ -287,7 +287,7 @@ class World:
 
 def server_of(connection: psycopg.Connection[Any]) -> str:
     """The running server, as positions know it."""
-    row = connection.execute("select pg_postmaster_start_time()::text").fetchone()
+    row = connection.execute("select inbox.server()").fetchone()
     assert row is not None
     return str(row[0])
 

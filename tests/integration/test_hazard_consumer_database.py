@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import OFFSET_BEGINNING
 
 from relay.consume import lane, source
 from relay.consume.dead_letters.reconciler import reconcile
 from relay.consume.failures import Fatal
-from relay.consume.positions import BEGINNING, first_offset
+from relay.consume.positions import first_offset
 from relay.local.postgres import LocalPostgres
 from relay.postgres.migrate import migrate
 from tests.integration.consuming import Counted, World, act
@@ -88,17 +89,22 @@ def forgetful(tmp_path: Path) -> Iterator[LocalPostgres]:
     server.kill()
 
 
+@pytest.fixture
+def crashing(
+    forgetful: LocalPostgres, tmp_path: Path, unique_name: str, bootstrap_servers: str
+) -> World:
+    """A world on that server, whose tables outlast a crash."""
+    world = World(tmp_path, unique_name, forgetful.url, bootstrap_servers)
+    world.rows("checkpoint")
+    return world
+
+
 def test_effects_that_a_crash_took_back_are_made_again_by_the_group_that_runs(
-    forgetful: LocalPostgres,
-    tmp_path: Path,
-    unique_name: str,
-    bootstrap_servers: str,
-    monkeypatch: pytest.MonkeyPatch,
+    crashing: World, forgetful: LocalPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a group that writes its position rarely
     monkeypatch.setattr(source, "COMMIT_EVERY_S", 3.0)
-    world = World(tmp_path, unique_name, forgetful.url, bootstrap_servers)
-    world.rows("checkpoint")  # keeps the tables
+    world = crashing
     group = world.new_group()
     group.handles(Counted)(act)
     with world.running(group):
@@ -116,17 +122,12 @@ def test_effects_that_a_crash_took_back_are_made_again_by_the_group_that_runs(
 
 
 def test_a_server_that_restarts_while_the_lanes_are_full_is_noticed(
-    forgetful: LocalPostgres,
-    tmp_path: Path,
-    unique_name: str,
-    bootstrap_servers: str,
-    monkeypatch: pytest.MonkeyPatch,
+    crashing: World, forgetful: LocalPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a group that reads nothing, since its lanes are full of what its handlers wait with
     monkeypatch.setattr(lane, "MOST_RECORDS", 20)
     monkeypatch.setattr(source, "FETCH", 7)
-    world = World(tmp_path, unique_name, forgetful.url, bootstrap_servers)
-    world.rows("checkpoint")
+    world = crashing
     group = world.new_group(batch=1)
     begun, let_go = threading.Event(), threading.Event()
 
@@ -194,7 +195,7 @@ def test_positions_of_a_topic_that_was_made_anew_mean_nothing(world: World) -> N
     # When it has more records than the former one had
     world.send(events(2, 6))
     world.until_idle(group)
-    # Then none is passed over
+    # Then every record is read
     assert {key: world.numbers(key) for key in KEYS} == {key: list(range(6)) for key in KEYS}
 
 
@@ -218,7 +219,13 @@ def test_what_retention_has_deleted_before_the_group_read_it_is_named(
 
 @pytest.mark.parametrize(
     ("position", "committed", "first"),
-    [(5, 7, 5), (7, 5, 5), (5, None, 5), (None, 7, BEGINNING), (None, None, BEGINNING)],
+    [
+        (5, 7, 5),
+        (7, 5, 5),
+        (5, None, 5),
+        (None, 7, OFFSET_BEGINNING),
+        (None, None, OFFSET_BEGINNING),
+    ],
 )
 def test_the_lower_one_counts(position: int | None, committed: int | None, first: int) -> None:
     assert first_offset(position, committed) == first

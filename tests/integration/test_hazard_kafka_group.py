@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from confluent_kafka import Producer
 
+from relay.kafka.topics import open_admin
 from relay.observe import Events
 from relay.outages import Outage
 from relay.publish.producer import transactional_id
@@ -20,8 +21,9 @@ class Polled:
 
     def __init__(self, relay: Relay, seat: str) -> None:
         self.membership = Membership(
-            relay.settings(), seat, lambda _: None, lambda _: None, Outage("Kafka", Events())
-        )
+            relay.settings(), seat, lambda _: None, lambda _: None, Outage("Kafka", Events()),
+            open_admin(relay.settings()),
+        )  # fmt: skip
 
     def poll_until(self, condition: Callable[[], bool]) -> None:
         until(lambda: self.membership.poll(0.05) or condition())
@@ -42,6 +44,7 @@ def test_the_group_says_that_a_shard_is_no_longer_ones_own_once_another_has_its_
     assert first.membership.confirm(0) is False
     assert second.membership.confirm(0) is True
     second.membership.close()
+    first.membership.close()
 
 
 def test_a_fenced_worker_does_not_fence_the_new_owner_before_the_group_has_answered(

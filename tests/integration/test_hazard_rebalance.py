@@ -1,4 +1,4 @@
-"""What a rebalance must not do to a shard: H53, in doubt for ever; H75, with no owner."""
+"""A rebalance leaves no shard in doubt for good (H53), and none without an owner (H75)."""
 
 from __future__ import annotations
 

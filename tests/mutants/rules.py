@@ -204,7 +204,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "H30-a-parked-key-is-not-looked-for",
         "relay/**/*.sql",
         "when w.found then 'parked'",
-        "when w.found then 'run'",
+        "when w.found then 'free'",
         ("tests/integration/test_consume_failures.py", "-k", "later_events_of_a_parked_key_wait"),
     ),
     Mutant(
@@ -323,7 +323,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "H40-kafkas-offset-counts-alone",
         "relay/consume/positions.py",
         "return position if committed is None else min(position, committed)",
-        "return BEGINNING if committed is None else committed",
+        "return OFFSET_BEGINNING if committed is None else committed",
         (
             "tests/integration/test_hazard_consumer_database.py",
             "-k",

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import psycopg
 from confluent_kafka import (
-    OFFSET_STORED,
     Consumer,
     KafkaError,
     KafkaException,
@@ -272,27 +271,18 @@ class _Reconciler:
         return are_ends(self._admin, {place: self._ends[place] for place in self._assigned})
 
     def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        self._begin([(p.topic, p.partition) for p in partitions])
-
-    def _begin(self, places: Collection[Partition]) -> None:
-        """Where the process is to end, the places are assigned and nothing of them is taken."""
-        start = self._progress.starts(places)
-        offsets = dict.fromkeys(places, OFFSET_STORED) if start is None else start.offsets
-        server = "" if start is None else start.server
-        self._assigned = {**self._places, **dict.fromkeys(offsets, server)}
-        self._consumer.incremental_assign(
-            [TopicPartition(*place, offset) for place, offset in offsets.items()]
-        )
+        places = [(p.topic, p.partition) for p in partitions]
+        self._begin(places, self._progress.assign(places))
 
     def _read_again(self) -> None:
-        """Goes back to the positions that the database knows, which is another server now."""
         places = list(self._places)
-        log.warning("the database server was restarted or replaced: its positions are read again")
-        self._consumer.incremental_unassign([TopicPartition(*place) for place in places])
         self._assigned = {}
         self._ends.clear()
-        self._progress.reconnect()
-        self._begin(places)
+        self._begin(places, self._progress.assign_again(places))
+
+    def _begin(self, places: Collection[Partition], server: str | None) -> None:
+        taken = {} if server is None else dict.fromkeys(places, server)
+        self._assigned = {**self._places, **taken}
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         for p in partitions:

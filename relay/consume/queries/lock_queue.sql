@@ -1,2 +1,2 @@
-select q.queue, pg_postmaster_start_time()::text, pg_advisory_xact_lock(q.queue)
+select q.queue, inbox.server(), pg_advisory_xact_lock(q.queue)
 from (select inbox.queue(%(group)s, %(topic)s, %(key)s) as queue offset 0) as q

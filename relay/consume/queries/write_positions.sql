@@ -1,4 +1,4 @@
-with here as (select pg_postmaster_start_time()::text as server),
+with here as (select inbox.server() as server),
 written as (
     insert into inbox.positions as p (group_name, place, position)
     select

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from relay.errors import ConfigurationInvalid
 from relay.kafka.client_log import BrokerWatch
 from relay.kafka.clients import open_consumer
 from relay.kafka.errors import reason, refusal
 from relay.kafka.options import consumer_options
-from relay.kafka.topics import open_admin
 from relay.kafka.unassigned import Unassigned
 from relay.outages import Outage
 from relay.settings import Settings
@@ -90,6 +90,7 @@ class Membership:
         gained: Callable[[list[int]], None],
         lost: Callable[[list[int]], None],
         kafka: Outage,
+        admin: AdminClient,
     ) -> None:
         self._settings = settings
         self._topic = settings.positions_topic
@@ -104,7 +105,7 @@ class Membership:
         self._fenced_at: deque[float] = deque(maxlen=_MOST_FENCINGS)
         self._unassigned = Unassigned(
             settings,
-            open_admin(settings),
+            admin,
             self._group,
             instance,
             [(self._topic, shard) for shard in range(settings.shards)],
@@ -123,7 +124,6 @@ class Membership:
                     "log_level": _WARNINGS,
                     "group.instance.id": self._instance,
                     "auto.offset.reset": "latest",
-                    "partition.assignment.strategy": "cooperative-sticky",
                     "session.timeout.ms": settings.session_timeout_ms,
                     "heartbeat.interval.ms": max(settings.session_timeout_ms // 4, 250),
                     "max.poll.interval.ms": max(settings.session_timeout_ms, 60_000),
