@@ -114,6 +114,8 @@ class GroupProgress:
             raise ServerChanged
 
     def _starts(self, places: Collection[Partition]) -> Progress:
+        # A topic may have been made anew since it was assigned here before.
+        self._positions.forget_topics()
         self._positions.know_topics(topic for topic, _ in places)
         committed = committed_by(self._consumer, places)
         known = self._session.run(lambda connection: self._positions.read(connection, places))

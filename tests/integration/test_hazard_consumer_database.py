@@ -199,6 +199,26 @@ def test_positions_of_a_topic_that_was_made_anew_mean_nothing(world: World) -> N
     assert {key: world.numbers(key) for key in KEYS} == {key: list(range(6)) for key in KEYS}
 
 
+def test_a_member_that_stays_does_not_remember_a_topic_that_was_made_anew(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Given a group that runs while its topic is deleted, and hears of that
+    caplog.set_level("INFO")
+    group = world.new_group()
+    group.handles(Counted)(act)
+    world.send(events(0, 2))
+    with world.running(group):
+        until(lambda: effects(world) == 20 and world.committed(world.topic) >= 20)
+        world.delete_topic(world.topic)
+        until(lambda: any(f"lost {world.topic}" in each for each in caplog.messages), timeout=60)
+        # When it is created again, with more records than the former one had
+        world.create_topics()
+        world.send(events(2, 6))
+        # Then every record is read
+        until(lambda: effects(world) == 60, timeout=60)
+    assert {key: world.numbers(key) for key in KEYS} == {key: list(range(6)) for key in KEYS}
+
+
 def test_what_retention_has_deleted_before_the_group_read_it_is_named(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
