@@ -7,11 +7,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psutil
@@ -21,7 +22,7 @@ from relay.bench.testbed import BenchRelay
 from relay.local import watchdog
 from relay.local.process import ProcessId, kill_family, spawn, wait_until_dead
 
-__all__ = ["BenchWorker", "Child", "await_working", "bench_child", "relay_worker"]
+__all__ = ["BenchWorker", "Child", "await_working", "bench_child", "relay_process", "relay_worker"]
 
 _END_SECONDS = 20.0
 _FIRST_EVENTS = 1_000
@@ -53,7 +54,7 @@ class Child:
 
 
 class BenchWorker:
-    """`relay run` as a user starts it."""
+    """A process of the relay as a user starts it."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self.process = psutil.Process(process.pid)
@@ -77,12 +78,21 @@ class BenchWorker:
 @contextmanager
 def relay_worker(relay: BenchRelay, *arguments: str) -> Iterator[BenchWorker]:
     """Runs `relay run` with `arguments` during the block."""
+    with relay_process(relay, "run", *arguments) as worker:
+        yield worker
+
+
+@contextmanager
+def relay_process(
+    relay: BenchRelay, *arguments: str, environment: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[BenchWorker]:
+    """Runs `relay` with `arguments` during the block. environment: variables besides its own."""
     log = relay.folder / "worker.log"
     process = spawn(
-        [sys.executable, "-m", "relay.cli.main", "run", *arguments],
+        [sys.executable, "-m", "relay.cli.main", *arguments],
         log=log,
         cwd=relay.folder,
-        environment={**os.environ, **relay.environment},
+        environment={**os.environ, **relay.environment, **environment},
     )
     with _ended_afterwards(process.pid, "relay.cli.main"):
         yield BenchWorker(process, log)

@@ -15,7 +15,7 @@ import yaml
 from relay.schema.avro.encoder import compile_encoder
 from relay.schema.avro.fingerprint import rabin
 
-__all__ = ["EVENT_TYPE", "backlog", "payload", "write_catalog"]
+__all__ = ["AGGREGATE_TYPE", "EVENT_TYPE", "backlog", "payload", "write_catalog"]
 
 EVENT_TYPE = "order.placed"
 AGGREGATE_TYPE = "order"
@@ -65,14 +65,19 @@ def second_schema(domain: str) -> dict[str, Any]:
     return {**schema(domain), "name": "OrderPlacedV2", "fields": fields}
 
 
-def write_catalog(folder: Path, domain: str, partitions: int, *, copies: bool = False) -> None:
+def write_catalog(
+    folder: Path, domain: str, partitions: int, *, copies: bool = False, group: str | None = None
+) -> None:
     """Writes a catalog whose only event type is EVENT_TYPE of `domain`.
 
-    copies: add its second major version, so that each event is published under both.
+    copies: add its second major version, so that each event is published under both. group: a
+    consumer group that it is for.
     """
     target = folder / domain
     target.mkdir(parents=True)
     entry: dict[str, Any] = {"aggregate": AGGREGATE_TYPE, "versions": {1: "active"}}
+    if group is not None:
+        entry["consumers"] = [group]
     events = {EVENT_TYPE: entry}
     (target / f"{EVENT_TYPE}.v1.avsc").write_text(json.dumps(schema(domain)))
     if copies:

@@ -27,8 +27,10 @@ class Options:
     """Sizes of the scenarios, see `docs/benchmarks.md`.
 
     rows, memory_rows, warm_up_rows: events of a backlog. growth_rows: delivered events of the
-    larger outbox. rate: events per second. seconds, warm_up_seconds, idle_seconds: measured,
-    ignored before that, measured with an idle worker.
+    larger outbox. consumed_rows, parked_rows, parked_keys, long_queue_rows: events of a group's
+    backlog, parked events, keys of those, and parked events of one key. rate: events per second.
+    seconds, warm_up_seconds, idle_seconds: measured, ignored before that, measured with an idle
+    worker.
     limit_seconds: a scenario that takes longer has failed.
     """
 
@@ -44,4 +46,8 @@ class Options:
     idle_seconds: float = 20.0
     memory_rows: int = 1_000_000
     growth_rows: int = 1_000_000
+    consumed_rows: int = 100_000
+    parked_rows: int = 20_000
+    parked_keys: int = 10_000
+    long_queue_rows: int = 100_000
     limit_seconds: float = 300.0

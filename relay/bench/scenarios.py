@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from relay.bench.calibration import calibrate
+from relay.bench.consume import consume, consume_parked
 from relay.bench.drain import drain
 from relay.bench.growth import growth
 from relay.bench.idle import idle
@@ -57,6 +58,18 @@ def _latency(name: str, delivery: str) -> Scenario:
     return Scenario(name, measure, {"delivery": delivery}, sizes, warm=True)
 
 
+def _consume(name: str, batch: int) -> Scenario:
+    sizes = {"events": "consumed_rows", **_same("aggregates", "partitions")}
+    return Scenario(name, partial(consume, batch=batch), {"batch": batch}, sizes, usual=False)
+
+
+def _parked(name: str, events: str, keys: str | None) -> Scenario:
+    sizes = {"events": events} | ({"keys": keys} if keys else {})
+    return Scenario(
+        name, partial(consume_parked, events=events, keys=keys), sizes=sizes, usual=False
+    )
+
+
 def _all() -> Iterable[Scenario]:
     yield Scenario("calibration", calibrate)
     yield _drain("drain-avro", rows="avro", usual=True)
@@ -77,6 +90,10 @@ def _all() -> Iterable[Scenario]:
         usual=False,
     )
     yield Scenario("growth", growth, sizes=_same("growth_rows", "aggregates"), usual=False)
+    yield _consume("consume", 50)
+    yield _consume("consume-one-by-one", 1)
+    yield _parked("consume-parked", "parked_rows", "parked_keys")
+    yield _parked("consume-long-queue", "long_queue_rows", None)
     yield _drain("memory", rows="payload", events="memory_rows", usual=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -19,7 +19,7 @@ from psycopg import sql
 
 from relay.bench import event
 from relay.bench.options import BenchFailed, Options, Servers
-from relay.kafka.topics import open_admin
+from relay.kafka.topics import create, open_admin
 from relay.local.stack import LocalStack
 from relay.postgres.connect import connect
 from relay.postgres.migrate import migrate
@@ -34,6 +34,7 @@ __all__ = ["BenchRelay", "Testbed", "open_testbed"]
 
 # A real backlog comes from many transactions; one per row would take longer than the measurement.
 _ROWS_PER_TRANSACTION = 1_000
+_POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,16 @@ class BenchRelay:
             row: tuple[Any, ...] | None = connection.execute(load(__package__, query)).fetchone()
         assert row is not None
         return row
+
+    def await_row(
+        self, query: str, value: object, deadline: float, tail: Callable[[], str]
+    ) -> None:
+        """Waits until a query's only row is `value`. tail: the end of the log of the process that
+        works for it. Raises BenchFailed after `deadline`, by time.monotonic()."""
+        while self.read_row(query) != (value,):
+            if time.monotonic() > deadline:
+                raise BenchFailed(f"{query} does not become {value}; the log ends: {tail()}")
+            time.sleep(_POLL_SECONDS)
 
     def count_flags(self) -> dict[str, int]:
         """Counts events, flagged (with topic, partition and offset) and deliveries (all flags)."""
@@ -113,16 +124,23 @@ class Testbed:
 
     @contextmanager
     def relay(
-        self, *, copies: bool = False, monthly: bool = False, **settings: str
+        self,
+        *,
+        copies: bool = False,
+        monthly: bool = False,
+        group: str | None = None,
+        **settings: str,
     ) -> Iterator[BenchRelay]:
         """Creates a relay with its schema registered; drops its database and topics afterwards.
 
         copies: publish each event under two major versions. monthly: an outbox with partitions.
-        settings: fields of Settings.
+        group: a consumer group of the events. settings: fields of Settings.
         """
         name = f"{self.name}_{uuid.uuid4().hex[:6]}"
         folder = self.folder / name
-        event.write_catalog(folder / "schemas", name, self.options.partitions, copies=copies)
+        event.write_catalog(
+            folder / "schemas", name, self.options.partitions, copies=copies, group=group
+        )
         given: dict[str, Any] = {
             "name": name,
             "database_url": urlunsplit(urlsplit(self.servers.database_url)._replace(path=name)),
@@ -143,7 +161,7 @@ class Testbed:
             self._run(sql.SQL("drop database if exists {} with (force)").format(database))
             # Kept in a variable: without its client a deletion is abandoned.
             admin = open_admin(relay.settings)
-            topics = [relay.topic, relay.settings.positions_topic]
+            topics = [*_all_topics(relay), relay.settings.positions_topic]
             for future in admin.delete_topics(topics).values():
                 # Also fails for a topic that was never created; a leftover spoils no figure.
                 future.exception()
@@ -175,6 +193,10 @@ def open_testbed(options: Options, servers: Servers | None) -> Iterator[Testbed]
             stack.discard()
 
 
+def _all_topics(relay: BenchRelay) -> list[str]:
+    return list(Catalog.load(relay.settings.schemas_dir).all_topics())
+
+
 def _prepare(relay: BenchRelay, *, monthly: bool) -> None:
     """Migrates the database, creates the topics, and registers the schemas."""
     settings = relay.settings
@@ -182,6 +204,7 @@ def _prepare(relay: BenchRelay, *, monthly: bool) -> None:
     catalog = Catalog.load(settings.schemas_dir)
     with relay.connect() as connection:
         pinned.pin(connection, open_admin(settings), settings, catalog.topics)
+    create(open_admin(settings), catalog.all_topics(), replication=settings.replication_factor)
     with RegistryClient(settings.schema_registry_url) as registry:
         for done in register_catalog(catalog, registry):
             if done.problem:

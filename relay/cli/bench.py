@@ -44,6 +44,10 @@ def command(
     warm_up_rows: Annotated[int, typer.Option(min=0, rich_help_panel=_PANEL)] = 50_000,
     memory_rows: Count = 1_000_000,
     growth_rows: Count = 1_000_000,
+    consumed_rows: Count = 100_000,
+    parked_rows: Count = 20_000,
+    parked_keys: Count = 10_000,
+    long_queue_rows: Count = 100_000,
     rate: Annotated[
         int, typer.Option(min=1, help="Events per second.", rich_help_panel=_PANEL)
     ] = 500,
@@ -75,6 +79,10 @@ def command(
         idle_seconds=idle_seconds,
         memory_rows=memory_rows,
         growth_rows=growth_rows,
+        consumed_rows=consumed_rows,
+        parked_rows=parked_rows,
+        parked_keys=parked_keys,
+        long_queue_rows=long_queue_rows,
         limit_seconds=limit_seconds,
     )
     chosen = _choose(scenario, everything)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 
-from relay.consume import inbox
+from relay.consume import inbox, parked_queues
 from relay.consume.context import Context
 from relay.consume.decode import Decoder
 from relay.consume.failures import (
@@ -24,7 +25,8 @@ from relay.consume.failures import (
 from relay.consume.group import Group
 from relay.consume.handler import refuse_unrun
 from relay.consume.handler_session import TRANSACTION_ENDED, clean, lent
-from relay.consume.inbox import Head, Verdict
+from relay.consume.inbox import Verdict
+from relay.consume.parked_queues import Claimed, Head, Place
 from relay.consume.record import Record
 from relay.consume.session import idle_timeout_ms
 from relay.errors import said
@@ -32,6 +34,10 @@ from relay.outbox.context import event_context
 from relay.unavailable import unavailable_server
 
 __all__ = ["AttemptFailed", "Attempts", "ParkedFailed"]
+
+# A transaction takes no further event after it, or slow handlers would keep many keys locked for
+# long, and the session idle for longer than it may be.
+MOST_SECONDS: Final = 1.0
 
 
 class AttemptFailed(Exception):
@@ -60,8 +66,10 @@ class Attempts:
         records: Sequence[tuple[Record, int]],
         server: str,
     ) -> list[Verdict]:
-        """Handles records in one transaction: each is run, parked, or found settled.
+        """Handles records in one transaction; the verdict of each is what was done.
 
+        RUN, PARKED after others of its key, or found SETTLED; nothing, where its key is BUSY or the
+        transaction took too long, so that it comes LATER.
         records: each with the number of the attempt that this is. server: where the positions that
         the records follow were read.
         Raises AttemptFailed for a failed attempt, and what else an attempt can end with; see
@@ -70,6 +78,7 @@ class Attempts:
         """
         index: int | None = None
         stage: Stage | None = None
+        until = time.monotonic() + MOST_SECONDS
         try:
             clean(connection)
             with connection.transaction():
@@ -84,16 +93,20 @@ class Attempts:
                     raise ServerChanged
                 stage = "commit"
                 handled: list[tuple[str, int]] = []
-                for index, ((record, number), verdict) in enumerate(  # noqa: B007
-                    zip(records, entered.verdicts, strict=True)
-                ):
-                    if verdict is Verdict.RUN:
-                        # Without a handler it named no type, and is of none of the group's.
-                        if self._handle(connection, record, number):
-                            handled.append((record.event_id, number))
-                    elif verdict is Verdict.PARKED:
-                        inbox.append(connection, self.group.name, record)
+                waiting: list[Record] = []
+                for index, (record, number) in enumerate(records):
+                    if entered.verdicts[index] is Verdict.PARKED:
+                        waiting.append(record)
+                    elif entered.verdicts[index] is not Verdict.RUN:
+                        continue
+                    elif handled and time.monotonic() > until:
+                        entered.verdicts[index] = Verdict.LATER
+                    # Without a handler it named no type, and is of none of the group's.
+                    elif self._handle(connection, record, number):
+                        handled.append((record.event_id, number))
                 index = 0 if len(records) == 1 else None
+                if waiting:
+                    parked_queues.append(connection, self.group.name, waiting)
                 if handled:
                     # Last of all: nothing is settled whose handler did not return, whatever the
                     # handlers after it did to the transaction.
@@ -107,40 +120,65 @@ class Attempts:
             raise ended from _cause(error)
         return entered.verdicts
 
-    def parked(self, connection: psycopg.Connection[Any], queue: int) -> Head | None:
-        """Claims the head of `queue` if it is due and handles it; None when there was nothing.
+    def parked(
+        self,
+        connection: psycopg.Connection[Any],
+        queues: Sequence[tuple[int, Place]],
+        most: int,
+    ) -> list[Head]:
+        """Claims the first events of queues that are due and handles them in one transaction;
+        those that are settled now.
 
+        queues: each with the place after which it goes on. most: events of each.
         Raises ParkedFailed for a failed attempt, otherwise as `live`.
         """
+        claimed: Claimed | None = None
         head: Head | None = None
+        settled: list[Head] = []
+        until = time.monotonic() + MOST_SECONDS
+        group = self.group.name
         try:
             clean(connection)
             with connection.transaction():
-                head = inbox.claim(
+                claimed = parked_queues.claim(
                     connection,
-                    self.group.name,
-                    queue,
+                    group,
+                    queues,
+                    most=most,
                     idle_timeout_ms=idle_timeout_ms(self.session_timeout_ms),
                     statement_timeout_ms=self.group.statement_timeout_ms,
                 )
-                if head is None:
-                    return None
-                if not head.is_processed:
-                    number = head.attempts + 1
-                    if not self._handle(connection, head.record, number):
-                        raise _Staged("decode", _unhandled(head.record))
-                    handled = [(head.record.event_id, number)]
-                    inbox.settle(connection, self.group.name, handled, head.transaction_id)
-                    inbox.resolve(connection, self.group.name, head)
-                inbox.unpark(connection, self.group.name, head)
+                if claimed is None:
+                    return []
+                handled: list[Head] = []
+                for head in claimed.heads:
+                    if handled and time.monotonic() > until:
+                        break
+                    if not head.is_processed:
+                        if not self._handle(connection, head.record, head.attempts + 1):
+                            raise _Staged("decode", _unhandled(head.record))
+                        handled.append(head)
+                    settled.append(head)
+                if handled:
+                    inbox.settle(
+                        connection, group,
+                        [(each.record.event_id, each.attempts + 1) for each in handled],
+                        claimed.transaction_id,
+                    )  # fmt: skip
+                    parked_queues.resolve(connection, group, handled)
+                parked_queues.unpark(connection, group, settled, claimed.empty)
         except Exception as error:
-            if (claimed := head) is None:
-                raise Interrupted(f"could not claim a parked event: {error}") from error
+            if claimed is None or (failed := head) is None:
+                raise Interrupted(f"could not claim parked events: {error}") from error
+            # Nothing was handled before the first one that could be the reason.
+            certain = len(claimed.heads) == 1 or (
+                failed is claimed.heads[0] and isinstance(error, _Staged)
+            )
             ended = self._ended(
-                connection, "commit", error, lambda failure: ParkedFailed(claimed, failure)
+                connection, "commit", error, lambda failure: ParkedFailed(failed, failure, certain)
             )
             raise ended from _cause(error)
-        return head
+        return settled
 
     def _handle(self, connection: psycopg.Connection[Any], record: Record, number: int) -> bool:
         """Calls the record's handler; False when there is none."""
@@ -213,12 +251,16 @@ def _is_interruption(error: BaseException, connection: psycopg.Connection[Any]) 
 
 
 class ParkedFailed(Exception):
-    """An attempt of a parked event failed and was rolled back."""
+    """An attempt of parked events failed and was rolled back.
 
-    def __init__(self, head: Head, failure: Failure) -> None:
+    head: the one that was handled last. certain: no other one can be to blame.
+    """
+
+    def __init__(self, head: Head, failure: Failure, certain: bool) -> None:
         super().__init__(failure.message)
         self.head = head
         self.failure = failure
+        self.certain = certain
 
 
 class _Staged(Exception):

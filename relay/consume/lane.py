@@ -13,10 +13,12 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 
-from relay.consume import inbox
+from relay.consume import inbox, parked_queues
+from relay.consume.aside import Aside, joins
 from relay.consume.attempt import AttemptFailed, Attempts
 from relay.consume.disturbed import undisturbed
 from relay.consume.failures import Disturbed, Failure, ServerChanged
+from relay.consume.in_flight import InFlight
 from relay.consume.inbox import Verdict
 from relay.consume.partition import Item
 from relay.consume.record import Record
@@ -26,50 +28,18 @@ from relay.consume.signals import Signals
 from relay.consume.thread import GroupThread
 from relay.observe import DeadLetterWritten, EventParked, EventsHandled, HandlingFailed
 
-__all__ = ["InFlight", "Lane", "Lanes"]
+__all__ = ["Lane", "Lanes"]
 
 log = logging.getLogger(__name__)
 
-MOST_RECORDS: Final = 4_000
-MOST_BYTES: Final = 32 * 2**20
+# Until a key that another transaction has is tried again.
+BUSY_PAUSE_S: Final = 0.05
 # Until the source has seen that the server is another one.
 SERVER_CHANGED_S: Final = 0.1
 
+_SETTLED: Final = (Verdict.RUN, Verdict.FREE, Verdict.PARKED, Verdict.SETTLED)
+
 Result = TypeVar("Result")
-
-
-class InFlight:
-    """How many records are in the lanes, within bounds. Any thread may call any method."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self.records = 0
-        self.bytes = 0
-
-    def add(self, items: Sequence[Item]) -> None:
-        """Records are put into a lane."""
-        with self._changed:
-            self.records += len(items)
-            self.bytes += _size(items)
-
-    def remove(self, items: Sequence[Item]) -> None:
-        """Records have left a lane, settled or dropped."""
-        with self._changed:
-            self.records -= len(items)
-            self.bytes -= _size(items)
-            self._changed.notify_all()
-
-    @property
-    def full(self) -> bool:
-        """Whether no more should be read."""
-        return self.records >= MOST_RECORDS or self.bytes >= MOST_BYTES
-
-    def wait_for_room(self, seconds: float) -> bool:
-        """Waits until half of the room is free; False after `seconds`."""
-        with self._changed:
-            return self._changed.wait_for(
-                lambda: self.records <= MOST_RECORDS // 2 and self.bytes <= MOST_BYTES // 2, seconds
-            )
 
 
 class Lanes:
@@ -123,6 +93,7 @@ class Lane(GroupThread):
         self._retry = retry
         self._in_flight = in_flight
         self._queue: deque[Item] = deque()
+        self._aside = Aside()
         self._filled = threading.Condition()
 
     def put(self, items: Sequence[Item]) -> None:
@@ -147,34 +118,43 @@ class Lane(GroupThread):
 
     def _take(self) -> list[Item]:
         """The next records for one transaction; empty at the end. A replay comes on its own."""
+        most = self._attempts.group.batch
         with self._filled:
-            self._filled.wait_for(lambda: self._queue or self._signals.ending.is_set())
-            if self._signals.ending.is_set():
-                return []
-            items = [self._queue.popleft()]
-            while (
-                self._queue
-                and len(items) < self._attempts.group.batch
-                and not items[0].replay
-                and not self._queue[0].replay
-            ):
-                items.append(self._queue.popleft())
-            return items
+            while not self._signals.ending.is_set():
+                items = self._aside.take(most)
+                while self._queue and len(items) < most:
+                    if self._queue[0] in self._aside:
+                        self._aside.add(self._queue.popleft())
+                    elif joins(items, self._queue[0]):
+                        items.append(self._queue.popleft())
+                    else:
+                        break
+                if items:
+                    return items
+                self._filled.wait(self._aside.seconds())
+        return []
 
     def _settle_or_drop(self, items: Sequence[Item]) -> None:
         running = [item for item in items if item.partition.start()]
-        settled: set[int] = set()
+        done: list[Verdict | None] = [None] * len(running)
         try:
-            self._settle(running, settled)
+            self._settle(running, done)
         except Stopped:
             log.debug("%s stopped with %d records unsettled", self.name, len(running))
         finally:
-            for index, item in enumerate(running):
-                item.partition.stop(item.offset, finished=index in settled)
-            self._in_flight.remove(items)
+            for item, verdict in zip(running, done, strict=True):
+                item.partition.stop(item.offset, finished=verdict in _SETTLED)
+            aside = {
+                verdict: [item for item, its in zip(running, done, strict=True) if its is verdict]
+                for verdict in (Verdict.BUSY, Verdict.LATER)
+            }
+            self._aside.put(aside[Verdict.BUSY], BUSY_PAUSE_S)
+            self._aside.put(aside[Verdict.LATER], 0)
+            waiting = {id(item) for each in aside.values() for item in each}
+            self._in_flight.remove([item for item in items if id(item) not in waiting])
 
-    def _settle(self, items: Sequence[Item], settled: set[int]) -> None:
-        """Settles records in order and adds the index of each to `settled`.
+    def _settle(self, items: Sequence[Item], done: list[Verdict | None]) -> None:
+        """Settles records in order and sets what was done with each, see Attempts.live.
 
         Several are tried in one transaction. If that fails, each gets its own: which of them is to
         blame is not known for certain, so none has used an attempt. Only records of a revoked
@@ -183,42 +163,43 @@ class Lane(GroupThread):
         """
         if len(items) > 1:
             try:
-                self._attempt(items, 1)
-                settled.update(range(len(items)))
+                done[:] = self._attempt(items, 1)
                 return
             except (AttemptFailed, Disturbed) as failed:
                 log.debug("%s: %d events are handled one by one: %s", self.name, len(items), failed)
             except Stopped:
                 if self._signals.ending.is_set():
                     raise
+        busy: set[tuple[str, bytes]] = set()
         for index, item in enumerate(items):
             try:
-                if item.replay:
-                    self._park_replay(item)
+                if item.key in busy:
+                    done[index] = Verdict.BUSY
+                elif item.replay:
+                    done[index] = self._park_replay(item)
                 else:
-                    self._settle_one(item)
+                    done[index] = self._settle_one(item)
             except Stopped:
                 if self._signals.ending.is_set():
                     raise
-            else:
-                settled.add(index)
+            if done[index] is Verdict.BUSY:
+                busy.add(item.key)
 
-    def _settle_one(self, item: Item) -> None:
+    def _settle_one(self, item: Item) -> Verdict:
         failure: Failure | None = None
         made = 0
         while True:
             if failure is not None:
                 if self._retry.leaves_lane(failure, made):
-                    self._park_or_give_up(item, made, failure)
-                    return
+                    return self._park_or_give_up(item, made, failure)
                 if self._signals.ending.wait(self._retry.lane_pause_s(made)):
                     raise Stopped
             if item.partition.revoked:
                 raise Stopped
             try:
                 attempt = partial(self._attempt, [item], made + 1)
-                undisturbed(attempt, self._signals.ending)
-                return
+                (verdict,) = undisturbed(attempt, self._signals.ending)
+                return verdict
             except AttemptFailed as failed:
                 failure = failed.failure
                 made += 1
@@ -229,18 +210,21 @@ class Lane(GroupThread):
                     )
                 )  # fmt: skip
 
-    def _attempt(self, items: Sequence[Item], number: int) -> None:
+    def _attempt(self, items: Sequence[Item], number: int) -> list[Verdict]:
         records, began = [(item.record, number) for item in items], time.monotonic()
-        self._on_the_server_of(
+        verdicts = self._on_the_server_of(
             items,
             lambda connection, server: self._attempts.live(connection, records, server),
         )
-        self._signals.events.emit(
-            EventsHandled(self._attempts.group.name, len(items), time.monotonic() - began)
-        )
+        if settled := sum(verdict in _SETTLED for verdict in verdicts):
+            self._signals.events.emit(
+                EventsHandled(self._attempts.group.name, settled, time.monotonic() - began)
+            )
+        return verdicts
 
-    def _park_or_give_up(self, item: Item, made: int, failure: Failure) -> None:
-        """Parks the event, or writes its dead letter when its attempts are used up."""
+    def _park_or_give_up(self, item: Item, made: int, failure: Failure) -> Verdict:
+        """Parks the event, or writes its dead letter when its attempts are used up; FREE then,
+        otherwise what else the event is."""
         gives_up = self._retry.gives_up(failure, made)
         group, record = self._attempts.group.name, item.record
 
@@ -248,14 +232,14 @@ class Lane(GroupThread):
             with connection.transaction():
                 verdict = inbox.lock(connection, group, record, server)
                 if verdict is Verdict.PARKED:
-                    inbox.append(connection, group, record)
+                    parked_queues.append(connection, group, [record])
                 elif verdict is Verdict.FREE and gives_up:
                     inbox.write_dead_letter(
                         connection, group, record,
                         attempts=made, failure=failure, first_failed_at=None,
                     )  # fmt: skip
                 elif verdict is Verdict.FREE:
-                    inbox.park(
+                    parked_queues.park(
                         connection, group, record,
                         attempts=made, failure=failure,
                         pause=self._retry.parked_pause(failure, made),
@@ -270,16 +254,20 @@ class Lane(GroupThread):
             self._signals.dead_letters.set()
         else:
             self._signals.parked.set()
+        return verdict
 
-    def _park_replay(self, item: Item) -> None:
-        """A replay is never run here: the parked runner does it, in the order of its key."""
+    def _park_replay(self, item: Item) -> Verdict:
+        """A replay is never run here: a parked runner does it, in the order of its key."""
 
-        def settle(connection: psycopg.Connection[Any], server: str) -> None:
+        def settle(connection: psycopg.Connection[Any], server: str) -> Verdict:
             with connection.transaction():
-                inbox.park_replay(connection, self._attempts.group.name, item.record, server)
+                return parked_queues.park_replay(
+                    connection, self._attempts.group.name, item.record, server
+                )
 
-        self._on_the_server_of([item], settle)
+        verdict = self._on_the_server_of([item], settle)
         self._signals.parked.set()
+        return verdict
 
     def _on_the_server_of(
         self,
@@ -313,7 +301,3 @@ class Lane(GroupThread):
 def _lane_of(record: Record, lanes: int) -> int:
     """The same lane for the same topic and key, so that a key's events stay in order."""
     return zlib.crc32(record.key, zlib.crc32(record.topic.encode())) % lanes
-
-
-def _size(items: Iterable[Item]) -> int:
-    return sum(len(item.record.value or b"") for item in items)

@@ -1,73 +1,130 @@
-"""The parked runner: the only thread that retries parked and replayed events."""
+"""Parked runners: the only threads that retry parked and replayed events."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+import logging
+from collections.abc import Sequence
+from typing import Any
 
 import psycopg
 
-from relay.consume import inbox
+from relay.consume import inbox, parked_queues
 from relay.consume.attempt import Attempts, ParkedFailed
 from relay.consume.disturbed import undisturbed
-from relay.consume.inbox import Head
+from relay.consume.due_queues import POLL_S, DueQueues
+from relay.consume.failures import Disturbed
+from relay.consume.parked_queues import DueQueue
 from relay.consume.retry import RetryPolicy
-from relay.consume.session import Sessions, Stopped
+from relay.consume.session import Session, Sessions
 from relay.consume.signals import Signals
 from relay.consume.thread import GroupThread
 from relay.observe import DeadLetterWritten, EventParked, ParkedEventSettled
 
-__all__ = ["ParkedRunner"]
+__all__ = ["ParkedRunner", "parked_runners"]
 
-POLL_S: Final = 0.2
-# Heads of one queue before the other due queues get their turn.
-TURN: Final = 100
+log = logging.getLogger(__name__)
+
+
+def parked_runners(
+    sessions: Sessions, attempts: Attempts, retry: RetryPolicy, signals: Signals
+) -> list[ParkedRunner]:
+    """As many as there are lanes: handlers take as long here as there.
+
+    Other processes run them for the same group: a key's lock admits one transaction to its queue.
+    """
+    group, due = attempts.group, DueQueues(attempts.group.batch)
+    return [
+        ParkedRunner(
+            f"{group.name} parked {number}",
+            sessions.new(f"parked {number}"),
+            attempts,
+            retry,
+            due,
+            signals,
+        )
+        for number in range(group.lanes)
+    ]
 
 
 class ParkedRunner(GroupThread):
-    """Several processes may run one for the same group: the key's lock admits one of them to a
-    queue."""
+    """Drains queues whose first event is due, a transaction at a time."""
 
     def __init__(
-        self, sessions: Sessions, attempts: Attempts, retry: RetryPolicy, signals: Signals
+        self,
+        name: str,
+        session: Session,
+        attempts: Attempts,
+        retry: RetryPolicy,
+        due: DueQueues,
+        signals: Signals,
     ) -> None:
-        super().__init__(f"{attempts.group.name} parked", sessions.new("parked"), signals)
+        super().__init__(name, session, signals)
         self._attempts = attempts
         self._retry = retry
+        self._due = due
 
     def work(self) -> None:
         """Drains the queues whose head is due, then waits."""
-        group = self._attempts.group.name
         while not self._signals.ending.is_set():
-            due = self._session.run(lambda connection: inbox.due_queues(connection, group))
-            # Each due queue gets its turn, whether others fail or not.
-            drained = [self._drain(queue) for queue in due]
-            if not any(drained):
-                self._signals.parked.wait(POLL_S)
-                self._signals.parked.clear()
-
-    def _drain(self, queue: int) -> bool:
-        """Handles heads of `queue` until one fails or none is due; False when none was due."""
-        for turn in range(TURN):
-            if self._signals.ending.is_set():
-                raise Stopped
+            queues = self._due.take(self._look, parked=self._signals.parked)
+            drained = False
             try:
-                head = undisturbed(lambda: self._attempt(queue), self._signals.ending)
+                drained = bool(queues) and self._drain(queues)
+            finally:
+                self._due.give_back(queues, drained=drained)
+            if not drained:
+                self._signals.parked.wait(POLL_S)
+
+    def _look(self) -> list[DueQueue]:
+        group = self._attempts.group.name
+        return self._session.run(lambda connection: parked_queues.due_queues(connection, group))
+
+    def _drain(self, queues: Sequence[DueQueue]) -> bool:
+        """Handles the first events of queues; False where there was nothing to do.
+
+        If they fail together, each gets a transaction of its own: which of them is to blame is not
+        known for certain, so none has used an attempt.
+        """
+        most = self._due.most_of_each(queues)
+        if len(queues) * most > 1:
+            try:
+                return self._settle(queues, most)
+            except ParkedFailed as failed:
+                if failed.certain and len(queues) == 1:
+                    self._postpone_or_give_up(failed)
+                    return True
+            except Disturbed as disturbed:
+                log.debug("%s: parked events are handled one by one: %s", self.name, disturbed)
+        drained = [self._drain_one_by_one(queue, most) for queue in queues]
+        return any(drained)
+
+    def _drain_one_by_one(self, queue: DueQueue, most: int) -> bool:
+        """Handles at most `most` events of `queue`, until one fails; False where none was due."""
+        for turn in range(most):
+            try:
+                if not undisturbed(lambda: self._settle([queue], 1), self._signals.ending):
+                    return turn > 0
             except ParkedFailed as failed:
                 self._postpone_or_give_up(failed)
                 return True
-            if head is None:
-                return turn > 0
+        return True
+
+    def _settle(self, queues: Sequence[DueQueue], most: int) -> bool:
+        places = [(each.queue, self._due.place(each)) for each in queues]
+        settled = self._session.run(
+            lambda connection: self._attempts.parked(connection, places, most)
+        )
+        self._due.settled(queues, settled, most)
+        for head in settled:
             self._signals.events.emit(
                 ParkedEventSettled(
                     self._attempts.group.name, head.record.event_id, head.attempts + 1
                 )
             )
-            # It may have resolved a dead letter.
+        if settled:
+            # Dead letters may have been resolved.
             self._signals.dead_letters.set()
-        return True
-
-    def _attempt(self, queue: int) -> Head | None:
-        return self._session.run(lambda connection: self._attempts.parked(connection, queue))
+        return bool(settled)
 
     def _postpone_or_give_up(self, failed: ParkedFailed) -> None:
         """Sets when the head is tried again, or writes its dead letter."""
@@ -81,8 +138,8 @@ class ParkedRunner(GroupThread):
                 connection.execute("select pg_advisory_xact_lock(%s)", (head.queue,))
                 if not gives_up:
                     pause = self._retry.parked_pause(failure, made)
-                    inbox.postpone(connection, group, head, failure, pause)
-                elif inbox.unpark(connection, group, head):
+                    parked_queues.postpone(connection, group, head, failure, pause)
+                elif parked_queues.unpark(connection, group, [head]):
                     inbox.write_dead_letter(
                         connection, group, head.record,
                         attempts=head.attempts + 1, failure=failure,

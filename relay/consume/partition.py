@@ -166,3 +166,8 @@ class Item:
     partition: AssignedPartition
     offset: int
     replay: bool
+
+    @property
+    def key(self) -> tuple[str, bytes]:
+        """What is handled in order: the domain's topic and the record's key."""
+        return self.record.topic, self.record.key

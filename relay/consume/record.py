@@ -97,6 +97,7 @@ class Record:
             "topic": self.topic,
             "partition": self.partition,
             "offset": self.offset,
+            "sequence": names.number(self.header(names.SEQUENCE), names.MOST_OFFSET),
             "key": self.key,
             "value": self.value,
             "header_names": [storable(name) for name, _ in self.headers],

@@ -15,7 +15,7 @@ from relay.consume.decode import Decoder, Schemas
 from relay.consume.group import Group
 from relay.consume.lane import Lanes
 from relay.consume.majors import Majors
-from relay.consume.parked import ParkedRunner
+from relay.consume.parked import parked_runners
 from relay.consume.reads import Reads, ReadsWriter
 from relay.consume.retry import RetryPolicy
 from relay.consume.session import Sessions, check_tables
@@ -93,7 +93,7 @@ class _GroupProcess:
         self.signals = signals
         self.session = sessions.new("reader")
         self.lanes = Lanes(sessions, attempts, retry, signals)
-        self.parked = ParkedRunner(sessions, attempts, retry, signals)
+        self.parked = parked_runners(sessions, attempts, retry, signals)
         self.dead_letters = DeadLetterProducer(settings, group.name, sessions, signals, outages)
         self.reads = ReadsWriter(group.name, reads, sessions)
         self.source = Source(
@@ -136,7 +136,7 @@ class _GroupProcess:
 
     @property
     def _threads(self) -> list[threading.Thread]:
-        return [*self.lanes.threads, self.parked, self.dead_letters]
+        return [*self.lanes.threads, *self.parked, self.dead_letters]
 
     def _nothing_waits(self) -> bool:
         parked, unsent = self.session.run(

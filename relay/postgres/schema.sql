@@ -519,10 +519,27 @@ comment on column inbox.positions.place is 'topic[partition], also of retry and 
 comment on column inbox.positions.position is
     'topic_id, which a recreated topic has anew, and offset: the next to read';
 
+-- A key with parked events: its first one is tried at next_attempt_at, the others wait for it.
+create table inbox.parked_queues (
+    queue           bigint      not null,
+    group_name      text        not null,
+    next_attempt_at timestamptz not null,
+    failures        integer     not null default 0 check (failures >= 0),
+    inserts         integer     not null default 0 check (inserts >= 0),
+    primary key (queue, group_name)
+);
+comment on column inbox.parked_queues.failures is
+    'Attempts of its first event that failed while it was parked';
+comment on column inbox.parked_queues.inserts is
+    'Events that were put before others: a drain that goes on from where it was begins anew';
+create index parked_queues_due on inbox.parked_queues (group_name, next_attempt_at);
+
 create table inbox.parked (
     group_name      text        not null,
     event_id        text        not null,
     queue           bigint      not null,
+    sequence        bigint      not null,
+    arrival         bigint      not null generated always as identity,
     event_type      text,
     topic           text        not null,
     partition       integer     not null,
@@ -535,18 +552,16 @@ create table inbox.parked (
     round_attempts  integer     not null default 0,
     error           text,
     first_failed_at timestamptz,
-    next_attempt_at timestamptz,
     parked_at       timestamptz not null default now(),
     primary key (group_name, event_id),
+    foreign key (queue, group_name) references inbox.parked_queues,
     check (round_attempts between 0 and attempts)
 );
-comment on column inbox.parked.kafka_offset is
-    'With partition: where the event was first read; the order of the key''s queue';
+comment on column inbox.parked.sequence is
+    'With arrival: the order of the queue. The event''s number in the outbox, but at least that of the last event of the queue, unless it is replayed';
+comment on column inbox.parked.kafka_offset is 'With partition: where the event was first read';
 comment on column inbox.parked.attempts is 'Of all rounds; a replay starts a new round';
-comment on column inbox.parked.next_attempt_at is 'null: waits for the head of its queue';
-create unique index parked_order on inbox.parked (queue, partition, kafka_offset, group_name, event_id);
-create index parked_due_queue on inbox.parked (queue) where next_attempt_at is not null;
-create index parked_due on inbox.parked (group_name, next_attempt_at) where next_attempt_at is not null;
+create unique index parked_order on inbox.parked (queue, group_name, sequence, arrival);
 
 create table inbox.dead_letters (
     group_name      text        not null,
@@ -649,15 +664,15 @@ as $$
         where l.group_name = states.group_name and l.event_id = given.event_id limit 1
     ) as p on true
     left join lateral (
-        select true as found from inbox.parked l
+        select true as found from inbox.parked_queues l
         where l.queue = given.queue and l.group_name = states.group_name limit 1
     ) as w on true
 $$;
 
--- The first statement of every handler transaction. Takes the locks of all keys in a fixed order, then
--- returns for each event: run, parked (its key waits; append it) or settled (nothing to do); with the
--- transaction's id and the running server. Waiting for a lock has no timeout; those of the handler start
--- after it.
+-- The first statement of every handler transaction. Takes the locks of the keys that nobody has, then
+-- returns for each event: run, parked (its key waits; append it), settled (nothing to do) or busy
+-- (another transaction has its key); with the transaction's id and the running server. Nothing is waited
+-- for, or all other keys would wait too. The handler's timeout starts at the end.
 create function inbox.enter(
     group_name           text,
     topics               text[],
@@ -675,16 +690,19 @@ set plan_cache_mode to force_generic_plan
 as $$
 declare
     queues bigint[];
+    taken  bigint[];
 begin
     perform set_config('idle_in_transaction_session_timeout', idle_timeout_ms::text, true);
     select array_agg(inbox.queue(enter.group_name, t.topic, t.key) order by t.n)
     into queues
     from unnest(topics, keys) with ordinality as t (topic, key, n);
-    perform pg_advisory_xact_lock(ordered.q)
-    from (select distinct q from unnest(queues) as q order by q offset 0) as ordered;
+    select array_agg(distinct_queues.q) into taken
+    from (select distinct q from unnest(queues) as q offset 0) as distinct_queues
+    where pg_try_advisory_xact_lock(distinct_queues.q);
     -- A statement of its own: its snapshot must be taken after the locks.
     select array_agg(
         case
+            when queues[s.n] <> all(coalesce(taken, '{}')) then 'busy'
             -- The same event twice among those that are entered is run once.
             when s.nth > 1 then 'settled'
             when s.state = 'free' then 'run'
@@ -729,23 +747,129 @@ begin
 end
 $$;
 
--- To be called after a change of a queue: its head is due now unless it has a time, the others wait.
-create function inbox.promote(group_name text, queue bigint) returns void
+-- The first events of due queues whose lock nobody has, which this takes: in their order, at most
+-- `most` of each. A row without an event is a queue in which none was found. Where a drain goes on from
+-- the last event that it settled (sequences, arrivals) it does not pass over the remains of those before,
+-- which stay in the index as long as somebody has an old snapshot; unless events were put before others
+-- since, which `inserts` tells, or this is not `known_server` any more.
+create function inbox.claim(
+    group_name           text,
+    queues               bigint[],
+    sequences            bigint[],
+    arrivals             bigint[],
+    inserts              integer[],
+    known_server         text,
+    most                 integer,
+    idle_timeout_ms      integer,
+    statement_timeout_ms integer
+)
+returns table (
+    transaction_id xid8, server text, queue bigint, queue_inserts integer, is_processed boolean, event_id text,
+    sequence bigint, arrival bigint, event_type text, topic text, "partition" integer,
+    kafka_offset bigint, key bytea, value bytea, header_names text[], header_values bytea[],
+    attempts integer, round_attempts integer, first_failed_at timestamptz
+)
 language plpgsql volatile
+set plan_cache_mode to force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+    taken bigint[];
+begin
+    perform set_config('idle_in_transaction_session_timeout', claim.idle_timeout_ms::text, true);
+    select array_agg(given.q) into taken
+    from unnest(claim.queues) as given (q)
+    where pg_try_advisory_xact_lock(given.q);
+    -- A statement of its own: its snapshot must be taken after the locks.
+    return query
+    with due as materialized (
+        select
+            q.queue, q.inserts,
+            case when known.holds then given.sequence else -9223372036854775808 end as sequence,
+            case when known.holds then given.arrival else 0 end as arrival
+        from unnest(claim.queues, claim.sequences, claim.arrivals, claim.inserts)
+            as given (queue, sequence, arrival, inserts)
+        join inbox.parked_queues q
+            on q.queue = given.queue and q.group_name = claim.group_name
+        cross join lateral (
+            select q.inserts = given.inserts and inbox.server() = claim.known_server as holds
+        ) as known
+        where given.queue = any(taken) and q.next_attempt_at <= clock_timestamp()
+    ),
+    heads as materialized (
+        select due.queue, due.inserts, h.event_id,
+            row_number() over (partition by due.queue order by h.sequence, h.arrival) as place
+        from due
+        left join lateral (
+            select p.event_id, p.sequence, p.arrival
+            from inbox.parked p
+            where p.queue = due.queue and p.group_name = claim.group_name
+                and (p.sequence, p.arrival) > (due.sequence, due.arrival)
+            order by p.sequence, p.arrival
+            limit claim.most
+        ) as h on true
+    ),
+    locked as materialized (
+        select p.*
+        from inbox.parked p
+        where p.group_name = claim.group_name
+            and p.event_id = any(array(select h.event_id from heads h))
+        for update skip locked
+    ),
+    held as materialized (
+        -- Where a person changes an event's row: to skip only that would let the next event of the
+        -- key overtake it, and to wait would keep the other queues waiting.
+        select h.queue, min(h.place) as place
+        from heads h
+        where h.event_id is not null
+            and not exists (select from locked l where l.event_id = h.event_id)
+        group by h.queue
+    )
+    select
+        pg_current_xact_id(), inbox.server(), h.queue, h.inserts,
+        exists (
+            select from inbox.processed d
+            where d.group_name = claim.group_name and d.event_id = h.event_id
+        ),
+        h.event_id, l.sequence, l.arrival, l.event_type, l.topic, l.partition, l.kafka_offset, l.key,
+        l.value, l.header_names, l.header_values, l.attempts, l.round_attempts, l.first_failed_at
+    from heads h
+    left join locked l on l.event_id = h.event_id
+    left join held on held.queue = h.queue
+    where held.place is null or h.place < held.place
+    order by h.queue, h.place;
+    perform set_config('statement_timeout', claim.statement_timeout_ms::text, true);
+end
+$$;
+
+-- Takes events out of their queues, which the caller has locked; attempts: of each, when it was
+-- claimed. A queue that is empty now ends. Returns how many there were.
+create function inbox.unpark(group_name text, queues bigint[], event_ids text[], attempts integer[])
+returns integer
+language plpgsql volatile
+set plan_cache_mode to force_generic_plan
 as $$
 declare
-    head text;
+    deleted integer;
 begin
-    select h.event_id into head
-    from inbox.parked h
-    where h.queue = promote.queue and h.group_name = promote.group_name
-    order by h.partition, h.kafka_offset
-    limit 1;
-    update inbox.parked p set next_attempt_at = null
-    where p.queue = promote.queue and p.group_name = promote.group_name
-        and p.next_attempt_at is not null and p.event_id <> head;
-    update inbox.parked p set next_attempt_at = clock_timestamp()
-    where p.group_name = promote.group_name and p.event_id = head and p.next_attempt_at is null;
+    delete from inbox.parked p
+    using unnest(unpark.event_ids, unpark.attempts) as given (event_id, attempts)
+    where p.group_name = unpark.group_name and p.event_id = given.event_id
+        and p.attempts = given.attempts;
+    get diagnostics deleted = row_count;
+    update inbox.parked_queues q set failures = 0
+    where q.queue = any(unpark.queues) and q.group_name = unpark.group_name and q.failures > 0;
+    delete from inbox.parked_queues q
+    where q.queue = any(unpark.queues) and q.group_name = unpark.group_name
+        -- From the end: at the beginning lie the remains of those that were taken out.
+        and (
+            select p.event_id
+            from inbox.parked p
+            where p.queue = q.queue and p.group_name = q.group_name
+            order by p.sequence desc, p.arrival desc
+            limit 1
+        ) is null;
+    return deleted;
 end
 $$;
 

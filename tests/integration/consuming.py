@@ -186,8 +186,12 @@ class World:
         commit: bool = True,
         ids: Sequence[str] | None = None,
         values: Sequence[bytes | None] | None = None,
+        numbered: bool = True,
     ) -> list[str]:
-        """Produces events (key, number) in one transaction, as the relay does; their ids."""
+        """Produces events (key, number) in one transaction, as the relay does; their ids.
+
+        numbered: with the outbox's sequence, which other producers have not.
+        """
         producer = Producer(
             {
                 "bootstrap.servers": self.bootstrap_servers,
@@ -213,6 +217,8 @@ class World:
                 "ce_correlationid": f"c-{key}",
                 "content-type": "application/avro",
             }
+            if numbered:
+                headers["ce_sequence"] = str(self._sent)
             value = values[index] if values else self.value(number)
             while True:
                 try:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from relay.consume import Group, lane, source
+from relay.consume import Group, in_flight, source
 from tests.integration.consuming import Counted, World, act
 from tests.stack import until
 
@@ -18,7 +18,7 @@ KEYS = [f"k{n}" for n in range(8)]
 @pytest.fixture
 def paused(monkeypatch: pytest.MonkeyPatch) -> list[source.Source]:
     """Sources with small lanes, each time that one of them pauses reading."""
-    monkeypatch.setattr(lane, "MOST_RECORDS", 20)
+    monkeypatch.setattr(in_flight, "MOST_RECORDS", 20)
     monkeypatch.setattr(source, "FETCH", 7)
     found: list[source.Source] = []
     pause: Callable[[source.Source], None] = source.Source._pause_until_there_is_room

@@ -10,7 +10,8 @@ import pytest
 
 from relay.consume.attempt import Attempts
 from relay.consume.decode import Decoder
-from relay.consume.lane import InFlight, Lane
+from relay.consume.in_flight import InFlight
+from relay.consume.lane import Lane
 from relay.consume.majors import Majors
 from relay.consume.partition import AssignedPartition, Item
 from relay.consume.record import Record

@@ -13,7 +13,8 @@ from relay.consume.dead_letters.discard import discard
 from relay.consume.dead_letters.reconciler import reconcile
 from relay.consume.dead_letters.replay import replay, replay_headers
 from relay.consume.dead_letters.store import ALL_STATES, Filter, find
-from relay.consume.inbox import park_replay
+from relay.consume.inbox import Verdict
+from relay.consume.parked_queues import park_replay
 from relay.consume.record import Record
 from relay.errors import BrokerUnavailable
 from relay.kafka import topics
@@ -356,7 +357,8 @@ def test_a_letter_is_not_discarded_while_its_replay_is_being_parked(world: World
 
     operator = threading.Thread(target=discard_it)
     with world.connect() as member, member.transaction():
-        assert park_replay(member, world.group, record, server_of(member))
+        parked = park_replay(member, world.group, record, server_of(member))
+        assert parked is Verdict.PARKED
         # When the letter is discarded meanwhile
         operator.start()
         until(lambda: answers or world.rows(WAITING))

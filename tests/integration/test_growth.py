@@ -105,10 +105,12 @@ def _fill_inbox(connection: psycopg.Connection[Any]) -> None:
     )
     connection.execute("alter table inbox.processed add primary key (group_name, event_id)")
     connection.execute(
-        "insert into inbox.parked (group_name, event_id, queue, topic, partition, kafka_offset, "
-        "key, header_names, header_values, next_attempt_at) "
-        "select 'billing', 'p' || n, n %% 500, 't', 0, n, '', '{}', '{}', "
-        "case when n <= 500 then now() + make_interval(secs => n - 20) end "
+        "with queues as (insert into inbox.parked_queues "
+        "select n, 'billing', now() + make_interval(secs => n - 20) "
+        "from generate_series(0, 499) n) "
+        "insert into inbox.parked (group_name, event_id, queue, sequence, topic, partition, "
+        "kafka_offset, key, header_names, header_values) "
+        "select 'billing', 'p' || n, n %% 500, n, 't', 0, n, '', '{}', '{}' "
         "from generate_series(1, 20000) n",
         (),
     )
@@ -119,6 +121,13 @@ def _fill_inbox(connection: psycopg.Connection[Any]) -> None:
         "from generate_series(1, 20000) n",
         (),
     )
+
+
+CLAIM = {
+    "group": "billing", "queues": [7, 8], "sequences": [-1, -1], "arrivals": [0, 0],
+    "inserts": [0, 0], "server": "", "most": 25, "idle_timeout_ms": 1_000,
+    "statement_timeout_ms": 1_000,
+}  # fmt: skip
 
 
 def capture(
@@ -196,10 +205,7 @@ def test_the_inbox_looks_events_up(grown: Grown) -> None:
         for query, given in (
             ("enter.sql", events),
             ("find_due_queues.sql", {"group": "billing"}),
-            (
-                "claim_head.sql",
-                {"group": "billing", "queue": 7, "statement_timeout_ms": "1000"},
-            ),
+            ("claim.sql", CLAIM),
         ):
             assert_cheap(plan(connection, "relay.consume", query, given))
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from confluent_kafka import OFFSET_BEGINNING
 
-from relay.consume import lane, source
+from relay.consume import in_flight, source
 from relay.consume.dead_letters.reconciler import reconcile
 from relay.consume.failures import Fatal
 from relay.consume.positions import first_offset
@@ -125,7 +125,7 @@ def test_a_server_that_restarts_while_the_lanes_are_full_is_noticed(
     crashing: World, forgetful: LocalPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a group that reads nothing, since its lanes are full of what its handlers wait with
-    monkeypatch.setattr(lane, "MOST_RECORDS", 20)
+    monkeypatch.setattr(in_flight, "MOST_RECORDS", 20)
     monkeypatch.setattr(source, "FETCH", 7)
     world = crashing
     group = world.new_group(batch=1)

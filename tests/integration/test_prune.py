@@ -89,8 +89,10 @@ def test_only_what_is_published_read_settled_and_old_goes(relay: Relay) -> None:
     age(relay, 31)
     age(relay, 29, young)
     relay.sql(
-        "insert into inbox.parked (group_name, event_id, queue, topic, partition, kafka_offset, "
-        "key, header_names, header_values) values ('readers', %s, 1, 't', 0, 0, '', '{}', '{}')",
+        "with queues as (insert into inbox.parked_queues values (1, 'readers', now())) "
+        "insert into inbox.parked (group_name, event_id, queue, sequence, topic, partition, "
+        "kafka_offset, key, header_names, header_values) "
+        "values ('readers', %s, 1, 0, 't', 0, 0, '', '{}', '{}')",
         (parked,),
     )
     relay.sql(

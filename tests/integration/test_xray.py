@@ -138,9 +138,10 @@ def test_a_parked_event_is_parked_although_the_groups_offset_is_beyond_it(relay:
     run(relay, readers(relay, set()))
     relay.sql("delete from inbox.processed")
     relay.sql(
-        "insert into inbox.parked (group_name, event_id, queue, topic, partition, kafka_offset, "
-        "key, header_names, header_values, attempts, error, next_attempt_at) "
-        "values ('readers', %s, 1, %s, 0, 0, 'a', '{}', '{}', 3, 'not now', now())",
+        "with queues as (insert into inbox.parked_queues values (1, 'readers', now())) "
+        "insert into inbox.parked (group_name, event_id, queue, sequence, topic, partition, "
+        "kafka_offset, key, header_names, header_values, attempts, error) "
+        "values ('readers', %s, 1, 0, %s, 0, 0, 'a', '{}', '{}', 3, 'not now')",
         (event_id, relay.topic),
     )
 

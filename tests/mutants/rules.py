@@ -196,8 +196,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "H30-no-lock-on-the-key",
         "relay/**/*.sql",
-        "perform pg_advisory_xact_lock(ordered.q)",
-        "perform ordered.q",
+        "where pg_try_advisory_xact_lock(distinct_queues.q)",
+        "where true",
         ("tests/integration/test_consume_replay.py", "-k", "never_run_at_once"),
     ),
     Mutant(

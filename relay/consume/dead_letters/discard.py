@@ -51,7 +51,7 @@ def _discard_of_group(
     assert dead_letter.topic is not None
     assert dead_letter.key is not None
     with connection.transaction():
-        inbox.lock_key(connection, dead_letter.group_name, dead_letter.topic, dead_letter.key)
+        inbox.wait_for_key(connection, dead_letter.group_name, dead_letter.topic, dead_letter.key)
         return bool(
             connection.execute(
                 load(__package__, "discard.sql"),

@@ -1,5 +1,5 @@
-select queue
-from inbox.parked
+select queue, failures
+from inbox.parked_queues
 where group_name = %(group)s and next_attempt_at <= clock_timestamp()
 order by next_attempt_at
-limit 100
+limit 1000

@@ -1,2 +1,1 @@
-select q.queue, inbox.server(), pg_advisory_xact_lock(q.queue)
-from (select inbox.queue(%(group)s, %(topic)s, %(key)s) as queue offset 0) as q
+select pg_advisory_xact_lock(inbox.queue(%(group)s, %(topic)s, %(key)s))

@@ -1,2 +1,3 @@
-delete from inbox.parked
-where group_name = %(group)s and event_id = %(event_id)s and attempts = %(attempts)s
+select inbox.unpark(
+    %(group)s, %(queues)s::bigint[], %(event_ids)s::text[], %(attempts)s::integer[]
+)

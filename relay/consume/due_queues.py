@@ -1,0 +1,83 @@
+"""Parked queues that are due, shared out to the runners of one process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from relay.consume.parked_queues import BEGINNING, DueQueue, Head, Place
+
+__all__ = ["POLL_S", "DueQueues"]
+
+POLL_S: Final = 0.2
+
+
+class DueQueues:
+    """Each queue is with one runner at a time. Any thread may call any method.
+
+    batch: events of one transaction.
+    """
+
+    def __init__(self, batch: int) -> None:
+        self._batch = batch
+        self._lock = threading.Lock()
+        self._due: deque[DueQueue] = deque()
+        self._taken: set[int] = set()
+        self._look_again_at = 0.0
+        # Where long queues go on.
+        self._places: dict[int, Place] = {}
+
+    def take(
+        self, look: Callable[[], Iterable[DueQueue]], *, parked: threading.Event
+    ) -> list[DueQueue]:
+        """Queues for one transaction, until `give_back`; none where nothing is due.
+
+        One whose first event failed while it was parked comes alone: it may well fail again, and
+        the others with it. look: finds what is due; one runner looks for all. parked: set when
+        something was parked, so that it is looked for at once.
+        """
+        with self._lock:
+            if not self._due and (parked.is_set() or time.monotonic() >= self._look_again_at):
+                parked.clear()
+                self._due.extend(each for each in look() if each.queue not in self._taken)
+                if not self._due:
+                    self._look_again_at = time.monotonic() + POLL_S
+            queues: list[DueQueue] = []
+            while self._due and len(queues) < self._batch:
+                if queues and (queues[0].failures or self._due[0].failures):
+                    break
+                queues.append(self._due.popleft())
+            self._taken.update(each.queue for each in queues)
+            return queues
+
+    def give_back(self, queues: Iterable[DueQueue], *, drained: bool) -> None:
+        """A runner is done with `queues`; what is due of them is found again, at once where they
+        were drained."""
+        with self._lock:
+            self._taken.difference_update(each.queue for each in queues)
+            if drained:
+                self._look_again_at = 0.0
+
+    def most_of_each(self, queues: Sequence[DueQueue]) -> int:
+        """How many events of each queue come into one transaction."""
+        return 1 if queues[0].failures else max(1, self._batch // len(queues))
+
+    def place(self, queue: DueQueue) -> Place:
+        """The place in a queue after which a drain goes on."""
+        return self._places.get(queue.queue, BEGINNING)
+
+    def settled(self, queues: Sequence[DueQueue], heads: Sequence[Head], most: int) -> None:
+        """`heads` were settled, out of at most `most` of each of `queues`."""
+        with self._lock:
+            known = next(iter(self._places.values()), None)
+            if known is not None and heads and known.server != heads[0].place.server:
+                self._places.clear()
+            last = {head.queue: head.place for head in heads}
+            for each in queues:
+                # Nothing comes after a place that nothing was found after.
+                self._places.pop(each.queue, None)
+                if each.queue in last and len(heads) >= most:
+                    self._places[each.queue] = last[each.queue]
