@@ -89,7 +89,7 @@ def _all() -> Iterable[Scenario]:
         _same("seconds"),
         usual=False,
     )
-    yield Scenario("growth", growth, sizes=_same("growth_rows", "aggregates"), usual=False)
+    yield Scenario("growth", growth, sizes=_same("growth_rows"), usual=False)
     yield _consume("consume", 50)
     yield _consume("consume-one-by-one", 1)
     yield _parked("consume-parked", "parked_rows", "parked_keys")

@@ -9,7 +9,7 @@ import psycopg
 
 from relay.postgres.sqlfile import load
 
-__all__ = ["buffers", "plan", "scans"]
+__all__ = ["buffers", "plan", "removed", "scans"]
 
 
 def plan(
@@ -53,3 +53,10 @@ def _nodes(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield node
     for below in node.get("Plans", ()):
         yield from _nodes(below)
+
+
+def removed(top: Mapping[str, Any]) -> Iterator[int]:
+    """Rows that each step of a plan looked at and dropped."""
+    for node in _nodes(top):
+        dropped = sum(each for name, each in node.items() if name.startswith("Rows Removed"))
+        yield int(dropped * node["Actual Loops"])

@@ -23,7 +23,7 @@ from relay.postgres.connect import connect
 from relay.postgres.migrate import migrate
 from relay.postgres.partitions import keep
 from relay.postgres.sqlfile import load
-from tests.integration.plans import buffers, plan, scans
+from tests.integration.plans import buffers, plan, removed, scans
 
 ROWS = 1_050_000
 MONTHS = 11
@@ -31,6 +31,8 @@ AGGREGATES = 10_000
 # Pages of 8 kB. A statement goes down a few indexes, in each partition where it knows no number.
 FEW = 4_000
 NEW = 20
+# Events of one aggregate, each of a correlation of its own.
+LONG = 3_000
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,11 @@ def grown(request: pytest.FixtureRequest, server: LocalPostgres) -> Grown:
             begin_long_ago(connection, MONTHS)
             keep(connection)
         fill_delivered(connection, ROWS, AGGREGATES)
+        connection.execute(
+            "update outbox.domain_events set aggregate_id = 'order-long' "
+            "where id in (select 'grown' || n * 5 from generate_series(1, %s) n)",
+            (LONG,),
+        )
         _fill_inbox(connection)
         position = Position(OutboxReader(connection, 4, 100).snapshot().snapshot)
         for number in range(NEW):
@@ -208,6 +215,21 @@ def test_the_inbox_looks_events_up(grown: Grown) -> None:
             ("claim.sql", CLAIM),
         ):
             assert_cheap(plan(connection, "relay.consume", query, given))
+
+
+def test_related_events_of_a_long_life_are_looked_up(grown: Grown) -> None:
+    page = {
+        "aggregate_type": "order", "aggregate_id": "order-long", "after": 0, "rows": 51,
+        "related": True,
+    }  # fmt: skip
+    with grown.connect() as connection:
+        top = plan(connection, "relay.operate", "read_timeline.sql", page)
+    assert top["Actual Rows"] == 51
+    assert scans(top) == []
+    # A few pages for each correlation, in each partition.
+    assert buffers(top) < LONG * 5 * (MONTHS + 1)
+    # And no pair of a correlation and an event that is not of it.
+    assert max(removed(top)) < 10 * LONG
 
 
 @pytest.mark.parametrize("related", [False, True])

@@ -16,14 +16,20 @@ page as materialized (
     )
     union
     (
-        select event.seq
+        select related.seq
         from correlations
-        join outbox.domain_events event
-            on pg_catalog.hashtextextended(event.metadata ->> 'correlationId', 0::bigint)
-                = pg_catalog.hashtextextended(correlations.id, 0::bigint)
-            and event.metadata ->> 'correlationId' = correlations.id
-        where event.seq > %(after)s
-        order by event.seq
+        -- Each correlation by the index, whatever the planner thinks of their number.
+        cross join lateral (
+            select event.seq
+            from outbox.domain_events event
+            where pg_catalog.hashtextextended(event.metadata ->> 'correlationId', 0::bigint)
+                    = pg_catalog.hashtextextended(correlations.id, 0::bigint)
+                and event.metadata ->> 'correlationId' = correlations.id
+                and event.seq > %(after)s
+            order by event.seq
+            limit %(rows)s
+        ) as related
+        order by related.seq
         limit %(rows)s
     )
     order by seq
