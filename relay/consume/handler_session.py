@@ -16,6 +16,7 @@ from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import tuple_row
 
 from relay.consume.failures import Fatal, Retryable
+from relay.postgres.connect import HANDLERS_PREPARE
 
 __all__ = ["TRANSACTION_ENDED", "clean", "ends_transaction", "lent"]
 
@@ -143,7 +144,7 @@ def lent(connection: psycopg.Connection[Any]) -> Iterator[None]:
         connection.cursor_factory = psycopg.Cursor
         connection.server_cursor_factory = psycopg.ServerCursor
         connection.row_factory = tuple_row
-        connection.prepare_threshold = None
+        connection.prepare_threshold = HANDLERS_PREPARE
         connection._adapters = None  # psycopg makes them anew from the global ones
     if pipeline != PipelineStatus.OFF:
         raise Fatal("the handler left connection.pipeline() open. Use it with `with`")

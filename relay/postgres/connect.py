@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -13,7 +13,7 @@ from psycopg.rows import scalar_row
 from relay.errors import ConfigurationInvalid, DatabaseRefused, DatabaseUnavailable, in_a_line
 from relay.postgres.watched import WatchedConnection
 
-__all__ = ["connect", "libpq_url", "sqlalchemy_url", "storable"]
+__all__ = ["HANDLERS_PREPARE", "connect", "libpq_url", "sqlalchemy_url", "storable"]
 
 # libpq has no SQLSTATE for a refused connection, only the server's message.
 _REFUSED = re.compile(
@@ -40,6 +40,8 @@ _POOLER = (
     "server from the relay. Name the server itself; services may publish through the pooler"
 )
 _ENCODING = "UTF8"
+# From how many runs on a statement of a handler's session is prepared.
+HANDLERS_PREPARE: Final = 5
 _DRIVER = re.compile(r"^(postgres(?:ql)?)(\+\w+)?://")
 
 
@@ -69,14 +71,14 @@ def connect(
 ) -> psycopg.Connection[Any]:
     """Connects to the primary, in autocommit mode by default.
 
-    Statements are never prepared on the server: from its tenth run a prepared page statement
-    would get a generic plan that scans the whole seq index, and pgbouncer does not support it.
+    Statements are not prepared on the server: from its tenth run a prepared page statement would
+    get a generic plan that scans the whole seq index, and pgbouncer does not support it.
     A standby is refused, since its snapshots are not the primary's.
     The session states all settings that roles and databases may have other defaults for. Names in
     the relay's statements are looked up in pg_catalog only, whatever somebody has planted elsewhere
     (H51).
     runs_handlers: keeps search_path, TimeZone and the order of day and month in dates, which
-    handlers rely on.
+    handlers rely on; and prepares statements that are repeated, which come with each event.
     silence_s: how long a statement waits for a server that may be gone, see WatchedConnection.
     session: further settings of PostgreSQL, by name; times in milliseconds.
     Raises DatabaseUnavailable, DatabaseRefused, ConfigurationInvalid.
@@ -99,7 +101,7 @@ def connect(
         connection: psycopg.Connection[Any] = kind.connect(
             libpq_url(url),
             autocommit=autocommit,
-            prepare_threshold=None,
+            prepare_threshold=HANDLERS_PREPARE if runs_handlers else None,
             application_name=application_name,
             **settings,
         )
