@@ -208,6 +208,27 @@ MUTANTS: tuple[Mutant, ...] = (
         ("tests/integration/test_consume_failures.py", "-k", "later_events_of_a_parked_key_wait"),
     ),
     Mutant(
+        "H30-events-overtake-those-of-a-busy-key",
+        "relay/consume/lane.py",
+        "if self._queue[0] in self._aside:",
+        "if False:",
+        ("tests/integration/test_consume_parked.py", "-k", "now_and_then"),
+    ),
+    Mutant(
+        "H30-events-overtake-a-busy-one-after-a-failed-batch",
+        "relay/consume/lane.py",
+        "if item.key in busy:",
+        "if False:",
+        ("tests/integration/test_consume_parked.py", "-k", "now_and_then"),
+    ),
+    Mutant(
+        "H44-parked-events-in-the-order-of-the-topic",
+        "relay/postgres/schema.sql",
+        "order by p.sequence, p.arrival\n            limit claim.most",
+        "order by p.kafka_offset\n            limit claim.most",
+        ("tests/integration/test_consume_parked.py", "-k", "made_anew"),
+    ),
+    Mutant(
         "H31-a-handler-may-idle-for-long",
         "relay/consume/*.py",
         "int(session_timeout_ms * IDLE_SHARE)",
