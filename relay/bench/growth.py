@@ -34,8 +34,9 @@ _FLAGGED = "select from outbox.deliveries d join outbox.domain_events e using (s
 
 def growth(testbed: Testbed) -> dict[str, Any]:
     """Fills a partitioned outbox with delivered events, 50 of each aggregate, with a fiftieth of
-    growth_rows and then all, and measures the same on both: milliseconds until the next event is published and flagged, until a
-    shard is taken over, and for a page of a timeline. A ratio of 1 means that nothing grows.
+    growth_rows and then all, and measures the same on both: milliseconds until the next event is
+    published and flagged, until a shard is taken over, and for a page of a timeline. A ratio of 1
+    means that nothing grows.
 
     Returns the figures by name. Raises BenchFailed.
     """
