@@ -62,7 +62,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "H5-statements-are-prepared",
         "relay/postgres/*.py",
-        "prepare_threshold=None",
+        "prepare_threshold=HANDLERS_PREPARE if runs_handlers else None",
         "prepare_threshold=5",
         ("tests/integration/test_hazard_source_snapshots.py", "-k", "tenth_run"),
     ),
