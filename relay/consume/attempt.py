@@ -19,6 +19,7 @@ from relay.consume.failures import (
     Interrupted,
     ServerChanged,
     Stage,
+    TimeLimitExceeded,
     Unhandled,
     is_disturbance,
 )
@@ -29,6 +30,7 @@ from relay.consume.inbox import Verdict
 from relay.consume.parked_queues import Claimed, Head, Place
 from relay.consume.record import Record
 from relay.consume.session import idle_timeout_ms
+from relay.consume.time_limit import Handling, Handlings, time_limit_message
 from relay.errors import said
 from relay.outbox.context import event_context
 from relay.unavailable import unavailable_server
@@ -59,6 +61,7 @@ class Attempts:
     group: Group
     decoder: Decoder
     session_timeout_ms: int
+    handlings: Handlings
 
     def live(
         self,
@@ -102,7 +105,7 @@ class Attempts:
                     elif handled and time.monotonic() > until:
                         entered.verdicts[index] = Verdict.LATER
                     # Without a handler it named no type, and is of none of the group's.
-                    elif self._handle(connection, record, number):
+                    elif self._handle(connection, record, number, server=server):
                         handled.append((record.event_id, number))
                 index = 0 if len(records) == 1 else None
                 if waiting:
@@ -155,7 +158,8 @@ class Attempts:
                     if handled and time.monotonic() > until:
                         break
                     if not head.is_processed:
-                        if not self._handle(connection, head.record, head.attempts + 1):
+                        number = head.attempts + 1
+                        if not self._handle(connection, head.record, number, head=head):
                             raise _Staged("decode", _unhandled(head.record))
                         handled.append(head)
                     settled.append(head)
@@ -180,7 +184,15 @@ class Attempts:
             raise ended from _cause(error)
         return settled
 
-    def _handle(self, connection: psycopg.Connection[Any], record: Record, number: int) -> bool:
+    def _handle(
+        self,
+        connection: psycopg.Connection[Any],
+        record: Record,
+        number: int,
+        *,
+        head: Head | None = None,
+        server: str = "",
+    ) -> bool:
         """Calls the record's handler; False when there is none."""
         # Nothing in this thread may end the program: an exit is the event's failure, too.
         try:
@@ -196,19 +208,41 @@ class Attempts:
         )
         # Whatever its annotations say that it returns.
         handler: Callable[[Any, Context], object] = subscription.handler
+        handling = self.handlings.begin(connection, record, number, head=head, server=server)
         try:
-            with (
-                event_context(
-                    actor_id=metadata.get("actorId"),
-                    correlation_id=metadata.get("correlationId") or record.event_id,
-                    causation_id=record.event_id,
-                ),
-                lent(connection),
-            ):
-                refuse_unrun(handler(event, context))
+            try:
+                with (
+                    event_context(
+                        actor_id=metadata.get("actorId"),
+                        correlation_id=metadata.get("correlationId") or record.event_id,
+                        causation_id=record.event_id,
+                    ),
+                    lent(connection),
+                ):
+                    refuse_unrun(handler(event, context))
+            finally:
+                self.handlings.end(handling)
         except BaseException as error:
-            raise _Staged("handle", error) from error
+            self.handlings.end(handling)
+            raise _Staged("handle", self._reason(handling, connection, error)) from error
+        if handling.over:
+            raise _Staged("handle", self._reason(handling, connection, None))
         return True
+
+    def _reason(
+        self,
+        handling: Handling,
+        connection: psycopg.Connection[Any],
+        error: BaseException | None,
+    ) -> BaseException:
+        """What the attempt failed with: the time limit, whatever the handler made of that."""
+        if not handling.over:
+            assert error is not None
+            return error
+        connection.close()  # if the watchdog has not ended it yet
+        late = TimeLimitExceeded(time_limit_message(self.handlings.seconds))
+        late.__cause__ = error
+        return late
 
     def _ended(
         self,

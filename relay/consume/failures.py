@@ -22,6 +22,7 @@ __all__ = [
     "Retryable",
     "ServerChanged",
     "Stage",
+    "TimeLimitExceeded",
     "Unhandled",
     "is_disturbance",
 ]
@@ -38,6 +39,10 @@ class Retryable(RelayError):
 
 class Unhandled(Retryable):
     """This process has no handler for an event that another member of the group has parked."""
+
+
+class TimeLimitExceeded(Retryable):
+    """A handler has not returned within its group's time limit."""
 
 
 class Fatal(RelayError):
@@ -71,12 +76,14 @@ class ServerChanged(Exception):
 class Failure:
     """One failed attempt. stacktrace is truncated at its start, the error at its end.
 
-    fatal: no retry. elsewhere: another member of the group may be able to handle it.
+    fatal: no retry. elsewhere: another member of the group may be able to handle it. slow: it
+    took the time limit, so the next attempt must not keep others waiting.
     """
 
     stage: Stage
     fatal: bool
     elsewhere: bool
+    slow: bool
     error_class: str
     message: str
     stacktrace: str
@@ -93,6 +100,7 @@ class Failure:
             stage=stage,
             fatal=isinstance(error, Fatal),
             elsewhere=isinstance(error, Unhandled),
+            slow=isinstance(error, TimeLimitExceeded),
             error_class=storable(f"{kind.__module__}.{kind.__qualname__}"),
             message=storable(text)[:MESSAGE_CHARACTERS],
             stacktrace=storable(trace)[-STACKTRACE_CHARACTERS:],
@@ -107,6 +115,8 @@ def is_disturbance(error: BaseException, connection: psycopg.Connection[Any]) ->
     A session that the server ended because the handler left it idle for too long is the
     handler's failure: without counting it, a slow handler would be started again and again.
     """
+    if isinstance(error, TimeLimitExceeded):
+        return False
     found = _database_error(error)
     if isinstance(found, psycopg.errors.IdleInTransactionSessionTimeout):
         return False

@@ -37,25 +37,34 @@ class Group:
     name: of the group, as in the catalog. lanes: records of different keys that are handled at
     once in one process. batch: most events in one transaction when there is a backlog; 1 where
     handlers have effects outside of the database, since a batch that fails is taken apart and
-    run again. statement_timeout_ms: of each statement of a handler.
+    run again. statement_timeout_ms: of each statement of a handler. time_limit_s: seconds until a
+    handler that has not returned is interrupted, which is a failed attempt.
     """
 
     def __init__(
-        self, name: str, *, lanes: int = 4, batch: int = 50, statement_timeout_ms: int = 30_000
+        self,
+        name: str,
+        *,
+        lanes: int = 4,
+        batch: int = 50,
+        statement_timeout_ms: int = 30_000,
+        time_limit_s: float = 60.0,
     ) -> None:
         if not NAME.fullmatch(name):
             raise ConfigurationInvalid(
                 f"consumer group {name!r} is not a group name: use lower case letters, digits and "
                 "hyphens, at most 60, a letter first"
             )
-        if min(lanes, batch, statement_timeout_ms) < 1:
+        if min(lanes, batch, statement_timeout_ms) < 1 or not time_limit_s > 0:
             raise ConfigurationInvalid(
-                f"consumer group {name}: lanes, batch and statement_timeout_ms must be at least 1"
+                f"consumer group {name}: lanes, batch and statement_timeout_ms must be at least 1, "
+                "time_limit_s greater than 0"
             )
         self.name = name
         self.lanes = lanes
         self.batch = batch
         self.statement_timeout_ms = statement_timeout_ms
+        self.time_limit_s = time_limit_s
         self.subscriptions: dict[str, Subscription] = {}
 
     @overload

@@ -13,20 +13,20 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 
-from relay.consume import inbox, parked_queues
+from relay.consume import parked_queues
 from relay.consume.aside import Aside, joins
 from relay.consume.attempt import AttemptFailed, Attempts
 from relay.consume.disturbed import undisturbed
+from relay.consume.failed import FailedEvents
 from relay.consume.failures import Disturbed, Failure, ServerChanged
 from relay.consume.in_flight import InFlight
 from relay.consume.inbox import Verdict
 from relay.consume.partition import Item
 from relay.consume.record import Record
-from relay.consume.retry import RetryPolicy
 from relay.consume.session import Session, Sessions, Stopped
 from relay.consume.signals import Signals
 from relay.consume.thread import GroupThread
-from relay.observe import DeadLetterWritten, EventParked, EventsHandled, HandlingFailed
+from relay.observe import EventsHandled, HandlingFailed
 
 __all__ = ["Lane", "Lanes"]
 
@@ -46,7 +46,7 @@ class Lanes:
     """The lanes of one process; only the source's thread calls `put`."""
 
     def __init__(
-        self, sessions: Sessions, attempts: Attempts, retry: RetryPolicy, signals: Signals
+        self, sessions: Sessions, attempts: Attempts, failed: FailedEvents, signals: Signals
     ) -> None:
         group = attempts.group
         self.in_flight = InFlight()
@@ -55,7 +55,7 @@ class Lanes:
                 f"{group.name} lane {number}",
                 sessions.new(f"lane {number}"),
                 attempts,
-                retry,
+                failed,
                 self.in_flight,
                 signals,
             )
@@ -84,13 +84,13 @@ class Lane(GroupThread):
         name: str,
         session: Session,
         attempts: Attempts,
-        retry: RetryPolicy,
+        failed: FailedEvents,
         in_flight: InFlight,
         signals: Signals,
     ) -> None:
         super().__init__(name, session, signals)
         self._attempts = attempts
-        self._retry = retry
+        self._failed = failed
         self._in_flight = in_flight
         self._queue: deque[Item] = deque()
         self._aside = Aside()
@@ -161,15 +161,9 @@ class Lane(GroupThread):
         partition are dropped: the next record of the key would overtake another one. Raises Stopped
         at the end of the process.
         """
-        if len(items) > 1:
-            try:
-                done[:] = self._attempt(items, 1)
-                return
-            except (AttemptFailed, Disturbed) as failed:
-                log.debug("%s: %d events are handled one by one: %s", self.name, len(items), failed)
-            except Stopped:
-                if self._signals.ending.is_set():
-                    raise
+        slow: dict[int, Failure] = {}
+        if len(items) > 1 and self._settle_together(items, done, slow):
+            return
         busy: set[tuple[str, bytes]] = set()
         for index, item in enumerate(items):
             try:
@@ -178,21 +172,40 @@ class Lane(GroupThread):
                 elif item.replay:
                     done[index] = self._park_replay(item)
                 else:
-                    done[index] = self._settle_one(item)
+                    done[index] = self._settle_one(item, slow.get(index))
             except Stopped:
                 if self._signals.ending.is_set():
                     raise
             if done[index] is Verdict.BUSY:
                 busy.add(item.key)
 
-    def _settle_one(self, item: Item) -> Verdict:
-        failure: Failure | None = None
-        made = 0
+    def _settle_together(
+        self, items: Sequence[Item], done: list[Verdict | None], slow: dict[int, Failure]
+    ) -> bool:
+        """Whether all were settled in one transaction. Sets `slow` for one that took the time
+        limit: no other can have taken that. Raises Stopped at the end of the process."""
+        try:
+            done[:] = self._attempt(items, 1)
+            return True
+        except AttemptFailed as failed:
+            if failed.failure.slow and failed.index is not None:
+                slow[failed.index] = failed.failure
+            log.debug("%s: %d events are handled one by one: %s", self.name, len(items), failed)
+        except Disturbed as failed:
+            log.debug("%s: %d events are handled one by one: %s", self.name, len(items), failed)
+        except Stopped:
+            if self._signals.ending.is_set():
+                raise
+        return False
+
+    def _settle_one(self, item: Item, failure: Failure | None) -> Verdict:
+        """failure: of the first attempt, where it has failed."""
+        made = 0 if failure is None else 1
         while True:
             if failure is not None:
-                if self._retry.leaves_lane(failure, made):
+                if self._failed.retry.leaves_lane(failure, made):
                     return self._park_or_give_up(item, made, failure)
-                if self._signals.ending.wait(self._retry.lane_pause_s(made)):
+                if self._signals.ending.wait(self._failed.retry.lane_pause_s(made)):
                     raise Stopped
             if item.partition.revoked:
                 raise Stopped
@@ -223,38 +236,10 @@ class Lane(GroupThread):
         return verdicts
 
     def _park_or_give_up(self, item: Item, made: int, failure: Failure) -> Verdict:
-        """Parks the event, or writes its dead letter when its attempts are used up; FREE then,
-        otherwise what else the event is."""
-        gives_up = self._retry.gives_up(failure, made)
-        group, record = self._attempts.group.name, item.record
+        def run(operation: Callable[[psycopg.Connection[Any]], Result]) -> Result:
+            return self._on_the_server_of([item], lambda connection, _: operation(connection))
 
-        def settle(connection: psycopg.Connection[Any], server: str) -> Verdict:
-            with connection.transaction():
-                verdict = inbox.lock(connection, group, record, server)
-                if verdict is Verdict.PARKED:
-                    parked_queues.append(connection, group, [record])
-                elif verdict is Verdict.FREE and gives_up:
-                    inbox.write_dead_letter(
-                        connection, group, record,
-                        attempts=made, failure=failure, first_failed_at=None,
-                    )  # fmt: skip
-                elif verdict is Verdict.FREE:
-                    parked_queues.park(
-                        connection, group, record,
-                        attempts=made, failure=failure,
-                        pause=self._retry.parked_pause(failure, made),
-                    )  # fmt: skip
-            return verdict
-
-        verdict = self._on_the_server_of([item], settle)
-        if verdict is Verdict.FREE:
-            kind = DeadLetterWritten if gives_up else EventParked
-            self._signals.events.emit(kind(group, record.event_id, made, failure.message))
-        if verdict is Verdict.FREE and gives_up:
-            self._signals.dead_letters.set()
-        else:
-            self._signals.parked.set()
-        return verdict
+        return self._failed.park(run, item.record, made, failure, item.partition.server)
 
     def _park_replay(self, item: Item) -> Verdict:
         """A replay is never run here: a parked runner does it, in the order of its key."""

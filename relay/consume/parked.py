@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
 
-import psycopg
-
-from relay.consume import inbox, parked_queues
+from relay.consume import parked_queues
 from relay.consume.attempt import Attempts, ParkedFailed
 from relay.consume.disturbed import undisturbed
 from relay.consume.due_queues import POLL_S, DueQueues
+from relay.consume.failed import FailedEvents
 from relay.consume.failures import Disturbed
 from relay.consume.parked_queues import DueQueue
-from relay.consume.retry import RetryPolicy
 from relay.consume.session import Session, Sessions
 from relay.consume.signals import Signals
 from relay.consume.thread import GroupThread
-from relay.observe import DeadLetterWritten, EventParked, ParkedEventSettled
+from relay.observe import ParkedEventSettled
 
 __all__ = ["ParkedRunner", "parked_runners"]
 
@@ -26,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def parked_runners(
-    sessions: Sessions, attempts: Attempts, retry: RetryPolicy, signals: Signals
+    sessions: Sessions, attempts: Attempts, failed: FailedEvents, signals: Signals
 ) -> list[ParkedRunner]:
     """As many as there are lanes: handlers take as long here as there.
 
@@ -38,7 +35,7 @@ def parked_runners(
             f"{group.name} parked {number}",
             sessions.new(f"parked {number}"),
             attempts,
-            retry,
+            failed,
             due,
             signals,
         )
@@ -54,13 +51,13 @@ class ParkedRunner(GroupThread):
         name: str,
         session: Session,
         attempts: Attempts,
-        retry: RetryPolicy,
+        failed: FailedEvents,
         due: DueQueues,
         signals: Signals,
     ) -> None:
         super().__init__(name, session, signals)
         self._attempts = attempts
-        self._retry = retry
+        self._failed = failed
         self._due = due
 
     def work(self) -> None:
@@ -127,29 +124,4 @@ class ParkedRunner(GroupThread):
         return bool(settled)
 
     def _postpone_or_give_up(self, failed: ParkedFailed) -> None:
-        """Sets when the head is tried again, or writes its dead letter."""
-        head, failure = failed.head, failed.failure
-        group = self._attempts.group.name
-        made = head.round_attempts + 1
-        gives_up = self._retry.gives_up(failure, made)
-
-        def settle(connection: psycopg.Connection[Any]) -> None:
-            with connection.transaction():
-                connection.execute("select pg_advisory_xact_lock(%s)", (head.queue,))
-                if not gives_up:
-                    pause = self._retry.parked_pause(failure, made)
-                    parked_queues.postpone(connection, group, head, failure, pause)
-                elif parked_queues.unpark(connection, group, [head]):
-                    inbox.write_dead_letter(
-                        connection, group, head.record,
-                        attempts=head.attempts + 1, failure=failure,
-                        first_failed_at=head.first_failed_at,
-                    )  # fmt: skip
-
-        self._session.run(settle)
-        kind = DeadLetterWritten if gives_up else EventParked
-        self._signals.events.emit(
-            kind(group, head.record.event_id, head.attempts + 1, failure.message)
-        )
-        if gives_up:
-            self._signals.dead_letters.set()
+        self._failed.postpone(self._session.run, failed.head, failed.failure)

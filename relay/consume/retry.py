@@ -50,7 +50,11 @@ class RetryPolicy:
 
     def leaves_lane(self, failure: Failure, round_attempts: int) -> bool:
         """Whether the event leaves its lane, parked or as a dead letter."""
-        return round_attempts >= LANE_ATTEMPTS or self.gives_up(failure, round_attempts)
+        return (
+            round_attempts >= LANE_ATTEMPTS
+            or failure.slow
+            or self.gives_up(failure, round_attempts)
+        )
 
     def lane_pause_s(self, round_attempts: int) -> float:
         """Seconds before the next try in the lane."""

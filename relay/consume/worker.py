@@ -12,6 +12,7 @@ from relay.consume import inbox
 from relay.consume.attempt import Attempts
 from relay.consume.dead_letters.producer import DeadLetterProducer
 from relay.consume.decode import Decoder, Schemas
+from relay.consume.failed import FailedEvents
 from relay.consume.group import Group
 from relay.consume.lane import Lanes
 from relay.consume.majors import Majors
@@ -21,6 +22,8 @@ from relay.consume.retry import RetryPolicy
 from relay.consume.session import Sessions, check_tables
 from relay.consume.signals import Signals
 from relay.consume.source import Source
+from relay.consume.time_limit import Handlings
+from relay.consume.watchdog import Watchdog
 from relay.errors import ConfigurationInvalid
 from relay.kafka.clients import refuse_bad_options
 from relay.observe import Events, Subscriber
@@ -85,16 +88,20 @@ class _GroupProcess:
         sessions = Sessions(settings, group.name, signals.ending, outages)
         majors = Majors.of(catalog, set(group.subscriptions))
         reads = Reads()
-        attempts = Attempts(group, Decoder(schemas, majors, reads), settings.session_timeout_ms)
-        retry = RetryPolicy.of(settings)
+        handlings = Handlings(group.time_limit_s)
+        attempts = Attempts(
+            group, Decoder(schemas, majors, reads), settings.session_timeout_ms, handlings
+        )
+        failed = FailedEvents(group.name, RetryPolicy.of(settings), signals)
 
         self.group = group
         self.outages = outages
         self.signals = signals
         self.session = sessions.new("reader")
-        self.lanes = Lanes(sessions, attempts, retry, signals)
-        self.parked = parked_runners(sessions, attempts, retry, signals)
+        self.lanes = Lanes(sessions, attempts, failed, signals)
+        self.parked = parked_runners(sessions, attempts, failed, signals)
         self.dead_letters = DeadLetterProducer(settings, group.name, sessions, signals, outages)
+        self.watchdog = Watchdog(sessions.new("watchdog"), handlings, failed, signals)
         self.reads = ReadsWriter(group.name, reads, sessions)
         self.source = Source(
             settings, group, catalog, majors, self.lanes, self.session, signals, outages
@@ -136,7 +143,7 @@ class _GroupProcess:
 
     @property
     def _threads(self) -> list[threading.Thread]:
-        return [*self.lanes.threads, *self.parked, self.dead_letters]
+        return [*self.lanes.threads, *self.parked, self.dead_letters, self.watchdog]
 
     def _nothing_waits(self) -> bool:
         parked, unsent = self.session.run(

@@ -17,6 +17,7 @@ from relay.consume.decode import Decoder
 from relay.consume.inbox import Verdict
 from relay.consume.majors import Majors
 from relay.consume.record import Record
+from relay.consume.time_limit import Handlings
 from relay.events import DomainEvent
 from relay.schema.avro.encoder import compile_encoder
 from schemas import EVENT_CLASSES
@@ -63,7 +64,7 @@ def record_of(event: DomainEvent, event_id: str, offset: int = 0) -> Record:
 
 
 def run(connection: psycopg.Connection[Any], group: Group, *records: Record) -> list[Verdict]:
-    attempts = Attempts(group, Decoder(CatalogSchemas(), Majors(set(), {})), 6_000)
+    attempts = Attempts(group, Decoder(CatalogSchemas(), Majors(set(), {})), 6_000, Handlings(60))
     return attempts.live(connection, [(record, 1) for record in records], server_of(connection))
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from relay.consume.attempt import Attempts
 from relay.consume.decode import Decoder
+from relay.consume.failed import FailedEvents
 from relay.consume.in_flight import InFlight
 from relay.consume.lane import Lane
 from relay.consume.majors import Majors
@@ -18,6 +19,7 @@ from relay.consume.record import Record
 from relay.consume.retry import RetryPolicy
 from relay.consume.session import Session
 from relay.consume.signals import Signals
+from relay.consume.time_limit import Handlings
 from relay.errors import RegistryUnavailable
 from relay.observe import Events
 from relay.outages import Outages
@@ -86,8 +88,8 @@ def test_a_revoked_partitions_records_are_dropped_and_those_of_others_acted_on(
         Session(
             world.database_url, "lane", signals.ending, Outages(Events()), idle_timeout_ms=10_000
         ),
-        Attempts(group, Decoder(schemas, Majors({"counted"}, {})), 10_000),
-        RetryPolicy.of(world.settings()),
+        Attempts(group, Decoder(schemas, Majors({"counted"}, {})), 10_000, Handlings(60)),
+        FailedEvents(group.name, RetryPolicy.of(world.settings()), signals),
         in_flight,
         signals,
     )

@@ -398,6 +398,20 @@ MUTANTS: tuple[Mutant, ...] = (
         ("tests/unit/test_unavailable.py",),
     ),
     Mutant(
+        "H43-a-handler-may-run-for-ever",
+        "relay/consume/watchdog.py",
+        "for handling in self._handlings.interrupt():",
+        "for handling in []:",
+        ("tests/integration/test_hazard_time_limit.py", "-k", "a_loop and live"),
+    ),
+    Mutant(
+        "H43-an-attempt-that-cant-be-ended-is-not-counted",
+        "relay/consume/watchdog.py",
+        "self._count(handling)\n                raise",
+        "pass\n                raise",
+        ("tests/integration/test_hazard_time_limit.py", "-k", "cant_be_interrupted"),
+    ),
+    Mutant(
         "H51-the-search-path-of-the-database",
         "relay/postgres/connect.py",
         '"search_path": "pg_catalog,pg_temp",',
