@@ -8,6 +8,9 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from relay.consume import time_limit
 from relay.consume.record import Record
 from relay.consume.time_limit import HandlerInterrupted, Handlings
 
@@ -15,9 +18,19 @@ RECORD = Record.read("t", 0, 0, key=b"", value=None, headers=())
 CONNECTION: Any = SimpleNamespace(info=SimpleNamespace(backend_pid=1))
 
 
-def test_no_interruption_comes_after_its_handler_has_ended() -> None:
-    # Given handlers that take about as long as they may
+def test_no_interruption_comes_after_its_handler_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Given handlers that take about as long as they may, and a watchdog that is slow to interrupt
     handlings = Handlings(0.001)
+    raise_in = time_limit._raise_in
+
+    def hesitate(thread: int, error: type[BaseException] | None) -> None:
+        if error is not None:
+            time.sleep(0.001)
+        raise_in(thread, error)
+
+    monkeypatch.setattr(time_limit, "_raise_in", hesitate)
     until = time.monotonic() + 2
     outside: list[BaseException] = []
     interrupted: list[bool] = []
