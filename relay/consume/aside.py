@@ -12,8 +12,8 @@ __all__ = ["Aside", "joins"]
 
 
 def joins(items: Sequence[Item], item: Item) -> bool:
-    """Whether `item` may come into one transaction with `items`; a replay comes alone."""
-    return not items or not (item.replay or items[0].replay)
+    """Whether `item` may come into one transaction with `items`."""
+    return not items or not (item.alone or items[0].alone)
 
 
 class Aside:

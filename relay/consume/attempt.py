@@ -10,48 +10,31 @@ from typing import Any, Final
 import psycopg
 
 from relay.consume import inbox, parked_queues
+from relay.consume.attempt_failed import AttemptFailed, ParkedFailed, Staged, cause_of, ended
 from relay.consume.context import Context
 from relay.consume.decode import Decoder
 from relay.consume.failures import (
-    Disturbed,
-    Failure,
-    Fatal,
     Interrupted,
     ServerChanged,
     Stage,
     TimeLimitExceeded,
     Unhandled,
-    is_disturbance,
 )
 from relay.consume.group import Group
 from relay.consume.handler import refuse_unrun
-from relay.consume.handler_session import TRANSACTION_ENDED, clean, lent
+from relay.consume.handler_session import clean, lent
 from relay.consume.inbox import Verdict
-from relay.consume.parked_queues import Claimed, Head, Place
+from relay.consume.parked_queues import BEGINNING, Claimed, Head, Place
 from relay.consume.record import Record
 from relay.consume.session import idle_timeout_ms
 from relay.consume.time_limit import Handling, Handlings, time_limit_message
-from relay.errors import said
 from relay.outbox.context import event_context
-from relay.unavailable import unavailable_server
 
-__all__ = ["AttemptFailed", "Attempts", "ParkedFailed"]
+__all__ = ["Attempts"]
 
 # A transaction takes no further event after it, or slow handlers would keep many keys locked for
 # long, and the session idle for longer than it may be.
 MOST_SECONDS: Final = 1.0
-
-
-class AttemptFailed(Exception):
-    """The transaction was rolled back because of one record.
-
-    index: which of the records; None when the commit itself failed and it is not known.
-    """
-
-    def __init__(self, index: int | None, failure: Failure) -> None:
-        super().__init__(failure.message)
-        self.index = index
-        self.failure = failure
 
 
 @dataclass(frozen=True)
@@ -76,7 +59,7 @@ class Attempts:
         records: each with the number of the attempt that this is. server: where the positions that
         the records follow were read.
         Raises AttemptFailed for a failed attempt, and what else an attempt can end with; see
-        `_ended`. In all cases the transaction was rolled back, or its outcome is unknown and a
+        `ended`. In all cases the transaction was rolled back, or its outcome is unknown and a
         repetition finds it settled.
         """
         index: int | None = None
@@ -117,10 +100,8 @@ class Attempts:
         except ServerChanged:
             raise
         except Exception as error:
-            ended = self._ended(
-                connection, stage, error, lambda failure: AttemptFailed(index, failure)
-            )
-            raise ended from _cause(error)
+            outcome = ended(connection, stage, error, lambda failure: AttemptFailed(index, failure))
+            raise outcome from cause_of(error)
         return entered.verdicts
 
     def parked(
@@ -160,7 +141,7 @@ class Attempts:
                     if not head.is_processed:
                         number = head.attempts + 1
                         if not self._handle(connection, head.record, number, head=head):
-                            raise _Staged("decode", _unhandled(head.record))
+                            raise Staged("decode", _unhandled(head.record))
                         handled.append(head)
                     settled.append(head)
                 if handled:
@@ -176,13 +157,26 @@ class Attempts:
                 raise Interrupted(f"could not claim parked events: {error}") from error
             # Nothing was handled before the first one that could be the reason.
             certain = len(claimed.heads) == 1 or (
-                failed is claimed.heads[0] and isinstance(error, _Staged)
+                failed is claimed.heads[0] and isinstance(error, Staged)
             )
-            ended = self._ended(
+            outcome = ended(
                 connection, "commit", error, lambda failure: ParkedFailed(failed, failure, certain)
             )
-            raise ended from _cause(error)
+            raise outcome from cause_of(error)
         return settled
+
+    def head(self, connection: psycopg.Connection[Any], queue: int) -> Head | None:
+        """The first event of a queue that is due, without handling it. Raises Interrupted."""
+        try:
+            with connection.transaction():
+                claimed = parked_queues.claim(
+                    connection, self.group.name, [(queue, BEGINNING)],
+                    most=1, idle_timeout_ms=idle_timeout_ms(self.session_timeout_ms),
+                    statement_timeout_ms=self.group.statement_timeout_ms,
+                )  # fmt: skip
+        except Exception as error:
+            raise Interrupted(f"could not look at a parked event: {error}") from error
+        return claimed.heads[0] if claimed is not None and claimed.heads else None
 
     def _handle(
         self,
@@ -198,7 +192,7 @@ class Attempts:
         try:
             decoded = self.decoder.decode(record, self.group)
         except BaseException as error:
-            raise _Staged("decode", error) from error
+            raise Staged("decode", error) from error
         if decoded is None:
             return False
         event_type, subscription, event = decoded
@@ -224,9 +218,9 @@ class Attempts:
                 self.handlings.end(handling)
         except BaseException as error:
             self.handlings.end(handling)
-            raise _Staged("handle", self._reason(handling, connection, error)) from error
+            raise Staged("handle", self._reason(handling, connection, error)) from error
         if handling.over:
-            raise _Staged("handle", self._reason(handling, connection, None))
+            raise Staged("handle", self._reason(handling, connection, None))
         return True
 
     def _reason(
@@ -243,67 +237,6 @@ class Attempts:
         late = TimeLimitExceeded(time_limit_message(self.handlings.seconds))
         late.__cause__ = error
         return late
-
-    def _ended(
-        self,
-        connection: psycopg.Connection[Any],
-        stage: Stage | None,
-        error: Exception,
-        failed: Callable[[Failure], Exception],
-    ) -> Exception:
-        """What an attempt ends with that raised `error`.
-
-        stage: None where it had not begun. The result is `failed(...)` where the event failed,
-        Disturbed where others may be the reason, Interrupted where nothing was tried or the
-        commit's outcome is unknown.
-        """
-        cause = _cause(error)
-        if isinstance(error, _Staged):
-            stage = error.stage
-        if stage is None:
-            return Interrupted(f"could not enter the inbox: {said(error)}")
-        if isinstance(error, psycopg.Error) and error.sqlstate == inbox.TRANSACTION_CHANGED:
-            stage, cause = "handle", Fatal(TRANSACTION_ENDED)
-        if stage == "handle" and is_disturbance(cause, connection):
-            return Disturbed(failed(Failure.of(stage, cause)))
-        if stage != "handle" and _is_interruption(cause, connection):
-            return Interrupted(f"the attempt did not take place: {said(cause)}")
-        return failed(Failure.of(stage, cause))
-
-
-def _cause(error: Exception) -> BaseException:
-    return error.cause if isinstance(error, _Staged) else error
-
-
-def _is_interruption(error: BaseException, connection: psycopg.Connection[Any]) -> bool:
-    """Whether an attempt that failed outside of its handler is to be repeated."""
-    if isinstance(error, psycopg.errors.IdleInTransactionSessionTimeout):
-        return False
-    return (
-        isinstance(error, Interrupted) or connection.broken or unavailable_server(error) is not None
-    )
-
-
-class ParkedFailed(Exception):
-    """An attempt of parked events failed and was rolled back.
-
-    head: the one that was handled last. certain: no other one can be to blame.
-    """
-
-    def __init__(self, head: Head, failure: Failure, certain: bool) -> None:
-        super().__init__(failure.message)
-        self.head = head
-        self.failure = failure
-        self.certain = certain
-
-
-class _Staged(Exception):
-    """Carries an error out of the transaction with the stage that it happened in."""
-
-    def __init__(self, stage: Stage, cause: BaseException) -> None:
-        super().__init__(said(cause))
-        self.stage = stage
-        self.cause = cause
 
 
 def _unhandled(record: Record) -> Unhandled:

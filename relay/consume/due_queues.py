@@ -18,10 +18,12 @@ POLL_S: Final = 0.2
 class DueQueues:
     """Each queue is with one runner at a time. Any thread may call any method.
 
-    batch: events of one transaction.
+    batch: events of one transaction. careful: so many of the first events are handled one by one,
+    see deaths.py.
     """
 
-    def __init__(self, batch: int) -> None:
+    def __init__(self, batch: int, careful: int) -> None:
+        self.careful = careful
         self._batch = batch
         self._lock = threading.Lock()
         self._due: deque[DueQueue] = deque()
@@ -46,7 +48,8 @@ class DueQueues:
                 if not self._due:
                     self._look_again_at = time.monotonic() + POLL_S
             queues: list[DueQueue] = []
-            while self._due and len(queues) < self._batch:
+            most = 1 if self.careful > 0 else self._batch
+            while self._due and len(queues) < most:
                 if queues and (queues[0].failures or self._due[0].failures):
                     break
                 queues.append(self._due.popleft())
@@ -60,6 +63,11 @@ class DueQueues:
             self._taken.difference_update(each.queue for each in queues)
             if drained:
                 self._look_again_at = 0.0
+
+    def handled_carefully(self) -> None:
+        """One of the first events was handled."""
+        with self._lock:
+            self.careful -= 1
 
     def most_of_each(self, queues: Sequence[DueQueue]) -> int:
         """How many events of each queue come into one transaction."""

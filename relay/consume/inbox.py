@@ -139,6 +139,14 @@ def wait_for_key(connection: Connection, group: str, topic: str, key: bytes) -> 
     )
 
 
+def is_settled(connection: Connection, group: str, record: Record) -> bool:
+    """Whether an event is settled, without its key's lock: it stays so."""
+    row = connection.execute(
+        load(__package__, "find_settled.sql"), {"group": group, "event_id": record.event_id}
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
 def write_dead_letter(
     connection: Connection,
     group: str,

@@ -13,9 +13,11 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 
-from relay.consume import parked_queues
+from relay.consume import inbox, parked_queues
 from relay.consume.aside import Aside, joins
-from relay.consume.attempt import AttemptFailed, Attempts
+from relay.consume.attempt import Attempts
+from relay.consume.attempt_failed import AttemptFailed
+from relay.consume.deaths import Deaths
 from relay.consume.disturbed import undisturbed
 from relay.consume.failed import FailedEvents
 from relay.consume.failures import Disturbed, Failure, ServerChanged
@@ -46,7 +48,12 @@ class Lanes:
     """The lanes of one process; only the source's thread calls `put`."""
 
     def __init__(
-        self, sessions: Sessions, attempts: Attempts, failed: FailedEvents, signals: Signals
+        self,
+        sessions: Sessions,
+        attempts: Attempts,
+        failed: FailedEvents,
+        deaths: Deaths,
+        signals: Signals,
     ) -> None:
         group = attempts.group
         self.in_flight = InFlight()
@@ -56,6 +63,7 @@ class Lanes:
                 sessions.new(f"lane {number}"),
                 attempts,
                 failed,
+                deaths,
                 self.in_flight,
                 signals,
             )
@@ -85,12 +93,14 @@ class Lane(GroupThread):
         session: Session,
         attempts: Attempts,
         failed: FailedEvents,
+        deaths: Deaths,
         in_flight: InFlight,
         signals: Signals,
     ) -> None:
         super().__init__(name, session, signals)
         self._attempts = attempts
         self._failed = failed
+        self._deaths = deaths
         self._in_flight = in_flight
         self._queue: deque[Item] = deque()
         self._aside = Aside()
@@ -171,6 +181,8 @@ class Lane(GroupThread):
                     done[index] = Verdict.BUSY
                 elif item.replay:
                     done[index] = self._park_replay(item)
+                elif item.partition.careful > 0:
+                    done[index] = self._settle_carefully(item)
                 else:
                     done[index] = self._settle_one(item, slow.get(index))
             except Stopped:
@@ -197,6 +209,19 @@ class Lane(GroupThread):
             if self._signals.ending.is_set():
                 raise
         return False
+
+    def _settle_carefully(self, item: Item) -> Verdict:
+        """Settles a record that may be what killed the process that had its partition before."""
+        group, record = self._attempts.group.name, item.record
+        if self._session.run(lambda connection: inbox.is_settled(connection, group, record)):
+            return self._settle_one(item, None)
+        with self._deaths.noted(self._session, record) as deaths:
+            if deaths >= self._deaths.most:
+                return self._park_or_give_up(item, deaths, self._deaths.failure(deaths))
+            verdict = self._settle_one(item, None)
+            if verdict in (Verdict.RUN, Verdict.FREE):
+                item.partition.handled_carefully()
+            return verdict
 
     def _settle_one(self, item: Item, failure: Failure | None) -> Verdict:
         """failure: of the first attempt, where it has failed."""

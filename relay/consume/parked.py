@@ -6,7 +6,9 @@ import logging
 from collections.abc import Sequence
 
 from relay.consume import parked_queues
-from relay.consume.attempt import Attempts, ParkedFailed
+from relay.consume.attempt import Attempts
+from relay.consume.attempt_failed import ParkedFailed
+from relay.consume.deaths import Deaths
 from relay.consume.disturbed import undisturbed
 from relay.consume.due_queues import POLL_S, DueQueues
 from relay.consume.failed import FailedEvents
@@ -23,19 +25,25 @@ log = logging.getLogger(__name__)
 
 
 def parked_runners(
-    sessions: Sessions, attempts: Attempts, failed: FailedEvents, signals: Signals
+    sessions: Sessions,
+    attempts: Attempts,
+    failed: FailedEvents,
+    deaths: Deaths,
+    signals: Signals,
 ) -> list[ParkedRunner]:
     """As many as there are lanes: handlers take as long here as there.
 
     Other processes run them for the same group: a key's lock admits one transaction to its queue.
     """
-    group, due = attempts.group, DueQueues(attempts.group.batch)
+    group = attempts.group
+    due = DueQueues(group.batch, careful=group.lanes * group.batch)
     return [
         ParkedRunner(
             f"{group.name} parked {number}",
             sessions.new(f"parked {number}"),
             attempts,
             failed,
+            deaths,
             due,
             signals,
         )
@@ -52,12 +60,14 @@ class ParkedRunner(GroupThread):
         session: Session,
         attempts: Attempts,
         failed: FailedEvents,
+        deaths: Deaths,
         due: DueQueues,
         signals: Signals,
     ) -> None:
         super().__init__(name, session, signals)
         self._attempts = attempts
         self._failed = failed
+        self._deaths = deaths
         self._due = due
 
     def work(self) -> None:
@@ -82,6 +92,9 @@ class ParkedRunner(GroupThread):
         If they fail together, each gets a transaction of its own: which of them is to blame is not
         known for certain, so none has used an attempt.
         """
+        if self._due.careful > 0:
+            drained = [self._drain_carefully(queue) for queue in queues]
+            return any(drained)
         most = self._due.most_of_each(queues)
         if len(queues) * most > 1:
             try:
@@ -94,6 +107,21 @@ class ParkedRunner(GroupThread):
                 log.debug("%s: parked events are handled one by one: %s", self.name, disturbed)
         drained = [self._drain_one_by_one(queue, most) for queue in queues]
         return any(drained)
+
+    def _drain_carefully(self, queue: DueQueue) -> bool:
+        """Handles the first event of `queue`, which may be what killed the last process."""
+        head = self._session.run(lambda connection: self._attempts.head(connection, queue.queue))
+        if head is None:
+            # Also ends a queue without an event.
+            return self._drain_one_by_one(queue, 1)
+        with self._deaths.noted(self._session, head.record) as deaths:
+            if deaths >= self._deaths.most:
+                failure = self._deaths.failure(deaths)
+                self._failed.postpone(self._session.run, head, failure)
+                return True
+            drained = self._drain_one_by_one(queue, 1)
+        self._due.handled_carefully()
+        return drained
 
     def _drain_one_by_one(self, queue: DueQueue, most: int) -> bool:
         """Handles at most `most` events of `queue`, until one fails; False where none was due."""

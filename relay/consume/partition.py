@@ -62,13 +62,14 @@ class AssignedPartition:
 
     Every method but `passed` may be called from any thread. server: where the position was read
     that it goes on from; nothing that is settled elsewhere counts. copied: only for the source, see
-    Majors.takes.
+    Majors.takes. careful: so many of its next records are handled one by one, see deaths.py.
     """
 
-    def __init__(self, topic: str, number: int, server: str) -> None:
+    def __init__(self, topic: str, number: int, server: str, careful: int = 0) -> None:
         self.topic = topic
         self.number = number
         self.server = server
+        self.careful = careful
         self.copied: set[str] = set()
         self._offsets = Offsets()
         self._changed = threading.Condition()
@@ -133,6 +134,11 @@ class AssignedPartition:
                 self._offsets.finish(offset)
             self._changed.notify_all()
 
+    def handled_carefully(self) -> None:
+        """One of the records was handled that have to be careful."""
+        with self._changed:
+            self.careful -= 1
+
     def revoke(self) -> None:
         """Queued records are dropped from now on."""
         with self._changed:
@@ -166,6 +172,11 @@ class Item:
     partition: AssignedPartition
     offset: int
     replay: bool
+
+    @property
+    def alone(self) -> bool:
+        """Whether it gets a transaction of its own."""
+        return self.replay or self.partition.careful > 0
 
     @property
     def key(self) -> tuple[str, bytes]:

@@ -20,7 +20,7 @@ from relay.kafka.offsets import Partition
 from relay.kafka.topics import identifiers
 from relay.postgres.sqlfile import load
 
-__all__ = ["Positions", "Progress", "first_offset"]
+__all__ = ["Positions", "Progress", "first_offset", "place_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Positions:
         known. Raises psycopg.Error."""
         rows = connection.execute(
             load(__package__, "read_positions.sql"),
-            {"group": self._group, "places": [_name(place) for place in places]},
+            {"group": self._group, "places": [place_name(place) for place in places]},
         ).fetchall()
         found = {name: position for _, name, position in rows if name is not None}
         return Progress(
@@ -75,7 +75,7 @@ class Positions:
             {
                 place: int(position["offset"])
                 for place in places
-                if (position := found.get(_name(place))) is not None
+                if (position := found.get(place_name(place))) is not None
                 and position["topic_id"] == self._topic_ids.get(place[0])
             },
         )
@@ -96,7 +96,7 @@ class Positions:
                 load(__package__, "write_positions.sql"),
                 {
                     "group": self._group,
-                    "places": [_name(place) for place in order],
+                    "places": [place_name(place) for place in order],
                     "topic_ids": [self._topic_ids.get(topic) for topic, _ in order],
                     "offsets": [offsets[place] for place in order],
                     "server": server,
@@ -105,6 +105,7 @@ class Positions:
         return row is not None and row[0] == server
 
 
-def _name(place: Partition) -> str:
+def place_name(place: Partition) -> str:
+    """The name of a partition in the tables of the inbox."""
     topic, number = place
     return f"{topic}[{number}]"

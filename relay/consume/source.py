@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from relay.consume.assigned import Assigned
 from relay.consume.failures import ServerChanged
 from relay.consume.group import Group
 from relay.consume.lag import report_lag
@@ -17,7 +18,7 @@ from relay.consume.majors import Majors
 from relay.consume.partition import AssignedPartition, Item
 from relay.consume.progress import GroupProgress
 from relay.consume.record import Record
-from relay.consume.session import Session
+from relay.consume.session import Session, Stopped
 from relay.consume.signals import Signals
 from relay.errors import RelayError
 from relay.kafka.bounds import check_timeouts
@@ -77,6 +78,9 @@ class Source:
         self._admin = open_admin(settings)
         self._watch = BrokerWatch(outages.kafka, "consumer")
         self._consumer = group_consumer(settings, group.name, self._watch, self._on_commit)
+        self._assigned = Assigned(group.name, session)
+        # As many records as the process before may have been handling when it died.
+        self._careful = group.lanes * group.batch
         self._progress = GroupProgress(
             group.name, self._consumer, self._admin, session, outages, signals.stop
         )
@@ -131,6 +135,7 @@ class Source:
     def close(self) -> None:
         """Commits settled offsets and leaves the group. The lanes must have ended before."""
         self._commit(asynchronous=False)
+        self._assigned.give_up(list(self._partitions))
         leave(self._consumer)
         self._watch.forget()
 
@@ -259,9 +264,22 @@ class Source:
         self._partitions.clear()
         self._begin(places, self._progress.assign_again(places))
 
-    def _begin(self, places: Iterable[Partition], server: str | None) -> None:
-        if server is not None:
-            self._partitions |= {place: AssignedPartition(*place, server) for place in places}
+    def _begin(self, places: Collection[Partition], server: str | None) -> None:
+        if server is None:
+            return
+        try:
+            left = self._assigned.take(places)
+        except Stopped:
+            return
+        if left:
+            log.warning(
+                "the process that had %s has not given it up: the next events are handled one by "
+                "one", _names([TopicPartition(*place) for place in sorted(left)]),
+            )  # fmt: skip
+        self._partitions |= {
+            place: AssignedPartition(*place, server, self._careful if place in left else 0)
+            for place in places
+        }
 
     def _on_revoke(self, _: Consumer, revoked: list[TopicPartition]) -> None:
         log.info("revoked %s", _names(revoked))
@@ -273,6 +291,7 @@ class Source:
         for partition in leaving:
             partition.wait_for_running(max(0.0, deadline - time.monotonic()))
         self._commit(asynchronous=False)
+        self._assigned.give_up([(partition.topic, partition.number) for partition in leaving])
         self._forget(revoked)
 
     def _on_lost(self, _: Consumer, lost: list[TopicPartition]) -> None:

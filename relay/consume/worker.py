@@ -11,6 +11,7 @@ from typing import Final
 from relay.consume import inbox
 from relay.consume.attempt import Attempts
 from relay.consume.dead_letters.producer import DeadLetterProducer
+from relay.consume.deaths import Deaths
 from relay.consume.decode import Decoder, Schemas
 from relay.consume.failed import FailedEvents
 from relay.consume.group import Group
@@ -93,13 +94,14 @@ class _GroupProcess:
             group, Decoder(schemas, majors, reads), settings.session_timeout_ms, handlings
         )
         failed = FailedEvents(group.name, RetryPolicy.of(settings), signals)
+        deaths = Deaths.of(group.name, settings.max_attempts)
 
         self.group = group
         self.outages = outages
         self.signals = signals
         self.session = sessions.new("reader")
-        self.lanes = Lanes(sessions, attempts, failed, signals)
-        self.parked = parked_runners(sessions, attempts, failed, signals)
+        self.lanes = Lanes(sessions, attempts, failed, deaths, signals)
+        self.parked = parked_runners(sessions, attempts, failed, deaths, signals)
         self.dead_letters = DeadLetterProducer(settings, group.name, sessions, signals, outages)
         self.watchdog = Watchdog(sessions.new("watchdog"), handlings, failed, signals)
         self.reads = ReadsWriter(group.name, reads, sessions)

@@ -519,6 +519,23 @@ comment on column inbox.positions.place is 'topic[partition], also of retry and 
 comment on column inbox.positions.position is
     'topic_id, which a recreated topic has anew, and offset: the next to read';
 
+-- Partitions that a member has and has not given up: after it has died, the next one is careful.
+create table inbox.assigned (
+    group_name text not null,
+    place      text not null,
+    member     text not null,
+    primary key (group_name, place)
+);
+comment on column inbox.assigned.member is 'A process, by an id of its own';
+
+-- Events that a careful member is about to handle: what is left of a process that died with them.
+create table inbox.begun (
+    group_name text    not null,
+    event_id   text    not null,
+    times      integer not null default 1 check (times > 0),
+    primary key (group_name, event_id)
+);
+
 -- A key with parked events: its first one is tried at next_attempt_at, the others wait for it.
 create table inbox.parked_queues (
     queue           bigint      not null,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from relay.consume.attempt import Attempts
+from relay.consume.deaths import Deaths
 from relay.consume.decode import Decoder
 from relay.consume.failed import FailedEvents
 from relay.consume.in_flight import InFlight
@@ -90,6 +91,7 @@ def test_a_revoked_partitions_records_are_dropped_and_those_of_others_acted_on(
         ),
         Attempts(group, Decoder(schemas, Majors({"counted"}, {})), 10_000, Handlings(60)),
         FailedEvents(group.name, RetryPolicy.of(world.settings()), signals),
+        Deaths(group.name, 3),
         in_flight,
         signals,
     )

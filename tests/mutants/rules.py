@@ -412,6 +412,13 @@ MUTANTS: tuple[Mutant, ...] = (
         ("tests/integration/test_hazard_time_limit.py", "-k", "cant_be_interrupted"),
     ),
     Mutant(
+        "H43-deaths-are-not-noted",
+        "relay/consume/lane.py",
+        "elif item.partition.careful > 0:",
+        "elif False:",
+        ("tests/integration/test_hazard_deaths.py", "-k", "kills_its_process and exit"),
+    ),
+    Mutant(
         "H51-the-search-path-of-the-database",
         "relay/postgres/connect.py",
         '"search_path": "pg_catalog,pg_temp",',
