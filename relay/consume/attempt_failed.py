@@ -85,6 +85,7 @@ def ended(
 
 
 def cause_of(error: Exception) -> BaseException:
+    """The error itself, where it was carried out of the transaction."""
     return error.cause if isinstance(error, Staged) else error
 
 

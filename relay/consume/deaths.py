@@ -68,6 +68,15 @@ class Deaths:
                     )
                 )
 
+    def forget_settled(self, session: Session) -> None:
+        """Takes back notes of events that were handled right before their process ended. Raises
+        Stopped."""
+        session.run(
+            lambda connection: connection.execute(
+                load(__package__, "forget_settled.sql"), {"group": self.group}
+            )
+        )
+
     def failure(self, deaths: int) -> Failure:
         """Of an event that has killed so many processes."""
         return Failure.of(

@@ -202,6 +202,7 @@ class Lane(GroupThread):
         except AttemptFailed as failed:
             if failed.failure.slow and failed.index is not None:
                 slow[failed.index] = failed.failure
+                self._tell(items[failed.index], 1, failed.failure)
             log.debug("%s: %d events are handled one by one: %s", self.name, len(items), failed)
         except Disturbed as failed:
             log.debug("%s: %d events are handled one by one: %s", self.name, len(items), failed)
@@ -241,12 +242,13 @@ class Lane(GroupThread):
             except AttemptFailed as failed:
                 failure = failed.failure
                 made += 1
-                self._signals.events.emit(
-                    HandlingFailed(
-                        self._attempts.group.name, item.record.event_id, made, failure.stage,
-                        failure.message,
-                    )
-                )  # fmt: skip
+                self._tell(item, made, failure)
+
+    def _tell(self, item: Item, made: int, failure: Failure) -> None:
+        group, event_id = self._attempts.group.name, item.record.event_id
+        self._signals.events.emit(
+            HandlingFailed(group, event_id, made, failure.stage, failure.message)
+        )
 
     def _attempt(self, items: Sequence[Item], number: int) -> list[Verdict]:
         records, began = [(item.record, number) for item in items], time.monotonic()

@@ -265,7 +265,7 @@ class Source:
         self._begin(places, self._progress.assign_again(places))
 
     def _begin(self, places: Collection[Partition], server: str | None) -> None:
-        if server is None:
+        if server is None or not places:
             return
         try:
             left = self._assigned.take(places)

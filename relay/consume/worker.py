@@ -100,6 +100,7 @@ class _GroupProcess:
         self.outages = outages
         self.signals = signals
         self.session = sessions.new("reader")
+        self.deaths = deaths
         self.lanes = Lanes(sessions, attempts, failed, deaths, signals)
         self.parked = parked_runners(sessions, attempts, failed, deaths, signals)
         self.dead_letters = DeadLetterProducer(settings, group.name, sessions, signals, outages)
@@ -114,6 +115,7 @@ class _GroupProcess:
         try:
             if not wait_for_servers(self._subscribe, self.outages, self.signals.stop):
                 return
+            self.deaths.forget_settled(self.session)
             for thread in (*self._threads, self.reads):
                 thread.start()
             log.info("group %s runs with %d lanes", self.group.name, len(self.lanes.threads))
