@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import Message, TopicPartition
 
 from relay.bench.children import relay_process, relay_worker
-from relay.bench.groups import BATCH_VARIABLE, DOMAIN_VARIABLE, GROUP
+from relay.bench.groups import ALL_VARIABLE, BATCH_VARIABLE, DOMAIN_VARIABLE, GROUP
 from relay.bench.options import BenchFailed
 from relay.bench.testbed import BenchRelay, Testbed
 from relay.bench.usage import CpuTime, PeakMemory
@@ -22,17 +22,17 @@ from relay.postgres.sqlfile import load
 __all__ = ["consume", "consume_parked"]
 
 
-def consume(testbed: Testbed, *, batch: int) -> dict[str, Any]:
+def consume(testbed: Testbed, *, batch: int, together: bool) -> dict[str, Any]:
     """Publishes a backlog, then handles it with `relay consume --until-idle`.
 
-    batch: most events of one transaction. Returns the figures by name. Raises BenchFailed.
+    batch: most events of one transaction. together: they are handled in one call. Returns the figures by name. Raises BenchFailed.
     """
     options = testbed.options
     with testbed.relay(group=GROUP) as relay:
         relay.fill(options.consumed_rows, options.aggregates, avro=True)
         with relay_worker(relay, "--until-idle") as worker:
             worker.wait(testbed.deadline())
-        return _handle(testbed, relay, batch, options.consumed_rows)
+        return _handle(testbed, relay, batch, options.consumed_rows, together=together)
 
 
 def consume_parked(testbed: Testbed, *, events: str, keys: str | None) -> dict[str, Any]:
@@ -52,14 +52,15 @@ def consume_parked(testbed: Testbed, *, events: str, keys: str | None) -> dict[s
         return _handle(testbed, relay, 50, count)
 
 
-def _handle(testbed: Testbed, relay: BenchRelay, batch: int, count: int) -> dict[str, Any]:
-    """Each event is counted in the second in which its transaction began, so the figures leave the
-    first and the last one out."""
+def _handle(
+    testbed: Testbed, relay: BenchRelay, batch: int, count: int, *, together: bool = False
+) -> dict[str, Any]:
     with relay.connect() as connection:
         connection.execute(load(__package__, "create_orders.sql"))
     environment = {
         DOMAIN_VARIABLE: relay.domain,
         BATCH_VARIABLE: str(batch),
+        ALL_VARIABLE: "1" if together else "",
         "EVENT_BUS_CONSUMERS": "relay.bench.groups",
     }
     with relay_process(relay, "consume", GROUP, "--until-idle", environment=environment) as group:

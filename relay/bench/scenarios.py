@@ -58,9 +58,10 @@ def _latency(name: str, delivery: str) -> Scenario:
     return Scenario(name, measure, {"delivery": delivery}, sizes, warm=True)
 
 
-def _consume(name: str, batch: int) -> Scenario:
+def _consume(name: str, batch: int, *, together: bool = False) -> Scenario:
+    fixed = {"batch": batch, "together": together}
     sizes = {"events": "consumed_rows", **_same("aggregates", "partitions")}
-    return Scenario(name, partial(consume, batch=batch), {"batch": batch}, sizes, usual=False)
+    return Scenario(name, partial(consume, **fixed), fixed, sizes, usual=False)
 
 
 def _parked(name: str, events: str, keys: str | None) -> Scenario:
@@ -92,6 +93,7 @@ def _all() -> Iterable[Scenario]:
     yield Scenario("growth", growth, sizes=_same("growth_rows"), usual=False)
     yield _consume("consume", 50)
     yield _consume("consume-one-by-one", 1)
+    yield _consume("consume-batch-handler", 500, together=True)
     yield _parked("consume-parked", "parked_rows", "parked_keys")
     yield _parked("consume-long-queue", "long_queue_rows", None)
     yield _drain("memory", rows="payload", events="memory_rows", usual=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,24 +11,22 @@ import psycopg
 
 from relay.consume import inbox, parked_queues
 from relay.consume.attempt_failed import AttemptFailed, ParkedFailed, Staged, cause_of, ended
+from relay.consume.calls import Calls, Due
 from relay.consume.context import Context
 from relay.consume.decode import Decoder
 from relay.consume.failures import (
     Interrupted,
     ServerChanged,
     Stage,
-    TimeLimitExceeded,
     Unhandled,
 )
 from relay.consume.group import Group
-from relay.consume.handler import refuse_unrun
-from relay.consume.handler_session import clean, lent
+from relay.consume.handler_session import clean
 from relay.consume.inbox import Verdict
 from relay.consume.parked_queues import BEGINNING, Claimed, Head, Place
 from relay.consume.record import Record
 from relay.consume.session import idle_timeout_ms
-from relay.consume.time_limit import Handling, Handlings, time_limit_message
-from relay.outbox.context import event_context
+from relay.consume.time_limit import Handlings
 
 __all__ = ["Attempts"]
 
@@ -65,6 +63,7 @@ class Attempts:
         index: int | None = None
         stage: Stage | None = None
         until = time.monotonic() + MOST_SECONDS
+        calls = Calls(connection, self.handlings, server)
         try:
             clean(connection)
             with connection.transaction():
@@ -88,8 +87,10 @@ class Attempts:
                     elif handled and time.monotonic() > until:
                         entered.verdicts[index] = Verdict.LATER
                     # Without a handler it named no type, and is of none of the group's.
-                    elif self._handle(connection, record, number, server=server):
+                    elif (due := self._decode(connection, record, number, index)) is not None:
+                        calls.add(due)
                         handled.append((record.event_id, number))
+                calls.flush()
                 index = 0 if len(records) == 1 else None
                 if waiting:
                     parked_queues.append(connection, self.group.name, waiting)
@@ -100,6 +101,8 @@ class Attempts:
         except ServerChanged:
             raise
         except Exception as error:
+            if calls.current:
+                index = calls.current[0].index if len(calls.current) == 1 else None
             outcome = ended(connection, stage, error, lambda failure: AttemptFailed(index, failure))
             raise outcome from cause_of(error)
         return entered.verdicts
@@ -121,6 +124,7 @@ class Attempts:
         settled: list[Head] = []
         until = time.monotonic() + MOST_SECONDS
         group = self.group.name
+        calls = Calls(connection, self.handlings, "")
         try:
             clean(connection)
             with connection.transaction():
@@ -135,15 +139,18 @@ class Attempts:
                 if claimed is None:
                     return []
                 handled: list[Head] = []
-                for head in claimed.heads:
+                for index, head in enumerate(claimed.heads):
                     if handled and time.monotonic() > until:
                         break
                     if not head.is_processed:
                         number = head.attempts + 1
-                        if not self._handle(connection, head.record, number, head=head):
+                        due = self._decode(connection, head.record, number, index, head)
+                        if due is None:
                             raise Staged("decode", _unhandled(head.record))
+                        calls.add(due)
                         handled.append(head)
                     settled.append(head)
+                calls.flush()
                 if handled:
                     inbox.settle(
                         connection, group,
@@ -153,6 +160,8 @@ class Attempts:
                     parked_queues.resolve(connection, group, handled)
                 parked_queues.unpark(connection, group, settled, claimed.empty)
         except Exception as error:
+            if calls.current:
+                head = calls.current[-1].head
             if claimed is None or (failed := head) is None:
                 raise Interrupted(f"could not claim parked events: {error}") from error
             # Nothing was handled before the first one that could be the reason.
@@ -178,65 +187,28 @@ class Attempts:
             raise Interrupted(f"could not look at a parked event: {error}") from error
         return claimed.heads[0] if claimed is not None and claimed.heads else None
 
-    def _handle(
+    def _decode(
         self,
         connection: psycopg.Connection[Any],
         record: Record,
         number: int,
-        *,
+        index: int,
         head: Head | None = None,
-        server: str = "",
-    ) -> bool:
-        """Calls the record's handler; False when there is none."""
+    ) -> Due | None:
+        """The event of a record, for its handler; None when there is none. Raises Staged."""
         # Nothing in this thread may end the program: an exit is the event's failure, too.
         try:
             decoded = self.decoder.decode(record, self.group)
         except BaseException as error:
             raise Staged("decode", error) from error
         if decoded is None:
-            return False
+            return None
         event_type, subscription, event = decoded
         metadata = event.metadata.to_json() if event.metadata else {}
         context = Context(
             connection, self.group.name, record.event_id, event_type, number, metadata, record
         )
-        # Whatever its annotations say that it returns.
-        handler: Callable[[Any, Context], object] = subscription.handler
-        handling = self.handlings.begin(connection, record, number, head=head, server=server)
-        try:
-            try:
-                with (
-                    event_context(
-                        actor_id=metadata.get("actorId"),
-                        correlation_id=metadata.get("correlationId") or record.event_id,
-                        causation_id=record.event_id,
-                    ),
-                    lent(connection),
-                ):
-                    refuse_unrun(handler(event, context))
-            finally:
-                self.handlings.end(handling)
-        except BaseException as error:
-            self.handlings.end(handling)
-            raise Staged("handle", self._reason(handling, connection, error)) from error
-        if handling.over:
-            raise Staged("handle", self._reason(handling, connection, None))
-        return True
-
-    def _reason(
-        self,
-        handling: Handling,
-        connection: psycopg.Connection[Any],
-        error: BaseException | None,
-    ) -> BaseException:
-        """What the attempt failed with: the time limit, whatever the handler made of that."""
-        if not handling.over:
-            assert error is not None
-            return error
-        connection.close()  # if the watchdog has not ended it yet
-        late = TimeLimitExceeded(time_limit_message(self.handlings.seconds))
-        late.__cause__ = error
-        return late
+        return Due(index, subscription, event, context, head)
 
 
 def _unhandled(record: Record) -> Unhandled:

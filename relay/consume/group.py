@@ -7,18 +7,20 @@ import re
 import reprlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeVar, overload
+from functools import cached_property
+from typing import Any, NoReturn, TypeVar
 
-from relay.consume.context import Context
-from relay.consume.handler import name_of, problem_of
+from relay.consume.handler import check_parameters, is_async, name_of, problem_of
+from relay.consume.parameters import Parameters, ParametersInvalid, Takes, parameters_of
 from relay.errors import ConfigurationInvalid
 from relay.events import DomainEvent
 from relay.schema.catalog import Catalog
 
 __all__ = ["Group", "Handler"]
 
-Handler = Callable[[Any, Context], None]
-E = TypeVar("E", bound="DomainEvent")
+# Of what its parameters are annotated with, see parameters.py; plain or asynchronous.
+Handler = Callable[..., Any]
+H = TypeVar("H", bound="Handler")
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,59}")
 
@@ -29,6 +31,18 @@ class Subscription:
 
     event_class: type[DomainEvent]
     handler: Handler
+    parameters: Parameters
+
+    @cached_property
+    def is_async(self) -> bool:
+        """Whether the handler is known to be asynchronous."""
+        return is_async(self.handler)
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether it is called as handler(event, context)."""
+        plain = self.parameters == Parameters((Takes.EVENT, Takes.CONTEXT))
+        return plain and not self.is_async
 
 
 class Group:
@@ -67,22 +81,18 @@ class Group:
         self.time_limit_s = time_limit_s
         self.subscriptions: dict[str, Subscription] = {}
 
-    @overload
-    def handles(
-        self, event_class: type[E], /
-    ) -> Callable[[Callable[[E, Context], None]], Callable[[E, Context], None]]: ...
-
-    @overload
-    def handles(self, *event_classes: type[DomainEvent]) -> Callable[[Handler], Handler]: ...
-
-    def handles(self, *event_classes: type[DomainEvent]) -> Callable[[Handler], Handler]:
+    def handles(self, *event_classes: type[DomainEvent]) -> Callable[[H], H]:
         """Decorator: the function handles events of these generated classes.
 
-        It is called as `handler(event, context)` inside a transaction. It may raise Fatal
-        (never try again) or Retryable; any other exception is tried again too.
+        It is called inside a transaction, with what its parameters are annotated with: the event,
+        `Context`, psycopg `Connection` or SQLAlchemy `Session`, all on that transaction. One that
+        takes `Sequence[OrderPaid]` gets a batch of events at once, and `Sequence[Context]` beside
+        it. It may be asynchronous, with an `AsyncConnection` or `AsyncSession`. Without annotations
+        it is called as `handler(event, context)`.
+        It may raise Fatal (never try again) or Retryable; any other exception is tried again too.
         Raises ConfigurationInvalid without a class or for something else than one, when the
-        handler can't be called like that or is asynchronous or a generator, and when an event type
-        already has a handler in this group.
+        handler can't be called like that or is a generator, and when an event type already has a
+        handler in this group.
         """
         if not event_classes:
             self._refuse(
@@ -91,7 +101,7 @@ class Group:
         for event_class in event_classes:
             self._check_class(event_class)
 
-        def register(handler: Handler) -> Handler:
+        def register(handler: H) -> H:
             self._check_handler(handler)
             for event_class in event_classes:
                 self._add(event_class, handler)
@@ -135,13 +145,18 @@ class Group:
 
     def _add(self, event_class: type[DomainEvent], handler: Handler) -> None:
         event_type = event_class.EVENT_TYPE
+        try:
+            parameters = parameters_of(handler, event_class)
+            check_parameters(handler, parameters)
+        except ParametersInvalid as error:
+            self._refuse(f"handler {name_of(handler)} {error}")
         if event_type in self.subscriptions:
             raise ConfigurationInvalid(
                 f"consumer group {self.name} has two handlers for {event_type}: "
                 f"{name_of(self.subscriptions[event_type].handler)} and {name_of(handler)}. "
                 "Keep one, or call both from it"
             )
-        self.subscriptions[event_type] = Subscription(event_class, handler)
+        self.subscriptions[event_type] = Subscription(event_class, handler, parameters)
 
     def _check_class(self, event_class: object) -> None:
         if not (

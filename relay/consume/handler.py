@@ -1,7 +1,7 @@
-"""Checks that a handler can be run: a plain function of an event and its context.
+"""Checks that a handler can be run to its end.
 
-A coroutine or a generator does nothing until it is run to its end, which a group does not do: the
-event would count as processed without an effect.
+A generator does nothing until somebody iterates over it, which a group does not do: the event would
+count as processed without an effect.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from types import FunctionType, MethodType, WrapperDescriptorType
 from typing import Any, Final
 
 from relay.consume.failures import Fatal
+from relay.consume.parameters import ASYNCHRONOUS, Parameters, ParametersInvalid, Takes
 
-__all__ = ["name_of", "problem_of", "refuse_unrun"]
+__all__ = ["check_parameters", "is_async", "name_of", "problem_of", "refuse_unrun"]
 
 _PLAIN: Final = "Write a plain function, def handler(event, context)"
-_AWAIT: Final = f"{_PLAIN}, and let it call asyncio.run where something has to be awaited"
-_YIELD: Final = f"{_PLAIN}, without yield"
+_YIELD: Final = f"{_PLAIN}, or an asynchronous one, without yield"
 
 
 def problem_of(handler: object) -> str | None:
@@ -27,20 +27,30 @@ def problem_of(handler: object) -> str | None:
     if not callable(handler):
         return f"is not a function. {_PLAIN}"
     for layer in _layers(handler):
-        if inspect.iscoroutinefunction(layer):
-            return f"is asynchronous and would never be run. {_AWAIT}"
         if inspect.isgeneratorfunction(layer) or inspect.isasyncgenfunction(layer):
             return f"is a generator and would never be run. {_YIELD}"
-    try:
-        # Of the decorator, not of the function inside: that may get further arguments.
-        signature = inspect.signature(handler, follow_wrapped=False)
-    except (TypeError, ValueError):
-        return None  # functions in C need not have one
-    try:
-        signature.bind(object(), object())
-    except TypeError as error:
-        return f"can't be called with (event, context): {error}. {_PLAIN}"
     return None
+
+
+def is_async(handler: object) -> bool:
+    """Whether a handler is known to return a coroutine."""
+    return any(inspect.iscoroutinefunction(layer) for layer in _layers(handler))
+
+
+def check_parameters(handler: object, parameters: Parameters) -> None:
+    """Raises ParametersInvalid where a handler takes what only the other kind of functions can
+    use."""
+    taken = parameters.all
+    if is_async(handler) and Takes.SESSION in taken:
+        raise ParametersInvalid(
+            f"takes {Takes.SESSION} and is asynchronous. Take an AsyncSession, or write a plain "
+            "function"
+        )
+    if not is_async(handler) and (wrong := sorted(taken & ASYNCHRONOUS)):
+        raise ParametersInvalid(
+            f"takes {wrong[0]} and is not asynchronous. Write async def, or take a Session or "
+            "Connection"
+        )
 
 
 def name_of(handler: object) -> str:
@@ -53,18 +63,15 @@ def name_of(handler: object) -> str:
 
 
 def refuse_unrun(result: Any) -> None:
-    """Raises Fatal for a returned coroutine, awaitable or generator, which nobody would run."""
-    if result is None:
-        return
-    if not (inspect.isawaitable(result) or isinstance(result, Generator | AsyncIterator)):
-        return
-    if inspect.iscoroutine(result) or isinstance(result, Generator):
+    """Raises Fatal for a returned generator, which nobody would run."""
+    if isinstance(result, Generator):
         with suppress(Exception):
-            result.close()  # or Python complains that it was never awaited
-    raise Fatal(
-        f"the handler returned a {type(result).__qualname__}, which is never run to its end. "
-        f"{_AWAIT}"
-    )
+            result.close()
+    if isinstance(result, Generator | AsyncIterator):
+        raise Fatal(
+            f"the handler returned a {type(result).__qualname__}, which is never run to its end. "
+            f"{_YIELD}"
+        )
 
 
 def _layers(handler: object) -> Iterator[Any]:

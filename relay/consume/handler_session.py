@@ -18,7 +18,13 @@ from psycopg.rows import tuple_row
 from relay.consume.failures import Fatal, Retryable
 from relay.postgres.connect import HANDLERS_PREPARE
 
-__all__ = ["TRANSACTION_ENDED", "clean", "ends_transaction", "lent"]
+__all__ = [
+    "TRANSACTION_ENDED",
+    "HandlerAsyncConnection",
+    "clean",
+    "ends_transaction",
+    "lent",
+]
 
 TRANSACTION_ENDED: Final = (
     "the handler ended its transaction, with COMMIT, ROLLBACK or the like: what it did until then "
@@ -97,7 +103,35 @@ class _HandlerCursor(psycopg.Cursor[Any]):
         super().executemany(query, *args, **options)
 
 
-def _refuse(query: Any, cursor: psycopg.Cursor[Any]) -> None:
+class HandlerAsyncConnection(psycopg.AsyncConnection[Any]):
+    """The asynchronous face of a connection that is in a transaction. face_of: that connection."""
+
+    def __init__(self, face_of: psycopg.Connection[Any]) -> None:
+        super().__init__(face_of.pgconn)
+        self.face_of = face_of
+        self._autocommit = True
+        # As in a block of transaction(): commit() and rollback() are refused.
+        self._num_transactions = 1
+        # Statements would get the names of those that the other face has prepared.
+        self.prepare_threshold = None
+        self.cursor_factory = _HandlerAsyncCursor
+
+
+class _HandlerAsyncCursor(psycopg.AsyncCursor[Any]):
+    """As _HandlerCursor."""
+
+    async def execute(self, query: Any, *args: Any, **options: Any) -> Self:
+        """See psycopg.AsyncCursor.execute."""
+        _refuse(query, self)
+        return await super().execute(query, *args, **options)
+
+    async def executemany(self, query: Any, *args: Any, **options: Any) -> None:
+        """See psycopg.AsyncCursor.executemany."""
+        _refuse(query, self)
+        await super().executemany(query, *args, **options)
+
+
+def _refuse(query: Any, cursor: psycopg.Cursor[Any] | psycopg.AsyncCursor[Any]) -> None:
     if isinstance(query, sql.Composable):
         text = query.as_string(cursor)
     elif isinstance(query, bytes):
@@ -110,10 +144,13 @@ def _refuse(query: Any, cursor: psycopg.Cursor[Any]) -> None:
             "a handler may not end or begin a transaction, the group commits for it. Take the "
             f"statement out, or use connection.transaction() for a savepoint: {text.strip()[:200]}"
         )
+    connection: Any = cursor.connection
+    if isinstance(connection, HandlerAsyncConnection):
+        connection = connection.face_of
     if effect.sets_role:
-        _other_roles.add(cursor.connection)
+        _other_roles.add(connection)
     if effect.sets:
-        _set.add(cursor.connection)
+        _set.add(connection)
 
 
 def clean(connection: psycopg.Connection[Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
+from relay.consume.event_loop import close_loop
 from relay.consume.session import Session, Stopped
 from relay.consume.signals import Signals
 
@@ -34,4 +35,5 @@ class GroupThread(threading.Thread):
         except BaseException as error:
             self._signals.crashed(error)
         finally:
+            close_loop()
             self._session.close()

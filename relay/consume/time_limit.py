@@ -27,14 +27,15 @@ class HandlerInterrupted(BaseException):
 class Handling:
     """A handler that runs. backend: process id of its session's server process.
 
-    head: of a parked event. server: where the positions that a record follows were read. over: its
-    time is. began, interrupted_at: by time.monotonic().
+    head: of a parked event. server: where the positions that a record follows were read. alone: it
+    handles no other event. over: its time is. began, interrupted_at: by time.monotonic().
     """
 
     record: Record
     number: int
     head: Head | None
     server: str
+    alone: bool
     backend: int
     thread: int = field(default_factory=threading.get_ident)
     began: float = field(default_factory=time.monotonic)
@@ -63,9 +64,10 @@ class Handlings:
         *,
         head: Head | None,
         server: str,
+        alone: bool = True,
     ) -> Handling:
         """A handler is about to be called in this thread."""
-        handling = Handling(record, number, head, server, connection.info.backend_pid)
+        handling = Handling(record, number, head, server, alone, connection.info.backend_pid)
         self._running[handling.thread] = handling
         return handling
 

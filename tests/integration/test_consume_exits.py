@@ -121,10 +121,6 @@ def test_an_event_that_is_parked_may_exit_and_be_acted_on_later(world: World) ->
     assert world.rows("select count(*) from inbox.dead_letters") == [(0,)]
 
 
-async def coroutine(event: Counted, context: Any) -> None:
-    act(event, context)
-
-
 def generator(event: Counted, context: Any) -> Iterator[None]:
     act(event, context)
     yield
@@ -135,22 +131,11 @@ async def asynchronous_generator(event: Counted, context: Any) -> Any:
     yield
 
 
-class Awaitable:
-    """What another library may take for a coroutine."""
-
-    def __init__(self, *_: Any) -> None: ...
-
-    def __await__(self) -> Iterator[None]:
-        yield
-
-
 @pytest.mark.parametrize(
     ("hidden", "kind"),
     [
-        (coroutine, "coroutine"),
         (generator, "generator"),
         (asynchronous_generator, "async_generator"),
-        (Awaitable, "Awaitable"),
     ],
 )
 @pytest.mark.parametrize("parked", [False, True], ids=["live", "parked"])
