@@ -25,7 +25,8 @@ __all__ = ["consume", "consume_parked"]
 def consume(testbed: Testbed, *, batch: int, together: bool) -> dict[str, Any]:
     """Publishes a backlog, then handles it with `relay consume --until-idle`.
 
-    batch: most events of one transaction. together: they are handled in one call. Returns the figures by name. Raises BenchFailed.
+    batch: most events of one transaction. together: they are handled in one call. Returns the
+    figures by name. Raises BenchFailed.
     """
     options = testbed.options
     with testbed.relay(group=GROUP) as relay:

@@ -59,7 +59,7 @@ def _latency(name: str, delivery: str) -> Scenario:
 
 
 def _consume(name: str, batch: int, *, together: bool = False) -> Scenario:
-    fixed = {"batch": batch, "together": together}
+    fixed: dict[str, Any] = {"batch": batch, "together": together}
     sizes = {"events": "consumed_rows", **_same("aggregates", "partitions")}
     return Scenario(name, partial(consume, **fixed), fixed, sizes, usual=False)
 
