@@ -29,6 +29,7 @@ COMMANDS = {
     "status": ("operate:status", "worker", "Show how far shards and groups lag."),
     "event": ("operate:event", "worker", "Show what happened to an event."),
     "dlq": ("dlq:app", "worker", "List, replay and discard dead letters."),
+    "parked": ("parked:app", "worker", "List, retry and skip parked events."),
     "verify": ("operate:verify", "worker", "Compare the outbox with the topics."),
     "prune": ("prune:prune", "worker", "Delete what nobody needs any more."),
     "doctor": ("operate:doctor", "worker", "Check settings, servers and the outbox."),

@@ -172,6 +172,20 @@ def claim(
     )
 
 
+def find(connection: Connection, group: str, event_id: str) -> Head | None:
+    """A parked event, wherever it stands in its queue, whose row is locked now."""
+    with connection.cursor(row_factory=namedtuple_row) as cursor:
+        row: Any = cursor.execute(
+            load(__package__, "find_parked.sql"), {"group": group, "event_id": event_id}
+        ).fetchone()
+    return None if row is None else _head(row)
+
+
+def make_due(connection: Connection, group: str, queue: int) -> None:
+    """The first event of a queue is tried at once."""
+    connection.execute(load(__package__, "make_due.sql"), {"group": group, "queue": queue})
+
+
 def unpark(
     connection: Connection, group: str, heads: Sequence[Head], empty: Sequence[int] = ()
 ) -> int:
