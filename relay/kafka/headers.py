@@ -45,6 +45,15 @@ METADATA: Final = {
     "tracestate": TRACESTATE,
 }
 
+# Those that the relay gives to events.
+OF_EVENTS: Final = frozenset(
+    (
+        SPEC_VERSION, EVENT_ID, EVENT_TYPE, SOURCE, SUBJECT, TIME, AGGREGATE_TYPE, SEQUENCE,
+        CORRELATION_ID, CAUSATION_ID, ACTOR_ID, CONTENT_TYPE, TRACEPARENT, TRACESTATE, COPIES,
+        ORIGINAL_ID, ORIGINAL_TYPE,
+    )
+)  # fmt: skip
+
 # What dead letters and replays add to the event's own headers.
 DLQ_PREFIX: Final = "__dlq."
 OUTCOME: Final = "__dlq.outcome"
@@ -62,6 +71,7 @@ EXCEPTION_STACKTRACE: Final = "__dlq.errors.exception.stacktrace"
 FIRST_FAILED_AT: Final = "__dlq.errors.first-failed-at"
 FAILED_AT: Final = "__dlq.errors.failed-at"
 VALUE_OMITTED: Final = "__dlq.value-omitted"
+HEADERS_OMITTED: Final = "__dlq.headers-omitted"
 RESOLVED_AT: Final = "__dlq.resolved-at"
 REPLAYED_AT: Final = "__dlq.replayed-at"
 

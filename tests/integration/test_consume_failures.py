@@ -281,6 +281,36 @@ def test_a_dead_letter_that_outgrows_its_topic_goes_without_its_value(world: Wor
     assert world.rows("select value from inbox.dead_letters") == [(value,)]
 
 
+@pytest.mark.parametrize(
+    ("header", "key", "kept"),
+    [("theirs", b"a", {"ce_source"}), ("ce_source", b"a", set()), (None, b"k" * 1_048_000, set())],
+    ids=["a foreign header", "a header of its own", "the key"],
+)
+def test_a_dead_letter_whose_headers_outgrow_its_topic_goes_without_them(
+    world: World, header: str | None, key: bytes, kept: set[str]
+) -> None:
+    # Given a record that just fits its topic, for a header or its key
+    large = 1_048_588 - 300 if header else 100
+    headers = [("ce_id", b"e1"), ("ce_type", b"counted"), ("ce_source", b"s")]
+    if header:
+        headers = [each for each in headers if each[0] != header] + [(header, bytes(large))]
+    world.produce(world.topic, key, b"poison", headers)
+    group = world.new_group()
+    group.handles(Counted)(act)
+
+    world.until_idle(group)
+
+    # Then its dead letter says what it goes without, and the database has all of it
+    (letter,) = world.records(world.dlq)
+    found = dict(letter.headers())
+    assert {"__dlq.value-omitted", "__dlq.headers-omitted"} <= found.keys()
+    assert (found["__dlq.outcome"], found["__dlq.event"]) == (b"dead", b"e1")
+    assert found.keys() & {"theirs", "ce_source"} == kept
+    ((kept_key, kept_values),) = world.rows("select key, header_values from inbox.dead_letters")
+    assert kept_key == key
+    assert [len(each) for each in kept_values] == [len(each) for _, each in headers]
+
+
 def test_a_producer_of_dead_letters_that_failed_for_good_is_replaced(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import IntEnum
 from typing import Any, Final
 
 import psycopg
@@ -22,13 +23,25 @@ from relay.postgres.sqlfile import load
 from relay.settings import Settings
 from relay.unavailable import is_kafka_outage
 
-__all__ = ["DeadLetterProducer", "UnsentDeadLetter"]
+__all__ = ["DeadLetterProducer", "Omit", "UnsentDeadLetter"]
 
 log = logging.getLogger(__name__)
 
 POLL_S: Final = 0.25
 FLUSH_S: Final = 16.0
 _REPORTER: Final = "dead letters"
+_OMITTED: Final = b"too large, see inbox.dead_letters"
+
+
+class Omit(IntEnum):
+    """What a record goes without that is too large for its topic; each step includes those before
+    it. ALL that comes from the event: its key, too."""
+
+    NOTHING = 0
+    VALUE = 1
+    FOREIGN_HEADERS = 2
+    STACKTRACE = 3
+    ALL = 4
 
 
 @dataclass(frozen=True)
@@ -59,8 +72,30 @@ class UnsentDeadLetter:
         """Identifies it among the dead letters of a group."""
         return self.event_id, self.attempt
 
-    def headers(self, group: str) -> list[tuple[str, str | bytes | None]]:
-        """The original headers, then where and why the event failed in `group`.
+    def record(self, group: str, omit: Omit) -> dict[str, Any]:
+        """The parts of its record that grow with the event's: key, value and headers."""
+        headers = self._original_headers(omit) + self._own_headers(group, omit)
+        if omit >= Omit.VALUE:
+            headers.append((names.VALUE_OMITTED, _OMITTED))
+        if omit >= Omit.FOREIGN_HEADERS:
+            headers.append((names.HEADERS_OMITTED, _OMITTED))
+        sends_value = omit < Omit.VALUE and self.state != "resolved"
+        return {
+            "key": self.key if self.key and omit < Omit.ALL else None,
+            "value": self.value if sends_value else None,
+            "headers": headers,
+        }
+
+    def _original_headers(self, omit: Omit) -> list[tuple[str, bytes | None]]:
+        original = zip(self.header_names, self.header_values, strict=True)
+        if omit >= Omit.ALL:
+            return []
+        if omit >= Omit.FOREIGN_HEADERS:
+            return [header for header in original if header[0] in names.OF_EVENTS]
+        return list(original)
+
+    def _own_headers(self, group: str, omit: Omit) -> list[tuple[str, bytes | None]]:
+        """Where and why the event failed in `group`.
 
         `__dlq.id` (event, group and attempt) is the same when the record is sent twice.
         """
@@ -78,15 +113,14 @@ class UnsentDeadLetter:
             own |= {
                 names.MESSAGE: self.error,
                 names.EXCEPTION_CLASS: self.error_class,
-                names.EXCEPTION_STACKTRACE: self.stacktrace,
+                names.EXCEPTION_STACKTRACE: self.stacktrace if omit < Omit.STACKTRACE else "",
                 names.STAGE: self.stage,
                 names.FIRST_FAILED_AT: names.timestamp(self.first_failed_at),
                 names.FAILED_AT: names.timestamp(self.failed_at),
             }
         elif self.settled_at is not None:
             own[names.RESOLVED_AT] = names.timestamp(self.settled_at)
-        original = zip(self.header_names, self.header_values, strict=True)
-        return [*original, *((name, text.encode()) for name, text in own.items())]
+        return [(name, text.encode()) for name, text in own.items()]
 
 
 class DeadLetterProducer(GroupThread):
@@ -105,8 +139,8 @@ class DeadLetterProducer(GroupThread):
         self._settings = settings
         self._group = group
         self._kafka = outages.kafka
-        # Keys of the attempts whose record the broker refused as too large.
-        self._too_large: set[tuple[str, int]] = set()
+        # What the records of attempts go without, since the broker refused them as too large.
+        self._omitted: dict[tuple[str, int], Omit] = {}
         # Whether the producer has failed for good, such as by a sequence number that the broker
         # does not expect after a crash.
         self._is_broken = False
@@ -140,18 +174,13 @@ class DeadLetterProducer(GroupThread):
 
     def _send(self, producer: Producer, dead_letters: list[UnsentDeadLetter]) -> None:
         sent: list[dict[str, Any]] = []
-        known = len(self._too_large)
+        before = dict(self._omitted)
         for each in dead_letters:
-            headers, value = each.headers(self._group), each.value
-            if each.key_of_attempt in self._too_large:
-                headers.append((names.VALUE_OMITTED, b"too large, see inbox.dead_letters"))
-                value = None
+            omit = self._omitted.get(each.key_of_attempt, Omit.NOTHING)
             try:
                 producer.produce(
                     each.dlq_topic,
-                    key=each.key or None,
-                    value=None if each.state == "resolved" else value,
-                    headers=headers,
+                    **each.record(self._group, omit),
                     on_delivery=self._on_delivery(each, sent),
                 )
             except KafkaException as error:
@@ -160,9 +189,16 @@ class DeadLetterProducer(GroupThread):
         if sent:
             self._kafka.recovered(_REPORTER)
             self._session.run(lambda connection: self._mark(connection, sent))
-        if len(self._too_large) > known:
-            large = self._too_large
-            self._send(producer, [each for each in dead_letters if each.key_of_attempt in large])
+            for marked in sent:
+                self._omitted.pop((marked["event_id"], marked["attempt"]), None)
+        smaller = [
+            each
+            for each in dead_letters
+            if self._omitted.get(each.key_of_attempt, Omit.NOTHING)
+            > before.get(each.key_of_attempt, Omit.NOTHING)
+        ]
+        if smaller:
+            self._send(producer, smaller)
         elif len(sent) < len(dead_letters):
             self._signals.ending.wait(1)
 
@@ -189,7 +225,7 @@ class DeadLetterProducer(GroupThread):
         """Leaves it unsent; it is retried when its lease has expired.
 
         With the headers of a dead letter, a record that just fitted its topic may be too large:
-        then it is sent without its value, which the database keeps.
+        then it is sent with less and less, which the database keeps.
         """
         if is_kafka_outage(error):
             self._kafka.unavailable(_REPORTER, error.str())
@@ -201,7 +237,8 @@ class DeadLetterProducer(GroupThread):
             error,
         )
         if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-            self._too_large.add(dead_letter.key_of_attempt)
+            omitted = self._omitted.get(dead_letter.key_of_attempt, Omit.NOTHING)
+            self._omitted[dead_letter.key_of_attempt] = Omit(min(omitted + 1, Omit.ALL))
         else:
             self._is_broken = True
 

@@ -71,6 +71,7 @@ DEAD_LETTER_HEADERS: dict[str, Any] = {
     names.FAILED_AT: _timestamp("When the last try failed"),
     names.RESOLVED_AT: _timestamp("When a replay was processed"),
     names.VALUE_OMITTED: _text("There where the value was too large for the topic."),
+    names.HEADERS_OMITTED: _text("There where headers or the key were too large for the topic."),
 }
 REPLAY_HEADERS: dict[str, Any] = {
     **_ORIGIN,
