@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -15,6 +15,10 @@ from relay.process.supervisor import supervise, watch_parent
 from relay.settings import load_settings
 
 __all__ = ["consume", "reconcile", "registry", "run"]
+
+# A batch is hundreds of thousands of small objects, none of them in a cycle. With its defaults the
+# collector would visit them again and again, for a third of the time of building them.
+_GC_THRESHOLDS: Final = (100_000, 50, 100)
 
 registry = typer.Typer(help="Run the embedded schema registry.", no_args_is_help=True)
 
@@ -42,9 +46,7 @@ def run(
     if workers > 1:
         commands = {f"worker {number}": ["run"] for number in range(workers)}
         raise typer.Exit(supervise(commands, until_idle=until_idle, stop=stop))
-    # A batch is hundreds of thousands of small objects, none of them in a cycle. With its defaults
-    # the collector would visit them again and again, for a third of the time of building them.
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(*_GC_THRESHOLDS)
     tally = Tally()
     Worker(settings, stop, tally).run(until_idle)
     if until_idle:
@@ -67,8 +69,11 @@ def consume(
             help="End when everything is read, nothing is parked, and dead letters are sent.",
         ),
     ] = False,
+    processes: Annotated[
+        int, typer.Option(min=1, max=64, help="Number of processes for each group.")
+    ] = 1,
 ) -> None:
-    """Run consumer groups: one in this process, several in a process each."""
+    """Run consumer groups: one in this process, several in a process each, or in more."""
     from relay.consume.discover import choose, discover
     from relay.consume.worker import consume as run_group
     from relay.schema.client.client import RegistryClient
@@ -78,9 +83,14 @@ def consume(
     configure_logging()
     stop = stop_on_signals()
     watch_parent(stop)
-    if len(chosen) > 1:
-        commands = {f"group {group.name}": ["consume", group.name] for group in chosen}
+    if len(chosen) > 1 or processes > 1:
+        commands = {
+            f"group {group.name}" + (f" {number}" if number else ""): ["consume", group.name]
+            for group in chosen
+            for number in range(processes)
+        }
         raise typer.Exit(supervise(commands, until_idle=until_idle, stop=stop))
+    gc.set_threshold(*_GC_THRESHOLDS)
     schemas = RegistryClient(settings.schema_registry_url)
     group, tally = chosen[0], Tally()
     run_group(settings, group, schemas, until_idle=until_idle, stop=stop, subscribers=[tally])

@@ -202,6 +202,8 @@ class Attempts:
         except BaseException as error:
             raise Staged("decode", error) from error
         if decoded is None:
+            if record.event_type is not None:
+                raise Staged("decode", _unhandled(record))
             return None
         event_type, subscription, event = decoded
         metadata = event.metadata.to_json() if event.metadata else {}
@@ -212,12 +214,11 @@ class Attempts:
 
 
 def _unhandled(record: Record) -> Unhandled:
-    """The failure of a parked event in a member that has no handler for it.
+    """The failure of an event in a member that has no handler for its type.
 
-    The member that parked it had a handler, with newer or older code. To settle it here would lose
-    it.
+    Another member has one, with newer or older code. To settle it here would lose it.
     """
     return Unhandled(
-        f"this process has no handler for {record.event_type or 'its type'}, as the one that "
-        "parked the event had. Register one, or let the members that have it try again"
+        f"this process has no handler for {record.event_type or 'its type'}, as other members of "
+        "the group have. Register one, or let the members that have it try again"
     )

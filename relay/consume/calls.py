@@ -22,7 +22,6 @@ from relay.consume.parameters import Takes
 from relay.consume.parked_queues import Head
 from relay.consume.time_limit import Handling, Handlings, time_limit_message
 from relay.events import DomainEvent
-from relay.outbox.context import event_context
 
 __all__ = ["Calls", "Due"]
 
@@ -86,13 +85,7 @@ class Calls:
                     if len(dues) > 1:
                         self._run(dues)
                     else:
-                        metadata = first.context.metadata
-                        event_id = first.context.event_id
-                        with event_context(
-                            actor_id=metadata.get("actorId"),
-                            correlation_id=metadata.get("correlationId") or event_id,
-                            causation_id=event_id,
-                        ):
+                        with first.context.as_cause():
                             self._run(dues)
             finally:
                 handlings.end(handling)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from relay.bus import DomainEventBus
+from relay.outbox.context import EventContext, event_context
 
 if TYPE_CHECKING:
     import psycopg
@@ -43,4 +45,13 @@ class Context:
         Its causationId is this event's id, its correlationId is passed on, unless the event
         carries others. Raises what DomainEventBus.publish raises.
         """
-        return DomainEventBus.publish(self.connection, event)
+        with self.as_cause():
+            return DomainEventBus.publish(self.connection, event)
+
+    def as_cause(self) -> AbstractContextManager[EventContext]:
+        """What is published inside has this event as its cause."""
+        return event_context(
+            actor_id=self.metadata.get("actorId"),
+            correlation_id=self.metadata.get("correlationId") or self.event_id,
+            causation_id=self.event_id,
+        )

@@ -48,6 +48,8 @@ class Decoder:
         The type is that of the header `ce_type`, or without one that of the schema's name.
         Raises Poison when the record can't be read, RegistryUnavailable.
         """
+        if (problem := record.header(headers.UNREADABLE)) is not None:
+            raise Poison(f"the record's headers can't be read: {problem}")
         try:
             schema_id, body = frame.unpack(record.value)
         except frame.FrameInvalid as error:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from relay.consume.parked_queues import BEGINNING, DueQueue, Head, Place
+from relay.consume.parked_queues import BEGINNING, DueQueue, Head, Place, due_queues
+from relay.consume.session import Session
 
 __all__ = ["POLL_S", "DueQueues"]
 
@@ -18,12 +19,14 @@ POLL_S: Final = 0.2
 class DueQueues:
     """Each queue is with one runner at a time. Any thread may call any method.
 
-    batch: events of one transaction. careful: so many of the first events are handled one by one,
-    see deaths.py.
+    session: to look for them. batch: events of one transaction. careful: so many of the first
+    events are handled one by one, see deaths.py.
     """
 
-    def __init__(self, batch: int, careful: int) -> None:
+    def __init__(self, group: str, session: Session, *, batch: int, careful: int) -> None:
         self.careful = careful
+        self._group = group
+        self._session = session
         self._batch = batch
         self._lock = threading.Lock()
         self._due: deque[DueQueue] = deque()
@@ -32,19 +35,17 @@ class DueQueues:
         # Where long queues go on.
         self._places: dict[int, Place] = {}
 
-    def take(
-        self, look: Callable[[], Iterable[DueQueue]], *, parked: threading.Event
-    ) -> list[DueQueue]:
+    def take(self, *, parked: threading.Event) -> list[DueQueue]:
         """Queues for one transaction, until `give_back`; none where nothing is due.
 
         One whose first event failed while it was parked comes alone: it may well fail again, and
-        the others with it. look: finds what is due; one runner looks for all. parked: set when
-        something was parked, so that it is looked for at once.
+        the others with it. parked: set when something was parked, so that it is looked for at
+        once. Raises Stopped.
         """
         with self._lock:
             if not self._due and (parked.is_set() or time.monotonic() >= self._look_again_at):
                 parked.clear()
-                self._due.extend(each for each in look() if each.queue not in self._taken)
+                self._due.extend(each for each in self._look() if each.queue not in self._taken)
                 if not self._due:
                     self._look_again_at = time.monotonic() + POLL_S
             queues: list[DueQueue] = []
@@ -55,6 +56,14 @@ class DueQueues:
                 queues.append(self._due.popleft())
             self._taken.update(each.queue for each in queues)
             return queues
+
+    def close(self) -> None:
+        """Ends the session."""
+        with self._lock:
+            self._session.close()
+
+    def _look(self) -> list[DueQueue]:
+        return self._session.run(lambda connection: due_queues(connection, self._group))
 
     def give_back(self, queues: Iterable[DueQueue], *, drained: bool) -> None:
         """A runner is done with `queues`; what is due of them is found again, at once where they

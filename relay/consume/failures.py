@@ -22,6 +22,7 @@ __all__ = [
     "Retryable",
     "ServerChanged",
     "Stage",
+    "SubscriptionsChanged",
     "TimeLimitExceeded",
     "Unhandled",
     "is_disturbance",
@@ -70,6 +71,10 @@ class Disturbed(Exception):
 
 class ServerChanged(Exception):
     """A session is on another running server than the group's position was read from (H40)."""
+
+
+class SubscriptionsChanged(Exception):
+    """A member of the group has begun to handle an event type, or none does any more."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, Self
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import psycopg
 from psycopg import sql
@@ -55,6 +55,8 @@ _CLEAN: Final = (
 # Connections whose handler may have set a role, and whose handlers may have set anything.
 _other_roles: WeakSet[psycopg.Connection[Any]] = WeakSet()
 _set: WeakSet[psycopg.Connection[Any]] = WeakSet()
+# What the server had reported after the last handler.
+_known: WeakKeyDictionary[psycopg.Connection[Any], list[bytes | None]] = WeakKeyDictionary()
 # Settings that the server reports as soon as they change, search_path from PostgreSQL 18 on.
 _REPORTED: Final = (
     b"search_path", b"TimeZone", b"DateStyle", b"IntervalStyle", b"client_encoding",
@@ -161,6 +163,7 @@ def clean(connection: psycopg.Connection[Any]) -> None:
     if connection in _set:
         connection.execute(_CLEAN)
         _set.discard(connection)
+        _known.pop(connection, None)
 
 
 @contextmanager
@@ -171,11 +174,12 @@ def lent(connection: psycopg.Connection[Any]) -> Iterator[None]:
     it.
     """
     connection.cursor_factory = _HandlerCursor
-    reported = _reported(connection)
+    before = _known.get(connection) or _reported(connection)
     try:
         yield
     finally:
-        if _reported(connection) != reported:
+        reported = _known[connection] = _reported(connection)
+        if reported != before:
             _set.add(connection)  # by a function
         pipeline = connection.info.pipeline_status
         connection.cursor_factory = psycopg.Cursor
@@ -190,6 +194,7 @@ def lent(connection: psycopg.Connection[Any]) -> Iterator[None]:
         # The relay's own tables are not for each role that a handler may take on.
         _other_roles.discard(connection)
         connection.execute("reset session authorization; reset role")
+        _known.pop(connection, None)
 
 
 def _reported(connection: psycopg.Connection[Any]) -> list[bytes | None]:

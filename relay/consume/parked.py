@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
+from typing import Final
 
-from relay.consume import parked_queues
 from relay.consume.attempt import Attempts
 from relay.consume.attempt_failed import ParkedFailed
 from relay.consume.deaths import Deaths
@@ -23,6 +24,9 @@ __all__ = ["ParkedRunner", "parked_runners"]
 
 log = logging.getLogger(__name__)
 
+# Groups are many, connections few: where nothing is parked one looks for all.
+KEEP_SESSION_S: Final = 30.0
+
 
 def parked_runners(
     sessions: Sessions,
@@ -36,7 +40,12 @@ def parked_runners(
     Other processes run them for the same group: a key's lock admits one transaction to its queue.
     """
     group = attempts.group
-    due = DueQueues(group.batch, careful=group.lanes * group.batch)
+    due = DueQueues(
+        group.name,
+        sessions.new("parked"),
+        batch=group.batch,
+        careful=group.lanes * group.batch,
+    )
     return [
         ParkedRunner(
             f"{group.name} parked {number}",
@@ -72,19 +81,23 @@ class ParkedRunner(GroupThread):
 
     def work(self) -> None:
         """Drains the queues whose head is due, then waits."""
-        while not self._signals.ending.is_set():
-            queues = self._due.take(self._look, parked=self._signals.parked)
-            drained = False
-            try:
-                drained = bool(queues) and self._drain(queues)
-            finally:
-                self._due.give_back(queues, drained=drained)
-            if not drained:
+        last = time.monotonic()
+        try:
+            while not self._signals.ending.is_set():
+                queues = self._due.take(parked=self._signals.parked)
+                drained = False
+                try:
+                    drained = bool(queues) and self._drain(queues)
+                finally:
+                    self._due.give_back(queues, drained=drained)
+                if drained:
+                    last = time.monotonic()
+                    continue
+                if time.monotonic() - last > KEEP_SESSION_S:
+                    self._session.close()
                 self._signals.parked.wait(POLL_S)
-
-    def _look(self) -> list[DueQueue]:
-        group = self._attempts.group.name
-        return self._session.run(lambda connection: parked_queues.due_queues(connection, group))
+        finally:
+            self._due.close()
 
     def _drain(self, queues: Sequence[DueQueue]) -> bool:
         """Handles the first events of queues; False where there was nothing to do.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass
 
@@ -63,9 +64,18 @@ class AssignedPartition:
     Every method but `passed` may be called from any thread. server: where the position was read
     that it goes on from; nothing that is settled elsewhere counts. copied: only for the source, see
     Majors.takes. careful: so many of its next records are handled one by one, see deaths.py.
+    former: of the same partition, before its log went back; nothing is committed until its records
+    are settled, or those that both have would be passed.
     """
 
-    def __init__(self, topic: str, number: int, server: str, careful: int = 0) -> None:
+    def __init__(
+        self,
+        topic: str,
+        number: int,
+        server: str,
+        careful: int = 0,
+        former: AssignedPartition | None = None,
+    ) -> None:
         self.topic = topic
         self.number = number
         self.server = server
@@ -77,6 +87,7 @@ class AssignedPartition:
         self._revoked = False
         self._committed: int | None = None
         self._end: int | None = None
+        self._former = former
 
     @property
     def revoked(self) -> bool:
@@ -118,6 +129,13 @@ class AssignedPartition:
                 return self._end
             return self._offsets.committable()
 
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether records of it, or of those before it, are still with lanes."""
+        with self._changed:
+            unfinished = self._offsets.unfinished > 0
+        return unfinished or (self._former is not None and self._former.is_unsettled)
+
     def start(self) -> bool:
         """A lane is about to handle a record; False when it has to drop it."""
         with self._changed:
@@ -143,14 +161,23 @@ class AssignedPartition:
         """Queued records are dropped from now on."""
         with self._changed:
             self._revoked = True
+        if self._former is not None:
+            self._former.revoke()
 
     def wait_for_running(self, seconds: float) -> bool:
         """Waits until no lane handles a record of this partition; False after `seconds`."""
+        until = time.monotonic() + seconds
+        if self._former is not None and not self._former.wait_for_running(seconds):
+            return False
         with self._changed:
-            return self._changed.wait_for(lambda: self._running == 0, seconds)
+            left = max(0.0, until - time.monotonic())
+            return self._changed.wait_for(lambda: self._running == 0, left)
 
     def take_committable(self, *, again: bool) -> int | None:
         """The offset to commit if it moved since the last call, or `again` whatever it is."""
+        if self._former is not None and self._former.is_unsettled:
+            return None
+        self._former = None
         with self._changed:
             offset = self._offsets.committable()
             if offset == self._committed and not again:

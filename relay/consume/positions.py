@@ -8,7 +8,7 @@ write-ahead log, so a position that is there has all of its effects before it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import psycopg
 from confluent_kafka import OFFSET_BEGINNING
 from confluent_kafka.admin import AdminClient
 
+from relay.consume.failures import ServerChanged, SubscriptionsChanged
 from relay.kafka.offsets import Partition
 from relay.kafka.topics import identifiers
 from relay.postgres.sqlfile import load
@@ -26,9 +27,11 @@ __all__ = ["Positions", "Progress", "first_offset", "place_name"]
 @dataclass(frozen=True, slots=True)
 class Progress:
     """offsets: the next to read, or confluent_kafka's for the beginning. server: the running one
-    that knows them, see inbox.server() in schema.sql."""
+    that knows them, see inbox.server() in schema.sql. subscribed: event types that some member of
+    the group handles."""
 
     server: str
+    subscribed: Sequence[str]
     offsets: Mapping[Partition, int]
 
 
@@ -69,9 +72,10 @@ class Positions:
             load(__package__, "read_positions.sql"),
             {"group": self._group, "places": [place_name(place) for place in places]},
         ).fetchall()
-        found = {name: position for _, name, position in rows if name is not None}
+        found = {name: position for *_, name, position in rows if name is not None}
         return Progress(
             rows[0][0],
+            rows[0][1],
             {
                 place: int(position["offset"])
                 for place in places
@@ -81,14 +85,20 @@ class Positions:
         )
 
     def write(
-        self, connection: psycopg.Connection[Any], offsets: Mapping[Partition, int], server: str
-    ) -> bool:
+        self,
+        connection: psycopg.Connection[Any],
+        offsets: Mapping[Partition, int],
+        known: Progress,
+    ) -> None:
         """Writes the next offsets, of topics that are known, and waits until they are on disk.
 
-        Returns False, and writes nothing, where this is not `server`. Raises psycopg.Error.
+        known: what they follow. Writes nothing and raises ServerChanged where this is not its
+        server, SubscriptionsChanged where the group has other subscriptions now; psycopg.Error.
         """
         if not offsets:
-            return self.read(connection, ()).server == server
+            if self.read(connection, ()).server != known.server:
+                raise ServerChanged
+            return
         order = sorted(offsets)
         with connection.transaction():
             connection.execute("set local synchronous_commit = on")
@@ -99,10 +109,15 @@ class Positions:
                     "places": [place_name(place) for place in order],
                     "topic_ids": [self._topic_ids.get(topic) for topic, _ in order],
                     "offsets": [offsets[place] for place in order],
-                    "server": server,
+                    "server": known.server,
+                    "subscribed": list(known.subscribed),
                 },
             ).fetchone()
-        return row is not None and row[0] == server
+        assert row is not None
+        if row[0] != known.server:
+            raise ServerChanged
+        if row[1] != list(known.subscribed):
+            raise SubscriptionsChanged
 
 
 def place_name(place: Partition) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -25,7 +25,10 @@ log = logging.getLogger(__name__)
 
 
 class GroupProgress:
-    """Belongs to the thread that owns the consumer and the session."""
+    """Belongs to the thread that owns the consumer and the session.
+
+    subscribed: event types that some member of the group handles, as of the last assignment.
+    """
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class GroupProgress:
         self._outages = outages
         self._stop = stop
         self._positions = Positions(group, admin)
+        self.subscribed: Sequence[str] = ()
 
     def forget_topics(self) -> None:
         """See Positions.forget_topics."""
@@ -65,24 +69,28 @@ class GroupProgress:
         )
         return None if progress is None else progress.server
 
-    def assign_again(self, places: Collection[Partition]) -> str | None:
+    def assign_again(self, places: Collection[Partition], *, server_changed: bool) -> str | None:
         """As `assign`, of assigned partitions, once the database is another running server, which
-        may lack what the last one had (H40)."""
-        log.warning(
-            "the database server was restarted or replaced: group %s goes back to the positions "
-            "that it knows", self._group,
-        )  # fmt: skip
+        may lack what the last one had (H40), or other members handle other event types."""
+        if server_changed:
+            log.warning(
+                "the database server was restarted or replaced: group %s goes back to the "
+                "positions that it knows", self._group,
+            )  # fmt: skip
+            # The session may still be with the server that was replaced.
+            self._session.close()
+        else:
+            log.info("members of group %s handle other event types now", self._group)
         self._consumer.incremental_unassign([TopicPartition(*place) for place in places])
-        # The session may still be with the server that was replaced.
-        self._session.close()
         return self.assign(places)
 
     def write(self, offsets: Mapping[Partition, int], servers: Collection[str]) -> bool:
         """Writes the next offsets to the database; False where that can't be done now.
 
         offsets: none where nothing has moved; the server is looked at all the same. servers: that
-        the partitions were assigned with. Raises ServerChanged where the database is another one:
-        the partitions have to be assigned again.
+        the partitions were assigned with. Raises ServerChanged where the database is another one,
+        and SubscriptionsChanged where other members handle other event types: the partitions have
+        to be assigned again.
         """
         try:
             self._session.run(
@@ -102,7 +110,7 @@ class GroupProgress:
     ) -> None:
         """As `write`, once, on a connection that may be in a transaction.
 
-        Raises ServerChanged, BrokerUnavailable, psycopg.Error.
+        Raises ServerChanged, SubscriptionsChanged, BrokerUnavailable, psycopg.Error.
         """
         if not servers:
             return
@@ -110,8 +118,7 @@ class GroupProgress:
             raise ServerChanged
         self._positions.know_topics(topic for topic, _ in offsets)
         (server,) = servers
-        if not self._positions.write(connection, offsets, server):
-            raise ServerChanged
+        self._positions.write(connection, offsets, Progress(server, self.subscribed, {}))
 
     def _starts(self, places: Collection[Partition]) -> Progress:
         # A topic may have been made anew since it was assigned here before.
@@ -123,7 +130,8 @@ class GroupProgress:
             place: first_offset(known.offsets.get(place), committed.get(place)) for place in places
         }
         self._warn_of_deleted(offsets)
-        return Progress(known.server, offsets)
+        self.subscribed = known.subscribed
+        return Progress(known.server, known.subscribed, offsets)
 
     def _warn_of_deleted(self, offsets: Mapping[Partition, int]) -> None:
         """Names what retention has deleted before the group read it."""

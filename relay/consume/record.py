@@ -34,10 +34,11 @@ class Record:
     event_id: str
     event_type: str | None
     attempts: int = 0
-    _by_name: dict[str, bytes | None] = field(init=False, repr=False, compare=False)
+    _by_name: dict[str, bytes | None] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_by_name", dict(self.headers))
+        if not self._by_name:
+            object.__setattr__(self, "_by_name", dict(self.headers))
 
     @classmethod
     def read(
@@ -62,8 +63,9 @@ class Record:
             event_id = f"{topic}[{partition}]@{offset}"
         event_type = names.string(found.get(names.EVENT_TYPE))
         return cls(
-            topic, partition, offset, key or b"", value, headers, _kept(event_id), event_type
-        )
+            topic, partition, offset, key or b"", value, headers, _kept(event_id), event_type,
+            _by_name=found,
+        )  # fmt: skip
 
     def header(self, name: str) -> str | None:
         """The last header called `name`; None when absent or not UTF-8."""
@@ -86,6 +88,7 @@ class Record:
             event_id=_kept(self.header(names.EVENT) or self.event_id),
             attempts=names.number(self.header(names.ATTEMPT), names.MOST_ATTEMPT) or 0,
             headers=names.without_dlq(self.headers),
+            _by_name={},
         )
 
     def columns(self, group: str) -> dict[str, Any]:

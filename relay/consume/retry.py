@@ -53,6 +53,7 @@ class RetryPolicy:
         return (
             round_attempts >= LANE_ATTEMPTS
             or failure.slow
+            or failure.elsewhere
             or self.gives_up(failure, round_attempts)
         )
 

@@ -10,22 +10,22 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from relay.consume.assigned import Assigned
-from relay.consume.failures import ServerChanged
+from relay.consume.failures import ServerChanged, SubscriptionsChanged
 from relay.consume.group import Group
+from relay.consume.intake import Intake
 from relay.consume.lag import report_lag
 from relay.consume.lane import Lanes
 from relay.consume.majors import Majors
 from relay.consume.partition import AssignedPartition, Item
 from relay.consume.progress import GroupProgress
-from relay.consume.record import Record
 from relay.consume.session import Session, Stopped
 from relay.consume.signals import Signals
+from relay.consume.subscriptions import Subscriptions
 from relay.errors import RelayError
 from relay.kafka.bounds import check_timeouts
 from relay.kafka.client_log import BrokerWatch
 from relay.kafka.clients import group_consumer, leave
 from relay.kafka.errors import reason, refusal
-from relay.kafka.headers import as_bytes, headers_of
 from relay.kafka.offsets import Partition, are_ends
 from relay.kafka.topics import describe, open_admin, require_topics
 from relay.outages import Outages
@@ -70,7 +70,7 @@ class Source:
         self._dlq_topics = [catalog.dlq_topic(topic, group.name) for topic in topics]
         self._settings = settings
         self._group = group.name
-        self._majors = majors
+        self._intake = Intake(self._topics, majors, group.subscriptions)
         self._lanes = lanes
         self._signals = signals
         self._revoke_patience_s = settings.session_timeout_ms / 2000
@@ -81,6 +81,9 @@ class Source:
         self._assigned = Assigned(group.name, session)
         # As many records as the process before may have been handling when it died.
         self._careful = group.lanes * group.batch
+        self._subscriptions = Subscriptions(group.name, group.subscriptions, session)
+        self._subscriptions_changed = False
+        self._orderly = True
         self._progress = GroupProgress(
             group.name, self._consumer, self._admin, session, outages, signals.stop
         )
@@ -98,6 +101,8 @@ class Source:
         cluster = describe(self._admin)
         require_topics(cluster, [*self._topics, *self._dlq_topics])
         check_timeouts(self._admin, cluster, self._settings, transactions=False)
+        # Before it has partitions: the others do not pass over what it handles then.
+        self._subscriptions.assert_if_due()
         self._consumer.subscribe(
             list(self._topics),
             on_assign=self._on_assign,
@@ -112,8 +117,9 @@ class Source:
         message = self._consumer.poll(POLL_S)
         if message is not None:
             self._hand_out([message, *self._consumer.consume(FETCH, 0)])
-        if self._signals.server_changed.is_set():
+        if self._signals.server_changed.is_set() or self._subscriptions_changed:
             self._read_again()
+        self._subscriptions.assert_if_due()
         if time.monotonic() >= self._next_commit:
             self._commit(asynchronous=True)
             self._next_commit = time.monotonic() + COMMIT_EVERY_S
@@ -132,10 +138,15 @@ class Source:
         known = {place: end for place, end in read.items() if end is not None}
         return len(known) == len(read) and are_ends(self._admin, known)
 
-    def close(self) -> None:
-        """Commits settled offsets and leaves the group. The lanes must have ended before."""
+    def close(self, *, orderly: bool) -> None:
+        """Commits settled offsets and leaves the group. The lanes must have ended before.
+
+        orderly: otherwise the next process is careful with what this one has left.
+        """
+        self._orderly = orderly
         self._commit(asynchronous=False)
-        self._assigned.give_up(list(self._partitions))
+        if orderly:
+            self._assigned.give_up(list(self._partitions))
         leave(self._consumer)
         self._watch.forget()
 
@@ -158,23 +169,7 @@ class Source:
             return None  # Revoked while it was in the client's buffer: the new owner reads it.
         if partition.passed(offset):
             partition = self._start_over(partition, offset)
-        origin = self._topics[topic]
-        record = Record.read(
-            topic,
-            number,
-            offset,
-            key=as_bytes(message.key()),
-            value=as_bytes(message.value()),
-            headers=headers_of(message),
-        )
-        replay = origin != topic
-        if replay:
-            record = record.as_replay(origin)
-        if not self._majors.takes(record, partition.copied, replay=replay):
-            partition.pass_over(offset)
-            return None
-        partition.begin(offset)
-        return Item(record, partition, offset, replay)
+        return self._intake.item(message, partition, self._progress.subscribed)
 
     def _start_over(self, partition: AssignedPartition, offset: int) -> AssignedPartition:
         """The log continues at an offset that was read: the topic was recreated, or lost its end.
@@ -184,7 +179,9 @@ class Source:
         """
         log.warning("%s[%d] goes back to offset %d", partition.topic, partition.number, offset)
         self._progress.forget_topics()
-        fresh = AssignedPartition(partition.topic, partition.number, partition.server)
+        fresh = AssignedPartition(
+            partition.topic, partition.number, partition.server, former=partition
+        )
         self._partitions[(partition.topic, partition.number)] = fresh
         return fresh
 
@@ -235,7 +232,9 @@ class Source:
             )
         except ServerChanged:
             self._signals.server_changed.set()
-            return False
+        except SubscriptionsChanged:
+            self._subscriptions_changed = True
+        return False
 
     def _on_commit(self, error: KafkaError | None, offsets: list[TopicPartition]) -> None:
         """The answer to an asynchronous commit; without looking at it, a commit that was refused
@@ -257,12 +256,14 @@ class Source:
 
     def _read_again(self) -> None:
         """Goes back to what the database knows. What it has is found settled."""
+        server_changed = self._signals.server_changed.is_set()
         self._signals.server_changed.clear()
+        self._subscriptions_changed = False
         places = list(self._partitions)
         for partition in self._partitions.values():
             partition.revoke()
         self._partitions.clear()
-        self._begin(places, self._progress.assign_again(places))
+        self._begin(places, self._progress.assign_again(places, server_changed=server_changed))
 
     def _begin(self, places: Collection[Partition], server: str | None) -> None:
         if server is None or not places:
@@ -288,10 +289,14 @@ class Source:
         for partition in leaving:
             partition.revoke()
         deadline = time.monotonic() + self._revoke_patience_s
-        for partition in leaving:
-            partition.wait_for_running(max(0.0, deadline - time.monotonic()))
+        ended = [
+            (partition.topic, partition.number)
+            for partition in leaving
+            if partition.wait_for_running(max(0.0, deadline - time.monotonic()))
+        ]
         self._commit(asynchronous=False)
-        self._assigned.give_up([(partition.topic, partition.number) for partition in leaving])
+        if self._orderly:
+            self._assigned.give_up(ended)
         self._forget(revoked)
 
     def _on_lost(self, _: Consumer, lost: list[TopicPartition]) -> None:

@@ -50,11 +50,15 @@ class Watchdog(GroupThread):
             if stuck := self._handlings.stuck(GRACE_S):
                 for handling in stuck:
                     self._count(handling)
+                counted = (
+                    "Its attempt is counted"
+                    if stuck[0].alone
+                    else "It had a batch of events, which the next process handles one by one"
+                )
                 raise RelayError(
                     f"the handler of event {stuck[0].record.event_id} has not returned within "
-                    f"{self._handlings.seconds:g} s and can't be interrupted. Its attempt is "
-                    "counted; the process ends, to be started again. Give what the handler waits "
-                    "for a timeout"
+                    f"{self._handlings.seconds:g} s and can't be interrupted. {counted}; this "
+                    "process ends, to be started again. Give what the handler waits for a timeout"
                 )
 
     def _wait(self) -> bool:

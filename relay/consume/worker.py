@@ -142,7 +142,7 @@ class _GroupProcess:
                 thread.join(max(0.0, deadline - time.monotonic()))
         # After the lanes, so that all they decoded is written.
         self.reads.end(max(1.0, deadline - time.monotonic()))
-        self.source.close()
+        self.source.close(orderly=self.signals.crash is None)
         self.session.close()
 
     @property

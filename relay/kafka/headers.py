@@ -6,6 +6,7 @@ Events: CloudEvents 1.0, Kafka protocol binding, binary content mode, and W3C Tr
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from operator import methodcaller
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ ORIGINAL_ID: Final = "ce_originalid"
 ORIGINAL_TYPE: Final = "ce_originaltype"
 
 AVRO: Final = "application/avro"
+
+# Stands for the headers of a record that can't be read.
+UNREADABLE: Final = "__relay.headers-unreadable"
 
 # Name in the event's metadata -> header.
 METADATA: Final = {
@@ -82,11 +86,23 @@ MOST_ATTEMPT: Final = 2**30
 _DIGITS: Final = len(str(MOST_OFFSET))
 
 
+# The client returns a broken list and sets an error then. Python notices that in a call from C; in
+# one from Python's code it does not any more once the call has been optimized, and crashes.
+_headers = methodcaller("headers")
+
+
 def headers_of(message: Message) -> Headers:
-    """Returns a record's headers in order; names may repeat."""
-    found = message.headers() or ()
-    pairs = found.items() if isinstance(found, dict) else found
-    return tuple((name, as_bytes(value)) for name, value in pairs)
+    """Returns a record's headers in order; names may repeat.
+
+    Only UNREADABLE where a name is not UTF-8, as clients in C, Go or Rust can write it: Python's
+    client can't give any of the record's headers then.
+    """
+    try:
+        found = _headers(message) or ()
+    except (SystemError, UnicodeDecodeError):
+        return ((UNREADABLE, b"a header's name is not UTF-8"),)
+    # Of a record that was read: a list of names, and of bytes or None.
+    return tuple(found)
 
 
 def as_bytes(value: str | bytes | None) -> bytes | None:

@@ -47,7 +47,7 @@ def scan(consumer: Consumer, bounds: Mapping[Partition, Bounds]) -> Iterator[lis
 
 def _scanned(message: Any) -> ScannedRecord:
     topic, partition, offset = message.topic(), message.partition(), message.offset()
-    headers = dict(message.headers() or ())
+    headers = dict(names.headers_of(message))
     ce_id = _string(headers.get(names.EVENT_ID)) or f"{topic}[{partition}]@{offset}"
     original, copies = headers.get(names.ORIGINAL_ID), headers.get(names.COPIES)
     sequence = _string(headers.get(names.SEQUENCE))

@@ -519,6 +519,23 @@ comment on column inbox.positions.place is 'topic[partition], also of retry and 
 comment on column inbox.positions.position is
     'topic_id, which a recreated topic has anew, and offset: the next to read';
 
+-- Event types that some member of a group has a handler for: the others must not pass them over.
+create table inbox.subscriptions (
+    group_name  text        not null,
+    event_type  text        not null,
+    asserted_at timestamptz not null default clock_timestamp(),
+    primary key (group_name, event_type)
+);
+comment on column inbox.subscriptions.asserted_at is 'Each member that runs says it once a minute';
+
+create function inbox.subscribed(group_name text) returns text[]
+language sql stable
+as $$
+    select coalesce(array_agg(s.event_type order by s.event_type), '{}')
+    from inbox.subscriptions s
+    where s.group_name = subscribed.group_name
+$$;
+
 -- Partitions that a member has and has not given up: after it has died, the next one is careful.
 create table inbox.assigned (
     group_name text not null,

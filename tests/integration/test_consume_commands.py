@@ -103,6 +103,15 @@ def shop(
     return Shop(world, tmp_path, registry_url)
 
 
+def test_a_group_may_have_several_processes(shop: Shop) -> None:
+    world = shop.world
+    world.send([(f"k{n % 20}", n // 20 + 100) for n in range(400)])
+    shop.errors("consume", world.group, "--processes", "2", "--until-idle")
+    assert world.rows("select count(*), count(distinct event_id) from effects") == [(400, 400)]
+    for n in range(20):
+        assert world.numbers(f"k{n}") == list(range(100, 120))
+
+
 def test_a_dead_letter_is_listed_shown_replayed_and_resolved(shop: Shop) -> None:
     world = shop.world
     ids = world.send([("a", 12), ("a", 13), ("a", 14)])

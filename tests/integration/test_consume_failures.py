@@ -6,14 +6,16 @@ import contextlib
 import random
 import threading
 from collections import Counter
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from relay.consume import Fatal, Retryable
+from relay.consume import Fatal, Retryable, parked_queues
 from relay.consume.dead_letters import producer
+from relay.consume.dead_letters import replay as replaying
 from relay.consume.dead_letters.replay import replay
 from relay.consume.dead_letters.store import Filter, find
 from relay.kafka.clients import idempotent_producer
@@ -279,6 +281,63 @@ def test_a_dead_letter_that_outgrows_its_topic_goes_without_its_value(world: Wor
     assert "__dlq.value-omitted" in headers
     assert headers["__dlq.outcome"] == b"dead"
     assert world.rows("select value from inbox.dead_letters") == [(value,)]
+
+
+def test_replays_marks_and_resolutions_do_not_wait_for_each_other(world: World) -> None:
+    # Given dead letters that are replayed, marked as sent and resolved at once, each in an order
+    # of its own
+    with world.connect() as connection:
+        connection.execute(
+            "insert into inbox.dead_letters (group_name, event_id, attempt, topic, partition, "
+            "kafka_offset, key, header_names, header_values, stage, error_class, error, "
+            "stacktrace, first_failed_at, failed_at, dlq_topic) select %s, md5(n::text), 1, 't', "
+            "0, n, '', '{}', '{}', 'handle', '', '', '', now(), now(), 'd' "
+            "from generate_series(1, 400) n",
+            (world.group,),
+        )
+        letters = find(connection, Filter())
+    rows = [
+        {
+            "group": world.group, "event_id": letter.event_id, "attempt": 1,
+            "dlq_partition": 0, "dlq_offset": 0,
+        }
+        for letter in letters
+    ]  # fmt: skip
+    failed: list[BaseException] = []
+    start = threading.Barrier(3)
+
+    def repeat(work: Any, mine: list[Any]) -> None:
+        try:
+            with world.connect() as connection:
+                start.wait(20)
+                for _ in range(15):
+                    work(connection, mine)
+        except BaseException as error:
+            failed.append(error)
+
+    def resolve(connection: Any, mine: list[Any]) -> None:
+        heads = [SimpleNamespace(record=SimpleNamespace(event_id=each["event_id"]), attempts=0)
+                 for each in mine]  # fmt: skip
+        for head in heads:
+            head.attempts = 1
+        with connection.transaction():
+            parked_queues.resolve(connection, world.group, heads)  # type: ignore[arg-type]
+            connection.execute("update inbox.dead_letters set attempt = 1")
+
+    shuffled = random.Random(3).sample(rows, len(rows))
+    threads = [
+        threading.Thread(target=repeat, args=(work, mine))
+        for work, mine in (
+            (lambda c, mine: replaying._execute_many(c, "note_replay.sql", mine), rows),
+            (producer.DeadLetterProducer._mark, rows[::-1]),
+            (resolve, shuffled),
+        )
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failed == []
 
 
 @pytest.mark.parametrize(

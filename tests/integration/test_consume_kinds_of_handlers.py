@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,7 +20,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from relay.consume import Context
+from relay.consume import Context, watchdog, worker
+from relay.errors import RelayError
 from relay.outbox.context import current_context
 from tests.integration.consuming import Counted, World, act, add_recounted
 from tests.stack import until
@@ -332,6 +334,63 @@ def test_batches_keep_the_order_of_a_key_between_handlers(world: World) -> None:
         world.produce(world.topic, b"a", world.value(number), encoded)
     world.until_idle(group)
     assert calls == [[1, 2], 3, [4]]
+
+
+def test_what_a_batch_handler_publishes_has_its_own_event_as_its_cause(world: World) -> None:
+    group = world.new_group(lanes=1, batch=20)
+
+    @group.handles(Counted)
+    def answer(events: Sequence[Counted], contexts: Sequence[Context]) -> None:
+        for event, context in zip(events, contexts, strict=True):
+            context.publish(Counted(aggregate_id=f"answer-{event.aggregate_id}", number=1))
+
+    ids = world.send([("a", 1), ("b", 1)])
+    world.until_idle(group)
+    query = (
+        "select aggregate_id, metadata ->> 'causationId', metadata ->> 'correlationId' "
+        "from outbox.domain_events order by aggregate_id"
+    )
+    assert world.rows(query) == [
+        ("answer-a", ids[0], "c-a"),
+        ("answer-b", ids[1], "c-b"),
+    ]
+
+
+def test_a_batch_that_cant_be_interrupted_is_handled_one_by_one_by_the_next_process(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a batch handler that hangs for one event, and can't be interrupted
+    monkeypatch.setattr(watchdog, "GRACE_S", 0.3)
+    monkeypatch.setattr(worker, "STOP_PATIENCE_S", 0.3)
+    released = threading.Event()
+    sizes: list[int] = []
+    group = world.new_group(lanes=1, batch=20, time_limit_s=0.4)
+
+    @group.handles(Counted)
+    def hang(events: Sequence[Counted], contexts: Sequence[Context]) -> None:
+        sizes.append(len(events))
+        for each in zip(events, contexts, strict=True):
+            if each[0].number == 2 and not released.is_set():
+                released.wait()
+            act(*each)
+
+    world.send([("a", 1), ("b", 2), ("a", 3)])
+    try:
+        # Then no event is blamed for the batch
+        with pytest.raises(RelayError, match="can't be interrupted"):
+            world.until_idle(group, max_attempts=100)
+        assert world.rows("select count(*) from inbox.parked") == [(0,)]
+        # And the next process, which is careful, finds out which it is
+        with pytest.raises(RelayError, match="can't be interrupted"):
+            world.until_idle(group, max_attempts=100)
+        key = "select convert_from(key, 'UTF8'), attempts from inbox.parked"
+        assert world.rows(key) == [("b", 1)]
+    finally:
+        released.set()
+    assert sizes[0] == 3
+    assert set(sizes[1:]) == {1}
+    world.until_idle(group, max_attempts=100)
+    assert (world.numbers("a"), world.numbers("b")) == ([1, 3], [2])
 
 
 def test_a_batch_handler_drains_parked_events_in_batches(world: World) -> None:

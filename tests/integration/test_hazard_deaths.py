@@ -90,7 +90,6 @@ def test_an_event_that_kills_its_process_is_dead_and_the_others_are_acted_on_onc
     assert world.numbers("b") == world.numbers("c") == [1, 2, 3]
     # And nothing is left of what was noted
     assert world.rows("select * from inbox.begun") == []
-    assert world.rows("select * from inbox.assigned") == []
 
 
 def finished(world: World) -> bool:

@@ -73,3 +73,35 @@ def test_an_offset_that_was_not_committed_is_committed_again() -> None:
     assert partition.take_committable(again=False) is None
     partition.not_committed()
     assert partition.take_committable(again=False) == 5
+
+
+def test_a_log_that_went_back_commits_nothing_until_what_was_read_before_is_settled() -> None:
+    # Given a record that is with a lane when the log goes back to one before it
+    former = AssignedPartition("events.orders", 0, "server")
+    former.begin(7)
+    assert former.start()
+    fresh = AssignedPartition("events.orders", 0, "server", former=former)
+    fresh.begin(5)
+    assert fresh.start()
+    fresh.stop(5, finished=True)
+    fresh.pass_over(8)
+    # Then an offset after it waits for it
+    assert fresh.take_committable(again=True) is None
+    # also where the log goes back once more
+    last = AssignedPartition("events.orders", 0, "server", former=fresh)
+    last.pass_over(9)
+    assert last.take_committable(again=True) is None
+    former.stop(7, finished=True)
+    assert last.take_committable(again=True) == 10
+
+
+def test_what_was_read_before_a_log_went_back_is_revoked_with_the_partition() -> None:
+    former = AssignedPartition("events.orders", 0, "server")
+    former.begin(7)
+    fresh = AssignedPartition("events.orders", 0, "server", former=former)
+    assert former.start()
+    fresh.revoke()
+    assert not fresh.wait_for_running(0.01)
+    former.stop(7, finished=False)
+    assert fresh.wait_for_running(0.01)
+    assert not former.start()

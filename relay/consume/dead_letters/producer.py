@@ -244,5 +244,7 @@ class DeadLetterProducer(GroupThread):
 
     @staticmethod
     def _mark(connection: psycopg.Connection[Any], sent: list[dict[str, Any]]) -> None:
+        # In the order in which everyone locks dead letters, or two would wait for each other.
+        ordered = sorted(sent, key=lambda each: each["event_id"])
         with connection.transaction(), connection.cursor() as cursor:
-            cursor.executemany(load(__package__, "mark_sent.sql"), sent)
+            cursor.executemany(load(__package__, "mark_sent.sql"), ordered)

@@ -278,7 +278,7 @@ class _Reconciler:
         places = list(self._places)
         self._assigned = {}
         self._ends.clear()
-        self._begin(places, self._progress.assign_again(places))
+        self._begin(places, self._progress.assign_again(places, server_changed=True))
 
     def _begin(self, places: Collection[Partition], server: str | None) -> None:
         taken = {} if server is None else dict.fromkeys(places, server)

@@ -156,5 +156,7 @@ def _retry_topic(dead_letter: DeadLetter) -> str:
 
 
 def _execute_many(connection: Connection, query: str, parameters: Sequence[dict[str, Any]]) -> None:
+    # In the order in which everyone locks dead letters, or two would wait for each other.
+    ordered = sorted(parameters, key=lambda each: (each["group"], each["event_id"]))
     with connection.transaction(), connection.cursor() as cursor:
-        cursor.executemany(load(__package__, query), parameters)
+        cursor.executemany(load(__package__, query), ordered)

@@ -98,12 +98,13 @@ class _Places:
         self._copies: dict[str, list[PublishedRecord]] = {}
 
     def add(self, message: Any) -> None:
-        headers = dict(message.headers() or ())
+        headers = dict(names.headers_of(message))
         original = headers.get(names.ORIGINAL_ID)
         name = original or headers.get(names.EVENT_ID)
-        if name is None or (self._wanted is not None and name.decode() not in self._wanted):
+        # Anybody may have written it.
+        event_id = (name or b"").decode(errors="replace")
+        if not event_id or (self._wanted is not None and event_id not in self._wanted):
             return
-        event_id = name.decode()
         place = PublishedRecord(
             message.topic(),
             message.partition(),

@@ -105,7 +105,7 @@ def _hidden(
             at = bisect_left(offsets, offset)
             if at < len(offsets) and offsets[at] == offset:
                 continue
-            headers = dict(message.headers() or ())
+            headers = dict(names.headers_of(message))
             if name := headers.get(names.ORIGINAL_ID) or headers.get(names.EVENT_ID):
                 # Anybody may have written it: no text that PostgreSQL refuses.
                 text = name.decode(errors="replace").replace("\0", "")
