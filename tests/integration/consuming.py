@@ -17,6 +17,7 @@ from confluent_kafka import (
     OFFSET_BEGINNING,
     Consumer,
     ConsumerGroupTopicPartitions,
+    KafkaException,
     Message,
     Producer,
     TopicPartition,
@@ -124,8 +125,11 @@ class World:
             deleted.result(30)
 
     def members(self) -> int:
-        """Members of the group that have partitions."""
-        described = self._admin.describe_consumer_groups([self.group])[self.group].result(10)
+        """Members of the group that have partitions; -1 while its coordinator is starting."""
+        try:
+            described = self._admin.describe_consumer_groups([self.group])[self.group].result(10)
+        except KafkaException:
+            return -1
         return sum(bool(member.assignment.topic_partitions) for member in described.members)
 
     def committed(self, topic: str) -> int:

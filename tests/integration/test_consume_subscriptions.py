@@ -86,8 +86,8 @@ def test_what_was_passed_over_is_read_again_where_its_offset_was_not_written(
         )
     # Then its successor finds them
     monkeypatch.undo()
-    world.until_idle(new_member(world, recounted), **PAUSES)
-    assert handled(world) == [0, 1]
+    with world.running(new_member(world, recounted), **PAUSES):
+        until(lambda: handled(world) == [0, 1], timeout=40)
 
 
 def test_a_type_that_nobody_handles_any_more_is_passed_over_again(world: World) -> None:

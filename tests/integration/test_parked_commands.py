@@ -123,6 +123,7 @@ def test_what_is_skipped_is_a_dead_letter_and_the_later_ones_of_its_key_go_on(
 def test_a_replay_that_is_skipped_is_dead_again(parked: Parked) -> None:
     world = parked.world
     parked.relay("skip", parked.ids[0], "--reason", "first")
+    until(lambda: world.numbers("a") == [2, 3])
     with world.connect() as connection:
         replay(world.settings(), connection, find(connection, Filter()))
     until(lambda: parked.ids[0] in {event["event_id"] for event in parked.listed()})
