@@ -25,8 +25,8 @@ class Assigned:
         self._member = uuid.uuid4().hex
 
     def take(self, places: Collection[Partition]) -> set[Partition]:
-        """Notes that this process has `places`; those that the process before has not given up, as
-        it died or was cut off. Raises Stopped."""
+        """Records that this process owns `places`. Returns those whose previous owner did not
+        release them, because it died or was cut off. Raises Stopped."""
         rows = self._session.run(
             lambda connection: connection.execute(
                 load(__package__, "take_places.sql"), self._given(places)

@@ -14,6 +14,8 @@ from relay.consume.session import Session
 __all__ = ["POLL_S", "DueQueues"]
 
 POLL_S: Final = 0.2
+# Places that are remembered; a queue whose place is forgotten is read from its beginning.
+MOST_PLACES: Final = 1_000
 
 
 class DueQueues:
@@ -92,9 +94,12 @@ class DueQueues:
             known = next(iter(self._places.values()), None)
             if known is not None and heads and known.server != heads[0].place.server:
                 self._places.clear()
-            last = {head.queue: head.place for head in heads}
             for each in queues:
+                mine = [head.place for head in heads if head.queue == each.queue]
                 # Nothing comes after a place that nothing was found after.
                 self._places.pop(each.queue, None)
-                if each.queue in last and len(heads) >= most:
-                    self._places[each.queue] = last[each.queue]
+                if len(mine) >= most:
+                    self._places[each.queue] = mine[-1]
+            # Queues that have ended are never asked for again.
+            while len(self._places) > MOST_PLACES:
+                del self._places[next(iter(self._places))]

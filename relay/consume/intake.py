@@ -27,7 +27,7 @@ class Intake:
     def item(
         self, message: Message, partition: AssignedPartition, subscribed: Collection[str]
     ) -> Item | None:
-        """The record as a lane takes it, begun in its partition; None where it is passed over.
+        """Returns the record for a lane, marked as begun in its partition, or None to skip it.
 
         subscribed: event types that some member of the group handles.
         """

@@ -20,7 +20,7 @@ from relay.postgres.sqlfile import load
 __all__ = ["Subscriptions"]
 
 ASSERT_EVERY_S: Final = 60.0
-# A type for which no member has a handler any more is passed over again.
+# After this time without a member that handles it, a type is skipped again.
 FORGET_AFTER: Final = timedelta(minutes=10)
 
 

@@ -129,8 +129,8 @@ def time_limit_message(seconds: float) -> str:
 
 
 def _raise_in(thread: int, error: type[BaseException] | None) -> None:
-    """Raises an error in another thread as soon as that runs Python code, which a call into C may
-    delay for ever; None takes it back."""
+    """Raises an error in another thread the next time it runs Python code. A call into C can delay
+    that without limit. None cancels an error that was not raised yet."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(
         ctypes.c_ulong(thread), None if error is None else ctypes.py_object(error)
     )

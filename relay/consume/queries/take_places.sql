@@ -1,4 +1,4 @@
--- Returns those that another process has not given up.
+-- Returns the places whose previous owner did not release them.
 with last as (
     select place from inbox.assigned
     where group_name = %(group)s and place = any(%(places)s::text[]) and member <> %(member)s
