@@ -128,14 +128,7 @@ class Attempts:
         try:
             clean(connection)
             with connection.transaction():
-                claimed = parked_queues.claim(
-                    connection,
-                    group,
-                    queues,
-                    most=most,
-                    idle_timeout_ms=idle_timeout_ms(self.session_timeout_ms),
-                    statement_timeout_ms=self.group.statement_timeout_ms,
-                )
+                claimed = self._claim(connection, queues, most)
                 if claimed is None:
                     return []
                 handled: list[Head] = []
@@ -178,14 +171,22 @@ class Attempts:
         """The first event of a queue that is due, without handling it. Raises Interrupted."""
         try:
             with connection.transaction():
-                claimed = parked_queues.claim(
-                    connection, self.group.name, [(queue, BEGINNING)],
-                    most=1, idle_timeout_ms=idle_timeout_ms(self.session_timeout_ms),
-                    statement_timeout_ms=self.group.statement_timeout_ms,
-                )  # fmt: skip
+                claimed = self._claim(connection, [(queue, BEGINNING)], 1)
         except Exception as error:
             raise Interrupted(f"could not look at a parked event: {error}") from error
         return claimed.heads[0] if claimed is not None and claimed.heads else None
+
+    def _claim(
+        self, connection: psycopg.Connection[Any], queues: Sequence[tuple[int, Place]], most: int
+    ) -> Claimed | None:
+        return parked_queues.claim(
+            connection,
+            self.group.name,
+            queues,
+            most=most,
+            idle_timeout_ms=idle_timeout_ms(self.session_timeout_ms),
+            statement_timeout_ms=self.group.statement_timeout_ms,
+        )
 
     def _decode(
         self,

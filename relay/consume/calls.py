@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, ExitStack
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +19,7 @@ from relay.consume.handler_session import lent
 from relay.consume.joined import faces_of
 from relay.consume.parameters import Takes
 from relay.consume.parked_queues import Head
-from relay.consume.time_limit import Handling, Handlings, time_limit_message
+from relay.consume.time_limit import Handling, Handlings
 from relay.events import DomainEvent
 
 __all__ = ["Calls", "Due"]
@@ -98,49 +97,37 @@ class Calls:
 
     def _run(self, dues: Sequence[Due]) -> None:
         subscription = dues[0].subscription
-        handler = subscription.handler
         if subscription.is_plain:
-            result = handler(dues[0].event, dues[0].context)
+            result = subscription.handler(dues[0].event, dues[0].context)
         elif subscription.is_async:
-            result = self._run_async(handler, subscription, dues)
+            result = self._run_async(subscription, dues)
         else:
-            result = self._run_with(handler, subscription, dues)
+            result = self._run_with(subscription, dues)
         if result is not None:
             if inspect.isawaitable(result):
                 result = run_to_end(result, self._handlings.seconds)
             refuse_unrun(result)
 
-    def _run_with(
-        self, handler: Callable[..., Any], subscription: Subscription, dues: Sequence[Due]
-    ) -> Any:
+    def _run_with(self, subscription: Subscription, dues: Sequence[Due]) -> Any:
         values = self._values(dues)
-        with ExitStack() as stack:
-            if Takes.SESSION in subscription.parameters.all:
-                faces = faces_of(self._connection)
-                values[Takes.SESSION] = session = stack.enter_context(faces.session())
-                result = handler(*_arguments(subscription, values), **_named(subscription, values))
-                session.commit()
-                faces.refuse_ended()
-                return result
-            return handler(*_arguments(subscription, values), **_named(subscription, values))
+        if Takes.SESSION not in subscription.parameters.all:
+            return _call(subscription, values)
+        faces = faces_of(self._connection)
+        with faces.session() as session:
+            result = _call(subscription, values | {Takes.SESSION: session})
+            session.commit()
+            faces.refuse_ended()
+        return result
 
-    async def _run_async(
-        self, handler: Callable[..., Any], subscription: Subscription, dues: Sequence[Due]
-    ) -> Any:
-        values, faces = self._values(dues), faces_of(self._connection)
-        taken = subscription.parameters.all
-        values[Takes.ASYNC_CONNECTION] = faces.asynchronous()
-        async with AsyncExitStack() as stack:
-            session = None
-            if Takes.ASYNC_SESSION in taken:
-                session = await stack.enter_async_context(await faces.async_session())
-                values[Takes.ASYNC_SESSION] = session
-            result = await handler(
-                *_arguments(subscription, values), **_named(subscription, values)
-            )
-            if session is not None:
-                await session.commit()
-                faces.refuse_ended()
+    async def _run_async(self, subscription: Subscription, dues: Sequence[Due]) -> Any:
+        faces = faces_of(self._connection)
+        values = self._values(dues) | {Takes.ASYNC_CONNECTION: faces.asynchronous()}
+        if Takes.ASYNC_SESSION not in subscription.parameters.all:
+            return await _call(subscription, values)
+        async with await faces.async_session() as session:
+            result = await _call(subscription, values | {Takes.ASYNC_SESSION: session})
+            await session.commit()
+            faces.refuse_ended()
         return result
 
     def _values(self, dues: Sequence[Due]) -> dict[Takes, Any]:
@@ -158,14 +145,14 @@ class Calls:
             assert error is not None
             return error
         self._connection.close()  # if the watchdog has not ended it yet
-        late = TimeLimitExceeded(time_limit_message(self._handlings.seconds))
+        late = TimeLimitExceeded(self._handlings.seconds)
         late.__cause__ = error
         return late
 
 
-def _arguments(subscription: Subscription, values: dict[Takes, Any]) -> list[Any]:
-    return [values[takes] for takes in subscription.parameters.positional]
-
-
-def _named(subscription: Subscription, values: dict[Takes, Any]) -> dict[str, Any]:
-    return {name: values[takes] for name, takes in subscription.parameters.named.items()}
+def _call(subscription: Subscription, values: dict[Takes, Any]) -> Any:
+    parameters = subscription.parameters
+    return subscription.handler(
+        *[values[takes] for takes in parameters.positional],
+        **{name: values[takes] for name, takes in parameters.named.items()},
+    )

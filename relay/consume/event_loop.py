@@ -9,7 +9,6 @@ from collections.abc import Awaitable
 from typing import Any
 
 from relay.consume.failures import Fatal, TimeLimitExceeded
-from relay.consume.time_limit import time_limit_message
 
 __all__ = ["close_loop", "run_to_end"]
 
@@ -51,7 +50,7 @@ async def _alone(work: Awaitable[Any], seconds: float) -> Any:
     except BaseException as error:
         await _cancel_others()
         if isinstance(error, TimeoutError) and limit.expired():
-            raise TimeLimitExceeded(time_limit_message(seconds)) from error
+            raise TimeLimitExceeded(seconds) from error
         raise
     if left := await _cancel_others():
         raise Fatal(

@@ -43,7 +43,13 @@ class Unhandled(Retryable):
 
 
 class TimeLimitExceeded(Retryable):
-    """A handler has not returned within its group's time limit."""
+    """A handler has not returned within its group's time limit, of so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"the handler has not returned within {seconds:g} s. Give what it waits for a timeout, "
+            "or the group a larger time_limit_s"
+        )
 
 
 class Fatal(RelayError):

@@ -13,7 +13,7 @@ import psycopg
 from relay.consume.parked_queues import Head
 from relay.consume.record import Record
 
-__all__ = ["Handling", "Handlings", "time_limit_message"]
+__all__ = ["Handling", "Handlings"]
 
 _DECISION_S: Final = 0.001
 
@@ -118,14 +118,6 @@ class Handlings:
             for handling in list(self._running.values())
             if handling.over and not handling._ended and now - handling.interrupted_at > seconds
         ]
-
-
-def time_limit_message(seconds: float) -> str:
-    """What a failure says of a handler that took longer."""
-    return (
-        f"the handler has not returned within {seconds:g} s. Give what it waits for a timeout, or "
-        "the group a larger time_limit_s"
-    )
 
 
 def _raise_in(thread: int, error: type[BaseException] | None) -> None:

@@ -11,7 +11,7 @@ from relay.consume.failures import Failure, TimeLimitExceeded
 from relay.consume.session import Session
 from relay.consume.signals import Signals
 from relay.consume.thread import GroupThread
-from relay.consume.time_limit import Handling, Handlings, time_limit_message
+from relay.consume.time_limit import Handling, Handlings
 from relay.errors import RelayError
 
 __all__ = ["Watchdog"]
@@ -79,8 +79,7 @@ class Watchdog(GroupThread):
     def _count(self, handling: Handling) -> None:
         if not handling.alone:
             return  # which of its events is to blame is found out one by one, see deaths.py
-        message = time_limit_message(self._handlings.seconds)
-        failure = Failure.of("handle", TimeLimitExceeded(message))
+        failure = Failure.of("handle", TimeLimitExceeded(self._handlings.seconds))
         if handling.head is not None:
             self._failed.postpone(self._session.run, handling.head, failure)
         else:
