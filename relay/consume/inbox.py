@@ -105,31 +105,25 @@ def lock(connection: Connection, group: str, record: Record, server: str) -> Ver
 
     Raises ServerChanged where this is not `server`.
     """
-    queue = try_lock_key(connection, group, record, server)
-    if queue is None:
+    if not try_lock_key(connection, group, record, server):
         return Verdict.BUSY
     # A statement of its own: its snapshot must be taken after the lock.
-    found = connection.execute(
-        "select state from inbox.states(%s, array[%s]::bigint[], array[%s]::text[])",
-        (group, queue, record.event_id),
-    ).fetchone()
-    assert found is not None
-    return Verdict(found[0])
+    return _state(connection, group, record)
 
 
-def try_lock_key(connection: Connection, group: str, record: Record, server: str) -> int | None:
-    """Takes the lock of a record's key and holds it until the transaction ends; the key's queue.
+def try_lock_key(connection: Connection, group: str, record: Record, server: str) -> bool:
+    """Takes the lock of a record's key and holds it until the transaction ends.
 
-    None where another transaction has it. Raises ServerChanged where this is not `server`.
+    False where another transaction has it. Raises ServerChanged where this is not `server`.
     """
     row = connection.execute(
         load(__package__, "try_lock_queue.sql"),
         {"group": group, "topic": record.topic, "key": record.key},
     ).fetchone()
     assert row is not None
-    if row[1] != server:
+    if row[0] != server:
         raise ServerChanged
-    return int(row[0]) if row[2] else None
+    return bool(row[1])
 
 
 def wait_for_key(connection: Connection, group: str, topic: str, key: bytes) -> None:
@@ -141,10 +135,7 @@ def wait_for_key(connection: Connection, group: str, topic: str, key: bytes) -> 
 
 def is_settled(connection: Connection, group: str, record: Record) -> bool:
     """Whether an event is settled, without its key's lock: it stays so."""
-    row = connection.execute(
-        load(__package__, "find_settled.sql"), {"group": group, "event_id": record.event_id}
-    ).fetchone()
-    return row is not None and bool(row[0])
+    return _state(connection, group, record) is Verdict.SETTLED
 
 
 def write_dead_letter(
@@ -181,3 +172,17 @@ def count_waiting(connection: Connection, group: str) -> tuple[int, int]:
     row = connection.execute(load(__package__, "count_waiting.sql"), {"group": group}).fetchone()
     assert row is not None
     return row[0], row[1]
+
+
+def _state(connection: Connection, group: str, record: Record) -> Verdict:
+    row = connection.execute(
+        load(__package__, "read_state.sql"),
+        {
+            "group": group,
+            "topic": record.topic,
+            "key": record.key,
+            "event_id": record.event_id,
+        },
+    ).fetchone()
+    assert row is not None
+    return Verdict(row[0])

@@ -110,7 +110,7 @@ def park_replay(connection: Connection, group: str, record: Record, server: str)
     processed, discarded or parked in the meantime; BUSY where its key is. Raises ServerChanged
     where this is not `server`.
     """
-    if inbox.try_lock_key(connection, group, record, server) is None:
+    if not inbox.try_lock_key(connection, group, record, server):
         return Verdict.BUSY
     # A statement of its own: its snapshot must be taken after the lock.
     row = connection.execute(
