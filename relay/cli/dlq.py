@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from relay.cli.output import JsonOption, NotDone, print_json
+from relay.cli.output import JsonOption, NotDone, print_json, stripped_reason
 from relay.consume.dead_letters.store import (
     ALL_STATES,
     LONGEST_REASON,
@@ -216,13 +216,13 @@ def discard(
     """
     from relay.consume.dead_letters.discard import discard as discard_all
 
-    if reason is not None and not 0 < len(reason.strip()) <= LONGEST_REASON:
-        raise ConfigurationInvalid(f"--reason must have 1 to {LONGEST_REASON} characters")
+    if reason is not None:
+        reason = stripped_reason(reason, LONGEST_REASON)
     wanted = Filter(group, event_type, aggregate, since, event_ids or (), limit=_MOST_FOUND)
     _require_restriction(wanted, everything)
     found = _find(wanted)
     with connect(load_settings().database_url) as connection:
-        discarded, refused = discard_all(connection, found, reason and reason.strip())
+        discarded, refused = discard_all(connection, found, reason)
     if as_json:
         print_json(
             {

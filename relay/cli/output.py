@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from relay.errors import RelayError
+from relay.errors import ConfigurationInvalid, RelayError
 
-__all__ = ["JsonOption", "NotDone", "print_json", "print_table"]
+__all__ = ["JsonOption", "NotDone", "print_json", "print_table", "stripped_reason"]
 
 # Characters of a line that is not printed on a terminal.
 _UNLIMITED = 10_000
@@ -23,6 +23,13 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 
 class NotDone(RelayError):
     """A command did not do what was requested; the message says why. Exit code 1."""
+
+
+def stripped_reason(reason: str, longest: int) -> str:
+    """What --reason says. Raises ConfigurationInvalid where that is nothing or too long."""
+    if not 0 < len(reason.strip()) <= longest:
+        raise ConfigurationInvalid(f"--reason must have 1 to {longest} characters")
+    return reason.strip()
 
 
 def print_json(document: Any) -> None:

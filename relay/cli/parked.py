@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from relay.cli.output import JsonOption, NotDone, print_json
+from relay.cli.output import JsonOption, NotDone, print_json, stripped_reason
 from relay.consume.dead_letters.store import LONGEST_REASON
 from relay.errors import ConfigurationInvalid
 from relay.operate import parked
@@ -84,13 +84,10 @@ def skip(
 
     `relay dlq replay` tries one again.
     """
-    if not 0 < len(reason.strip()) <= LONGEST_REASON:
-        raise ConfigurationInvalid(f"--reason must have 1 to {LONGEST_REASON} characters")
+    reason = stripped_reason(reason, LONGEST_REASON)
     with connect(load_settings().database_url) as connection:
         found = parked.list_parked(connection, group=group, event_ids=event_ids)
-        skipped = [
-            event for event in found if parked.skip_parked(connection, event, reason.strip())
-        ]
+        skipped = [event for event in found if parked.skip_parked(connection, event, reason)]
     if as_json:
         print_json({"skipped": [event.to_json() for event in skipped]})
     else:

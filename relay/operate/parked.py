@@ -71,11 +71,11 @@ def list_parked(
     events with these ids, whatever their place and number."""
     with connection.cursor(row_factory=class_row(ParkedEvent)) as cursor:
         return cursor.execute(
-            load(__package__, "find_parked.sql" if event_ids else "list_parked.sql"),
+            load(__package__, "list_parked.sql"),
             {
                 "group": group,
                 "event_ids": list(event_ids),
-                "limit": None if event_ids else limit,
+                "limit": limit,
                 "most_counted": MOST_COUNTED,
             },
         ).fetchall()
